@@ -1,0 +1,2 @@
+//! lakegen: one typed YAML blueprint becomes a data lake with machine learning on AWS, and runs on a laptop.
+pub mod sample;

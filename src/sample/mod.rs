@@ -1,0 +1,1 @@
+//! Generated stand-ins for the data sets that lakegen may not ship.
