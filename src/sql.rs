@@ -40,10 +40,10 @@ pub(crate) fn check(
 }
 
 fn parse(text: &str, places: &Places, cx: &mut Check<'_>) -> Option<Query> {
-    let statements = Parser::new(&athena::Athena)
-        .with_recursion_limit(64)
-        .try_with_sql(text)
-        .and_then(|mut parser| parser.parse_statements());
+    let statements = athena::tokens(text).and_then(|tokens| {
+        let parser = Parser::new(&athena::Athena).with_recursion_limit(64);
+        parser.with_tokens_with_locations(tokens).parse_statements()
+    });
     let mut statements = match statements {
         Ok(statements) => statements,
         Err(error) => {
@@ -99,9 +99,7 @@ fn compare(
     places: &Places,
     cx: &mut Check<'_>,
 ) {
-    let Some(Some(table)) = writes.and_then(|id| cx.tables.get(id.index())) else { return };
-    let declared: Vec<String> =
-        table.columns.iter().chain(&table.partitions).map(|column| column.name.clone()).collect();
+    let Some(declared) = writes.and_then(|id| cx.column_names(id)) else { return };
     let target = &spec.writes.value;
     let mut seen: Vec<&str> = Vec::new();
     for (position, column) in output.iter().enumerate() {

@@ -364,8 +364,7 @@ impl Resolver<'_, '_, '_> {
         };
         self.cx.refuse_dynamodb(&written, id, "SQL");
         self.reads.push(id);
-        let table = self.cx.tables.get(id.index())?.as_ref()?;
-        Some(table.columns.iter().chain(&table.partitions).map(|column| column.name.clone()).collect())
+        self.cx.column_names(id)
     }
 
     fn qualified(&self, qualifier: &Ident) -> Option<Relation> {
