@@ -7,7 +7,7 @@ otherwise compute it again for each feature that is derived from it.
 import sys
 
 from awsglue.utils import getResolvedOptions
-from buy_again.features import AS_OF, known_orders, user_products
+from buy_again.features import user_products
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
@@ -32,17 +32,13 @@ def main() -> None:
     args = getResolvedOptions(sys.argv, names)
     spark = SparkSession.builder.appName("user_products").getOrCreate()
     orders = spark.read.parquet(args["order_timeline"])
-    wanted = ["order_id", "user_id", "product_id", "order_number", "order_day", "add_to_cart_order"]
-    prior = spark.read.parquet(args["order_products_prior"]).select(wanted)
-    train = spark.read.parquet(args["order_products_train"]).select(wanted)
-    baskets = {"training": prior, "serving": prior.unionByName(train)}
-    views = [
-        user_products(known_orders(orders, as_of), baskets[as_of], float(args["half_life"])).withColumn(
-            "as_of", F.lit(as_of)
-        )
-        for as_of in AS_OF
+    baskets = [
+        spark.read.parquet(args[f"order_products_{eval_set}"])
+        .select("user_id", "product_id", "order_number", "order_day", "add_to_cart_order")
+        .withColumn("eval_set", F.lit(eval_set))
+        for eval_set in ("prior", "train")
     ]
-    rows = views[0].unionByName(views[1])
+    rows = user_products(orders, baskets[0].unionByName(baskets[1]), float(args["half_life"]))
     rows.select(*(F.col(name).cast(kind) for name, kind in COLUMNS.items())).write.mode("overwrite").parquet(
         args["user_products"]
     )

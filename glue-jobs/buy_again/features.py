@@ -1,15 +1,17 @@
 """The one definition of the buy-again features.
 
-Training and serving both call these functions. What differs between them is only which orders count as known, and
-that is decided in one place, `known_orders`: everything else sees known orders and nothing but known orders.
+Training and serving get their features from the same functions in the same run. They differ only in which orders count
+as known, and that is decided in one place, `known`: everything else is computed for each point of view apart, from rows
+that are known there and from nothing else.
 """
 
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-# Which orders are known from each point of view, by `eval_set`. `training` stands just before a customer's last
-# order, whose products are the label; `serving` stands now, when the products of that order are history too.
-AS_OF: dict[str, list[str]] = {"training": ["prior"], "serving": ["prior", "train"]}
+# From which points of view an order is known, by `eval_set`. `training` stands just before a customer's last order, whose
+# products are the label; `serving` stands now, when the products of that order are history too. Those of a `test` order
+# are not known to anyone.
+AS_OF: dict[str, list[str]] = {"prior": ["training", "serving"], "train": ["serving"]}
 
 # Name and type of every feature, in the order in which the model reads them.
 FEATURES: dict[str, str] = {
@@ -48,26 +50,29 @@ FEATURES: dict[str, str] = {
 }
 
 
-def known_orders(orders: DataFrame, as_of: str) -> DataFrame:
-    """The rows of `order_timeline` that count as history `as_of` training or serving."""
-    return orders.where(F.col("eval_set").isin(AS_OF[as_of]))
+def known(rows: DataFrame) -> DataFrame:
+    """Rows of orders, with an `eval_set`: each once per point of view from which it is known, named by `as_of`."""
+    views = F.create_map(
+        *(each for name, views in AS_OF.items() for each in (F.lit(name), F.array(*map(F.lit, views))))
+    )
+    return rows.withColumn("as_of", F.explode(views[F.col("eval_set")])).drop("eval_set")
 
 
 def user_products(orders: DataFrame, baskets: DataFrame, half_life: float) -> DataFrame:
-    """One row per customer and product bought: how often, when first, when last, how lately.
+    """One row per point of view, customer and product bought: how often, when first, when last, how lately.
 
-    `orders` are known orders and `baskets` the products in them; rows of other orders are dropped here once more, so
-    that a basket cannot bring in an order that is not known. `half_life` is in orders.
+    `orders` and `baskets`, the products in them, have an `eval_set`. `half_life` is in orders.
     """
-    latest = orders.groupBy("user_id").agg(
-        F.max("order_number").alias("latest_order"), F.max("order_day").alias("latest_day")
+    latest = (
+        known(orders.select("user_id", "order_number", "order_day", "eval_set"))
+        .groupBy("as_of", "user_id")
+        .agg(F.max("order_number").alias("latest_order"), F.max("order_day").alias("latest_day"))
     )
-    ago = F.col("latest_order") - F.col("order_number")
     return (
-        baskets.join(latest, "user_id")
-        .where(ago >= 0)
-        .withColumn("ago", ago)
-        .groupBy("user_id", "product_id")
+        known(baskets)
+        .join(latest, ["as_of", "user_id"])
+        .withColumn("ago", F.col("latest_order") - F.col("order_number"))
+        .groupBy("as_of", "user_id", "product_id")
         .agg(
             F.count("*").alias("up_orders"),
             F.min("order_number").alias("up_first_order"),
@@ -83,15 +88,18 @@ def user_products(orders: DataFrame, baskets: DataFrame, half_life: float) -> Da
     )
 
 
-def features(orders: DataFrame, pairs: DataFrame, users: DataFrame) -> DataFrame:
-    """The candidates of `users`, every product that they have bought, with the columns of `FEATURES`.
+def features(orders: DataFrame, pairs: DataFrame) -> DataFrame:
+    """Every product that a customer has bought, with the columns of `FEATURES`, from each point of view.
 
-    `orders` are known orders and `pairs` is `user_products` of the same orders. What is known of a product comes from
-    all customers in `pairs`, not only from `users`.
+    `pairs` is `user_products` of the same `orders`. As of `training` only customers with a `train` order are there, as
+    nothing could be learned from the others; what is known of a product comes from all of them.
     """
+    labelled = orders.where(F.col("eval_set") == "train").select("user_id", F.lit(True).alias("labelled"))
     customers = (
-        orders.join(users, "user_id", "left_semi")
-        .groupBy("user_id")
+        known(orders)
+        .join(labelled, "user_id", "left")
+        .where((F.col("as_of") == "serving") | F.col("labelled"))
+        .groupBy("as_of", "user_id")
         .agg(
             F.max("order_number").alias("user_orders"),
             F.max("order_day").alias("user_period"),
@@ -99,22 +107,24 @@ def features(orders: DataFrame, pairs: DataFrame, users: DataFrame) -> DataFrame
             F.max_by("days_since_prior_order", "order_number").alias("user_last_days_since_prior"),
         )
     )
-    baskets = pairs.groupBy("user_id").agg(
+    baskets = pairs.groupBy("as_of", "user_id").agg(
         F.sum("up_orders").alias("user_total_products"),
         F.count("*").alias("user_distinct_products"),
         F.sum((F.col("up_first_order") == 1).cast("int")).alias("first_basket"),
         F.sum(F.col("up_recent_orders").bitwiseAND(1)).alias("user_last_basket"),
     )
-    products = pairs.groupBy("product_id").agg(
+    products = pairs.groupBy("as_of", "product_id").agg(
         F.sum("up_orders").alias("prod_orders"),
         F.count("*").alias("prod_first_orders"),
         F.sum((F.col("up_orders") > 1).cast("int")).alias("prod_second_orders"),
         F.sum("up_cart_positions").alias("prod_cart_positions"),
     )
-    rows = pairs.join(customers.join(baskets, "user_id"), "user_id").join(products, "product_id")
+    rows = pairs.join(customers.join(baskets, ["as_of", "user_id"]), ["as_of", "user_id"]).join(
+        products, ["as_of", "product_id"]
+    )
     definitions = _definitions()
     return rows.select(
-        "user_id", "product_id", *(definitions[name].cast(kind).alias(name) for name, kind in FEATURES.items())
+        "as_of", "user_id", "product_id", *(definitions[name].cast(kind).alias(name) for name, kind in FEATURES.items())
     )
 
 
