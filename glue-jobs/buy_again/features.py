@@ -8,9 +8,9 @@ that are known there and from nothing else.
 from pyspark.sql import Column, DataFrame
 from pyspark.sql import functions as F
 
-# From which points of view an order is known, by `eval_set`. `training` stands just before a customer's last order, whose
-# products are the label; `serving` stands now, when the products of that order are history too. Those of a `test` order
-# are not known to anyone.
+# From which points of view an order is known, by `eval_set`. `training` stands just before a customer's last order,
+# whose products are the label; `serving` stands now, when the products of that order are history too. Those of a
+# `test` order are not known to anyone.
 AS_OF: dict[str, list[str]] = {"prior": ["training", "serving"], "train": ["serving"]}
 
 # Name and type of every feature, in the order in which the model reads them.

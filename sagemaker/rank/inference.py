@@ -16,7 +16,7 @@ import io
 import json
 from email.message import Message
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import xgboost as xgb
@@ -53,8 +53,7 @@ def input_fn(body: bytes | str, content_type: str) -> Rows:
     header["content-type"] = content_type
     kind = header.get_content_type()
     if kind == NPY:
-        matrix = np.load(io.BytesIO(body), allow_pickle=False)
-        return Rows(_matrix(matrix), None, header.get_param("features"))
+        return Rows(_matrix(body), None, header.get_param("features"))
     if kind == JSON:
         content = json.loads(body)
         if not isinstance(content, dict) or not {"features", "rows"} <= content.keys():
@@ -98,7 +97,11 @@ def output_fn(prediction: np.ndarray, accept: str) -> tuple[bytes, str]:
     return json.dumps({"scores": [float(f"{score:.8g}") for score in prediction]}).encode(), JSON
 
 
-def _matrix(array: Any) -> np.ndarray:
+def _matrix(body: bytes) -> np.ndarray:
+    try:
+        array = np.load(io.BytesIO(body), allow_pickle=False)
+    except EOFError as error:
+        raise ValueError("the body is empty") from error
     if not isinstance(array, np.ndarray) or array.ndim != 2 or array.dtype.kind != "f":
         raise ValueError("a matrix of float32 is needed: a row per candidate, a column per feature")
     return np.ascontiguousarray(array, np.float32)
