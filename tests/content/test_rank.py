@@ -82,7 +82,7 @@ def write(folder: Path, name: str, rows: dict[str, Any]) -> None:
 
 @pytest.fixture(scope="module", params=["binary:logistic", "rank:ndcg"])
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, float]]:
-    """The folder of a run of train.py on customers whose next order follows from how often and how lately they bought."""
+    """The folder of a run on customers whose next order follows from how often and how lately they bought."""
     folder, rng = tmp_path_factory.mktemp("rank"), np.random.default_rng(5)
     for name, users in (("train", range(1, 201)), ("validation", range(201, 261))):
         user_id = np.repeat(list(users), 30)
