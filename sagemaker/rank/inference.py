@@ -24,6 +24,10 @@ import xgboost as xgb
 NPY, JSON, CSV = "application/x-npy", "application/json", "text/csv"
 
 
+class UnsupportedContentType(ValueError):
+    """A request body of a kind that cannot be read; the server answers 415."""
+
+
 class Model(NamedTuple):
     booster: xgb.Booster
     names: list[str]
@@ -47,7 +51,7 @@ def model_fn(model_dir: str) -> Model:
 
 
 def input_fn(body: bytes | str, content_type: str) -> Rows:
-    """Raises ValueError for a body that is not what its content type says."""
+    """Raises ValueError for a body that is not what its content type says, UnsupportedContentType for other types."""
     body = body.encode() if isinstance(body, str) else bytes(body)
     header = Message()
     header["content-type"] = content_type
@@ -64,7 +68,7 @@ def input_fn(body: bytes | str, content_type: str) -> Rows:
         names, *lines = csv.reader(io.StringIO(body.decode()))
         rows = np.array([[cell or "nan" for cell in line] for line in lines], np.float32).reshape(-1, len(names))
         return Rows(rows, names, None)
-    raise ValueError(f"unsupported content type `{kind}`: send {NPY}, {JSON} or {CSV}")
+    raise UnsupportedContentType(f"unsupported content type `{kind}`: send {NPY}, {JSON} or {CSV}")
 
 
 def predict_fn(data: Rows, model: Model) -> np.ndarray:
