@@ -6,6 +6,7 @@ import base64
 import datetime
 import decimal
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -25,9 +26,9 @@ def query(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str,
     translated = to_duckdb(request["sql"], tables, request.get("database"))
     try:
         sources.create_views(database, tables)
-        found = translated.types(sources.describe_query(database, translated.sql))
+        found = sources.describe_query(database, translated)
         progress(f"writing {output.name}")
-        return {"rows": sources.write(database, translated.sql, output, found)}
+        return {"rows": sources.write(database, translated, output, found)}
     except duckdb.Error as error:
         raise _explained(error, tables) from error
 
@@ -37,11 +38,11 @@ def select(request: dict[str, Any], _progress: Callable[[str], None]) -> dict[st
     tables = [Table.of(source) for source in request["tables"]]
     limit = int(request.get("limit") or 100)
     database = sources.connect(request)
-    translated = to_duckdb(request["sql"], tables, request.get("database"))
+    translated = to_duckdb(request["sql"], tables, request.get("database"), limit + 1)
     try:
         sources.create_views(database, tables)
-        found = translated.types(sources.describe_query(database, translated.sql))
-        rows = database.execute(f"SELECT * FROM ({translated.sql}) LIMIT {limit + 1}").fetchall()
+        found = sources.describe_query(database, translated)
+        rows = database.execute(translated).fetchall()
     except duckdb.Error as error:
         raise _explained(error, tables) from error
     return {
@@ -74,6 +75,9 @@ def _explained(error: duckdb.Error, tables: list[Table]) -> Exception:
         return explained
     kind = type(error).__name__.removesuffix("Exception")
     sentence = str(error).splitlines()[0].split(": ", 1)[-1] if str(error) else kind
+    sentence = sentence.split(". Use TRY(...)")[0]
+    if function := re.match(r"(?:Scalar|Aggregate|Table) Function with name (\w+) does not exist", sentence):
+        sentence = f"the local engine has no function `{function.group(1)}`"
     if isinstance(error, duckdb.OutOfMemoryException):
         sentence += "; raise the memory limit of the local environment"
     return StepError(f"Sql{kind}", sentence)
