@@ -1,0 +1,2 @@
+//! The local environment.
+pub mod serve;
