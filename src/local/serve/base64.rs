@@ -24,6 +24,31 @@ pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     Some(decoded)
 }
 
+/// `bytes` as padded standard base64.
+pub(super) fn encode(bytes: &[u8]) -> String {
+    const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
+    for group in bytes.chunks(3) {
+        let bits = group
+            .iter()
+            .chain([&0, &0])
+            .take(3)
+            .fold(0, |bits, &byte| bits << 8 | usize::from(byte));
+        for place in 0..4 {
+            let symbol = ALPHABET
+                .get(bits >> (18 - 6 * place) & 63)
+                .copied()
+                .unwrap_or(b'=');
+            text.push(if place <= group.len() {
+                char::from(symbol)
+            } else {
+                '='
+            });
+        }
+    }
+    text
+}
+
 fn value(symbol: u8) -> Option<u8> {
     match symbol {
         b'A'..=b'Z' => Some(symbol - b'A'),
@@ -37,7 +62,7 @@ fn value(symbol: u8) -> Option<u8> {
 
 #[cfg(test)]
 mod tests {
-    use super::decode;
+    use super::{decode, encode};
 
     #[test]
     fn the_vectors_of_rfc_4648() {
@@ -51,6 +76,7 @@ mod tests {
         ];
         for (text, bytes) in vectors {
             assert_eq!(decode(text).as_deref(), Some(bytes.as_bytes()), "{text}");
+            assert_eq!(encode(bytes.as_bytes()), text);
         }
     }
 
