@@ -15,10 +15,7 @@ pub type Item = IndexMap<String, Attribute>;
 
 /// A value in DynamoDB's JSON: `{"N": "42"}`, `{"S": "text"}`, `{"B": "base64"}` and so on.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-#[allow(
-    missing_docs,
-    reason = "the names are DynamoDB's own data type descriptors"
-)]
+#[allow(missing_docs, reason = "the names are DynamoDB's own data type descriptors")]
 pub enum Attribute {
     S(String),
     N(String),
@@ -69,11 +66,12 @@ impl Attribute {
             Self::Bool(_) => Ok(1),
             Self::Null(true) => Ok(1),
             Self::Null(false) => {
-                Err("One or more parameter values were invalid: Null attribute value types must have the value of true".into())
+                Err("One or more parameter values were invalid: Null attribute value types must have the value of true"
+                    .into())
             }
-            Self::M(members) => members.iter_mut().try_fold(3, |sum, (name, value)| {
-                Ok(sum + 1 + name.len() + value.normalise(depth + 1)?)
-            }),
+            Self::M(members) => members
+                .iter_mut()
+                .try_fold(3, |sum, (name, value)| Ok(sum + 1 + name.len() + value.normalise(depth + 1)?)),
             Self::L(elements) => {
                 elements.iter_mut().try_fold(3, |sum, value| Ok(sum + 1 + value.normalise(depth + 1)?))
             }
@@ -92,9 +90,7 @@ pub(super) fn normalise_item(item: &mut Item) -> Result<(), String> {
     let mut size = 0;
     for (name, value) in item.iter_mut() {
         if name.is_empty() {
-            return Err(
-                "One or more parameter values were invalid: Attribute name is empty".into(),
-            );
+            return Err("One or more parameter values were invalid: Attribute name is empty".into());
         }
         size += name.len() + value.normalise(1)?;
     }
@@ -105,27 +101,18 @@ pub(super) fn normalise_item(item: &mut Item) -> Result<(), String> {
 }
 
 fn binary_size(text: &str) -> Result<usize, String> {
-    base64::decode(text)
-        .map(|bytes| bytes.len())
-        .ok_or_else(|| "Invalid attribute value: B is not base64".into())
+    base64::decode(text).map(|bytes| bytes.len()).ok_or_else(|| "Invalid attribute value: B is not base64".into())
 }
 
-fn set_size(
-    elements: &mut [String],
-    size: impl Fn(&mut String) -> Result<usize, String>,
-) -> Result<usize, String> {
+fn set_size(elements: &mut [String], size: impl Fn(&mut String) -> Result<usize, String>) -> Result<usize, String> {
     const INVALID: &str = "One or more parameter values were invalid";
     if elements.is_empty() {
         return Err(format!("{INVALID}: An set may not be empty"));
     }
-    let sum = elements
-        .iter_mut()
-        .try_fold(0, |sum, element| Ok::<_, String>(sum + size(element)?))?;
+    let sum = elements.iter_mut().try_fold(0, |sum, element| Ok::<_, String>(sum + size(element)?))?;
     let distinct: std::collections::HashSet<&String> = elements.iter().collect();
     if distinct.len() != elements.len() {
-        return Err(format!(
-            "{INVALID}: Input collection {elements:?} contains duplicates."
-        ));
+        return Err(format!("{INVALID}: Input collection {elements:?} contains duplicates."));
     }
     Ok(sum)
 }
@@ -153,25 +140,15 @@ pub(super) fn canonical_number(text: &str) -> Result<String, String> {
         None => (unsigned, 0),
     };
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    if whole.len() + fraction.len() == 0
-        || !whole
-            .bytes()
-            .chain(fraction.bytes())
-            .all(|byte| byte.is_ascii_digit())
-    {
+    if whole.len() + fraction.len() == 0 || !whole.bytes().chain(fraction.bytes()).all(|byte| byte.is_ascii_digit()) {
         return Err(invalid());
     }
     let digits = format!("{whole}{fraction}");
     let significant = digits.trim_start_matches('0');
     // The value is 0.SIGNIFICANT × 10^point.
     let leading = digits.len() - significant.len();
-    let offset = i32::try_from(whole.len())
-        .ok()
-        .zip(i32::try_from(leading).ok())
-        .map(|(w, l)| w - l);
-    let point = offset
-        .and_then(|offset| offset.checked_add(exponent))
-        .ok_or_else(invalid)?;
+    let offset = i32::try_from(whole.len()).ok().zip(i32::try_from(leading).ok()).map(|(w, l)| w - l);
+    let point = offset.and_then(|offset| offset.checked_add(exponent)).ok_or_else(invalid)?;
     let significant = significant.trim_end_matches('0');
     if significant.is_empty() {
         return Ok("0".into());
@@ -216,32 +193,14 @@ mod tests {
             ("-1.050", "-1.05"),
             ("1e3", "1000"),
             ("1e-3", "0.001"),
-            (
-                "12345678901234567890123456789012345678",
-                "12345678901234567890123456789012345678",
-            ),
+            ("12345678901234567890123456789012345678", "12345678901234567890123456789012345678"),
         ];
         for (written, canonical) in cases {
-            assert_eq!(
-                canonical_number(written).as_deref(),
-                Ok(canonical),
-                "{written}"
-            );
+            assert_eq!(canonical_number(written).as_deref(), Ok(canonical), "{written}");
         }
-        for refused in [
-            "",
-            "-",
-            "1e",
-            "abc",
-            "1.2.3",
-            "0x1",
-            "1 ",
-            "NaN",
-            "1e126",
-            "1e-131",
-            &"1".repeat(39),
-            "1e99999999999",
-        ] {
+        for refused in
+            ["", "-", "1e", "abc", "1.2.3", "0x1", "1 ", "NaN", "1e126", "1e-131", &"1".repeat(39), "1e99999999999"]
+        {
             assert!(canonical_number(refused).is_err(), "{refused}");
         }
         assert!(canonical_number("1e125").is_ok());
@@ -252,11 +211,7 @@ mod tests {
     fn an_item_may_have_400_kib_and_no_more() {
         let item = |length: usize| Item::from([("k".to_owned(), Attribute::S("x".repeat(length)))]);
         assert_eq!(normalise_item(&mut item(MAX_ITEM - 1)), Ok(()));
-        assert!(
-            normalise_item(&mut item(MAX_ITEM))
-                .unwrap_err()
-                .starts_with("Item size")
-        );
+        assert!(normalise_item(&mut item(MAX_ITEM)).unwrap_err().starts_with("Item size"));
     }
 
     #[test]

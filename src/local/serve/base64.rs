@@ -3,7 +3,7 @@
 /// The bytes that `text` stands for; `None` when it is not padded standard base64.
 pub(super) fn decode(text: &str) -> Option<Vec<u8>> {
     let bytes = text.as_bytes();
-    if bytes.len() % 4 != 0 {
+    if !bytes.len().is_multiple_of(4) {
         return None;
     }
     let padding = bytes.iter().rev().take_while(|&&byte| byte == b'=').count();
@@ -29,21 +29,10 @@ pub(super) fn encode(bytes: &[u8]) -> String {
     const ALPHABET: &[u8; 64] = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     let mut text = String::with_capacity(bytes.len().div_ceil(3) * 4);
     for group in bytes.chunks(3) {
-        let bits = group
-            .iter()
-            .chain([&0, &0])
-            .take(3)
-            .fold(0, |bits, &byte| bits << 8 | usize::from(byte));
+        let bits = group.iter().chain([&0, &0]).take(3).fold(0, |bits, &byte| bits << 8 | usize::from(byte));
         for place in 0..4 {
-            let symbol = ALPHABET
-                .get(bits >> (18 - 6 * place) & 63)
-                .copied()
-                .unwrap_or(b'=');
-            text.push(if place <= group.len() {
-                char::from(symbol)
-            } else {
-                '='
-            });
+            let symbol = ALPHABET.get(bits >> (18 - 6 * place) & 63).copied().unwrap_or(b'=');
+            text.push(if place <= group.len() { char::from(symbol) } else { '=' });
         }
     }
     text
@@ -66,14 +55,8 @@ mod tests {
 
     #[test]
     fn the_vectors_of_rfc_4648() {
-        let vectors = [
-            ("", ""),
-            ("Zg==", "f"),
-            ("Zm8=", "fo"),
-            ("Zm9v", "foo"),
-            ("Zm9vYg==", "foob"),
-            ("Zm9vYmFy", "foobar"),
-        ];
+        let vectors =
+            [("", ""), ("Zg==", "f"), ("Zm8=", "fo"), ("Zm9v", "foo"), ("Zm9vYg==", "foob"), ("Zm9vYmFy", "foobar")];
         for (text, bytes) in vectors {
             assert_eq!(decode(text).as_deref(), Some(bytes.as_bytes()), "{text}");
             assert_eq!(encode(bytes.as_bytes()), text);

@@ -3,7 +3,7 @@
 
 use std::collections::HashMap;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -50,24 +50,11 @@ impl DynamoDb {
     /// # Errors
     /// When no port can be had.
     pub async fn start(tables: Vec<KeyValueTable>) -> io::Result<Self> {
-        let tables = tables.into_iter().map(|table| {
-            (
-                table.name.clone(),
-                Table {
-                    table,
-                    open: Mutex::new(None),
-                },
-            )
-        });
-        let tables = Arc::new(Tables {
-            tables: tables.collect(),
-            ids: Ids::new()?,
-        });
-        let router = Router::new()
-            .fallback(answer)
-            .layer(DefaultBodyLimit::max(MAX_REQUEST))
-            .with_state(tables.clone());
-        let listening = Listening::start(IpAddr::V4(Ipv4Addr::LOCALHOST), 0, router).await?;
+        let tables = tables.into_iter().map(|table| (table.name.clone(), Table { table, open: Mutex::new(None) }));
+        let tables = Arc::new(Tables { tables: tables.collect(), ids: Ids::new()? });
+        let router =
+            Router::new().fallback(answer).layer(DefaultBodyLimit::max(MAX_REQUEST)).with_state(tables.clone());
+        let listening = Listening::start(router).await?;
         Ok(Self { tables, listening })
     }
 
@@ -88,12 +75,7 @@ impl DynamoDb {
     pub async fn stop(self) -> io::Result<()> {
         self.listening.stop().await;
         let mut open = self.tables.tables.values().filter_map(|table| {
-            table
-                .open
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .as_ref()
-                .map(|(_, store)| store.clone())
+            table.open.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, store)| store.clone())
         });
         open.try_for_each(|store| store.flush())
     }
@@ -132,9 +114,7 @@ impl Table {
         let Key { name, kind } = &self.table.key;
         const INVALID: &str = "One or more parameter values were invalid";
         let Some(value) = item.get(name) else {
-            return Err(validation(format!(
-                "{INVALID}: Missing the key {name} in the item"
-            )));
+            return Err(validation(format!("{INVALID}: Missing the key {name} in the item")));
         };
         if value.descriptor() != kind.descriptor() {
             let (expected, actual) = (kind.descriptor(), value.descriptor());
@@ -150,9 +130,9 @@ impl Table {
         normalise_item(&mut item).map_err(validation)?;
         match item.get(name).and_then(|value| self.table.key.bytes(value)) {
             Some(_) => Ok(item),
-            None => Err(validation(format!(
-                "{INVALID}: Size of hashkey has exceeded the maximum size limit of2048 bytes"
-            ))),
+            None => {
+                Err(validation(format!("{INVALID}: Size of hashkey has exceeded the maximum size limit of2048 bytes")))
+            }
         }
     }
 
@@ -160,9 +140,7 @@ impl Table {
     fn key_bytes(&self, key: &Item) -> Result<Vec<u8>, Failure> {
         let mismatch = || validation("The provided key element does not match the schema");
         if key.len() != 1 {
-            return Err(validation(
-                "The number of conditions on the keys is invalid",
-            ));
+            return Err(validation("The number of conditions on the keys is invalid"));
         }
         let value = key.get(&self.table.key.name).ok_or_else(mismatch)?;
         self.table.key.bytes(value).ok_or_else(mismatch)
@@ -178,61 +156,34 @@ struct Failure {
 
 fn validation(message: impl Into<String>) -> Failure {
     let kind = "com.amazon.coral.validate#ValidationException";
-    Failure {
-        status: StatusCode::BAD_REQUEST,
-        kind,
-        message: message.into(),
-    }
+    Failure { status: StatusCode::BAD_REQUEST, kind, message: message.into() }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
         let kind = "com.amazonaws.dynamodb.v20120810#InternalServerError";
-        Self {
-            status: StatusCode::INTERNAL_SERVER_ERROR,
-            kind,
-            message: error.to_string(),
-        }
+        Self { status: StatusCode::INTERNAL_SERVER_ERROR, kind, message: error.to_string() }
     }
 }
 
 async fn answer(State(tables): State<Arc<Tables>>, headers: HeaderMap, body: Bytes) -> Response {
     let id = tables.ids.uuid();
-    let target = headers
-        .get("x-amz-target")
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default()
-        .to_owned();
+    let target = headers.get("x-amz-target").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let work = tokio::task::spawn_blocking(move || tables.perform(&target, &body));
-    let answer = work
-        .await
-        .unwrap_or_else(|error| Err(io::Error::other(error).into()));
+    let answer = work.await.unwrap_or_else(|error| Err(io::Error::other(error).into()));
     let (status, body) = match answer {
         Ok(body) => (StatusCode::OK, body),
-        Err(Failure {
-            status,
-            kind,
-            message,
-        }) => (
-            status,
-            json!({ "__type": kind, "message": message })
-                .to_string()
-                .into_bytes(),
-        ),
+        Err(Failure { status, kind, message }) => {
+            (status, json!({ "__type": kind, "message": message }).to_string().into_bytes())
+        }
     };
-    let content = (
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("application/x-amz-json-1.0"),
-    );
+    let content = (header::CONTENT_TYPE, HeaderValue::from_static("application/x-amz-json-1.0"));
     (status, [content], [("x-amzn-RequestId", id)], body).into_response()
 }
 
 impl Tables {
     fn perform(&self, target: &str, body: &[u8]) -> Result<Vec<u8>, Failure> {
-        match target
-            .strip_prefix("DynamoDB_20120810.")
-            .unwrap_or_default()
-        {
+        match target.strip_prefix("DynamoDB_20120810.").unwrap_or_default() {
             "GetItem" => self.get_item(read(body)?),
             "BatchGetItem" => self.batch_get_item(read(body)?),
             "PutItem" => self.put_item(read(body)?),
@@ -260,10 +211,7 @@ impl Tables {
     fn get_item(&self, input: GetItem) -> Result<Vec<u8>, Failure> {
         let table = self.table(&input.table_name)?;
         let key = table.key_bytes(&input.key)?;
-        let projection = Projection::new(
-            input.projection_expression,
-            &input.expression_attribute_names,
-        )?;
+        let projection = Projection::new(input.projection_expression, &input.expression_attribute_names)?;
         let Some(item) = table.store()?.get(&key)? else {
             return Ok(b"{}".to_vec());
         };
@@ -272,37 +220,21 @@ impl Tables {
     }
 
     fn batch_get_item(&self, input: BatchGetItem) -> Result<Vec<u8>, Failure> {
-        let count: usize = input
-            .request_items
-            .values()
-            .map(|request| request.keys.len())
-            .sum();
+        let count: usize = input.request_items.values().map(|request| request.keys.len()).sum();
         if count > MAX_GETS {
-            return Err(validation(
-                "Too many items requested for the BatchGetItem call",
-            ));
+            return Err(validation("Too many items requested for the BatchGetItem call"));
         }
         let mut responses = Vec::new();
         let mut left = IndexMap::new();
         for (name, request) in input.request_items {
             let table = self.table(&name)?;
-            let keys = request
-                .keys
-                .iter()
-                .map(|key| table.key_bytes(key))
-                .collect::<Result<Vec<_>, _>>()?;
+            let keys = request.keys.iter().map(|key| table.key_bytes(key)).collect::<Result<Vec<_>, _>>()?;
             refuse_duplicates(&keys)?;
-            let projection = Projection::new(
-                request.projection_expression,
-                &request.expression_attribute_names,
-            )?;
+            let projection = Projection::new(request.projection_expression, &request.expression_attribute_names)?;
             let store = table.store()?;
             let mut items = Vec::new();
             let mut unprocessed = Vec::new();
-            let mut size: usize = responses
-                .iter()
-                .map(|(_, items): &(String, Vec<u8>)| items.len())
-                .sum();
+            let mut size: usize = responses.iter().map(|(_, items): &(String, Vec<u8>)| items.len()).sum();
             for (bytes, key) in keys.iter().zip(request.keys) {
                 let Some(item) = store.get(bytes)? else {
                     continue;
@@ -364,12 +296,9 @@ impl Tables {
             });
             let changes = changes.collect::<Result<Vec<_>, Failure>>()?;
             let key_name = &table.table.key.name;
-            let keys = changes
-                .iter()
-                .filter_map(|(Change::Put(item) | Change::Delete(item))| {
-                    item.get(key_name)
-                        .and_then(|value| table.table.key.bytes(value))
-                });
+            let keys = changes.iter().filter_map(|(Change::Put(item) | Change::Delete(item))| {
+                item.get(key_name).and_then(|value| table.table.key.bytes(value))
+            });
             refuse_duplicates(&keys.collect::<Vec<_>>())?;
             batches.push((table.store()?, changes));
         }
@@ -388,22 +317,13 @@ impl Tables {
                 key.name, input.key_condition_expression
             ))
         };
-        let (name, value) = input
-            .key_condition_expression
-            .split_once('=')
-            .ok_or_else(only)?;
+        let (name, value) = input.key_condition_expression.split_once('=').ok_or_else(only)?;
         let name = resolve_name(name.trim(), &input.expression_attribute_names)?;
         if name != key.name {
-            return Err(validation(
-                "Query condition missed key schema element: ".to_owned() + &key.name,
-            ));
+            return Err(validation("Query condition missed key schema element: ".to_owned() + &key.name));
         }
         let value = value.trim();
-        if !value.starts_with(':')
-            || !value[1..]
-                .bytes()
-                .all(|byte| byte.is_ascii_alphanumeric() || byte == b'_')
-        {
+        if !value.starts_with(':') || !value[1..].bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'_') {
             return Err(only());
         }
         let value = input.expression_attribute_values.get(value).ok_or_else(|| {
@@ -415,19 +335,11 @@ impl Tables {
         let bytes = key.bytes(value).ok_or_else(|| {
             validation("One or more parameter values were invalid: Condition parameter type does not match schema type")
         })?;
-        let projection = Projection::new(
-            input.projection_expression.clone(),
-            &input.expression_attribute_names,
-        )?;
+        let projection = Projection::new(input.projection_expression.clone(), &input.expression_attribute_names)?;
         Ok(match table.store()?.get(&bytes)? {
             Some(item) => {
                 let item = projection.apply(item)?;
-                [
-                    b"{\"Items\":[",
-                    item.as_slice(),
-                    b"],\"Count\":1,\"ScannedCount\":1}",
-                ]
-                .concat()
+                [b"{\"Items\":[", item.as_slice(), b"],\"Count\":1,\"ScannedCount\":1}"].concat()
             }
             None => b"{\"Items\":[],\"Count\":0,\"ScannedCount\":0}".to_vec(),
         })
@@ -455,9 +367,9 @@ impl Tables {
 
 fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Failure> {
     serde_json::from_slice(body).map_err(|error| match error.classify() {
-        serde_json::error::Category::Data => validation(format!(
-            "the local DynamoDB cannot take this request: {error}"
-        )),
+        serde_json::error::Category::Data => {
+            validation(format!("the local DynamoDB cannot take this request: {error}"))
+        }
         _ => Failure {
             status: StatusCode::BAD_REQUEST,
             kind: "com.amazon.coral.service#SerializationException",
@@ -474,15 +386,14 @@ fn refuse_duplicates(keys: &[Vec<u8>]) -> Result<(), Failure> {
     Err(validation("Provided list of item keys contains duplicates"))
 }
 
-fn resolve_name<'a>(
-    name: &'a str,
-    names: &'a IndexMap<String, String>,
-) -> Result<&'a str, Failure> {
+fn resolve_name<'a>(name: &'a str, names: &'a IndexMap<String, String>) -> Result<&'a str, Failure> {
     if !name.starts_with('#') {
         return Ok(name);
     }
     names.get(name).map(String::as_str).ok_or_else(|| {
-        validation(format!("An expression attribute name used in the document path is not defined; attribute name: {name}"))
+        validation(format!(
+            "An expression attribute name used in the document path is not defined; attribute name: {name}"
+        ))
     })
 }
 
@@ -497,9 +408,7 @@ impl Projection {
         let attributes = expression.split(',').map(|path| {
             let path = path.trim();
             if path.is_empty() || path.contains(['.', '[', ' ']) {
-                return Err(validation(format!(
-                    "the local DynamoDB projects whole attributes only, not `{path}`"
-                )));
+                return Err(validation(format!("the local DynamoDB projects whole attributes only, not `{path}`")));
             }
             resolve_name(path, names).map(str::to_owned)
         });

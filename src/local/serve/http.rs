@@ -1,7 +1,7 @@
 //! What the local servers share: a loopback listener that can be stopped, request ids, the clock, query strings.
 
 use std::io;
-use std::net::{IpAddr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -25,9 +25,13 @@ pub(super) struct Listening {
 }
 
 impl Listening {
-    /// Binds `host:port` (port 0: any free one) and serves `router` there.
-    pub(super) async fn start(host: IpAddr, port: u16, router: Router) -> io::Result<Self> {
-        let listener = TcpListener::bind((host, port)).await?;
+    /// Serves `router` on a free port of loopback.
+    pub(super) async fn start(router: Router) -> io::Result<Self> {
+        Self::on(bind(IpAddr::V4(Ipv4Addr::LOCALHOST), 0).await?, router)
+    }
+
+    /// Serves `router` on a port that is bound already.
+    pub(super) fn on(listener: TcpListener, router: Router) -> io::Result<Self> {
         let address = listener.local_addr()?;
         // Small answers must leave at once: without this, Nagle's algorithm adds 40 ms to each.
         let listener = listener.tap_io(|stream| {
@@ -42,11 +46,7 @@ impl Listening {
                 })
                 .await;
         });
-        Ok(Self {
-            address,
-            stop: Some(stop),
-            task,
-        })
+        Ok(Self { address, stop: Some(stop), task })
     }
 
     /// `http://host:port`.
@@ -68,6 +68,11 @@ impl Drop for Listening {
     }
 }
 
+/// Binds `host:port`; port 0 is any free one.
+pub(super) async fn bind(host: IpAddr, port: u16) -> io::Result<TcpListener> {
+    TcpListener::bind((host, port)).await
+}
+
 /// Makes request ids: UUIDs that differ between processes and are cheap to make.
 #[derive(Clone)]
 pub(super) struct Ids(Arc<(Vec<u8>, AtomicU64)>);
@@ -82,39 +87,19 @@ impl Ids {
     /// A version 4 UUID, as AWS's request ids are.
     pub(super) fn uuid(&self) -> String {
         let hex = self.hex(32);
-        format!(
-            "{}-{}-4{}-a{}-{}",
-            &hex[..8],
-            &hex[8..12],
-            &hex[13..16],
-            &hex[17..20],
-            &hex[20..]
-        )
+        format!("{}-{}-4{}-a{}-{}", &hex[..8], &hex[8..12], &hex[13..16], &hex[17..20], &hex[20..])
     }
 
     /// A header of AWS X-Ray that says that this request is not traced.
     pub(super) fn trace(&self) -> String {
         let hex = self.hex(40);
-        format!(
-            "Root=1-{:08x}-{};Parent={};Sampled=0",
-            now_ms() / 1000,
-            &hex[..24],
-            &hex[24..]
-        )
+        format!("Root=1-{:08x}-{};Parent={};Sampled=0", now_ms() / 1000, &hex[..24], &hex[24..])
     }
 
     fn hex(&self, digits: usize) -> String {
         let count = self.0.1.fetch_add(1, Ordering::Relaxed);
-        let digest = Sha256::new()
-            .chain_update(&self.0.0)
-            .chain_update(count.to_le_bytes())
-            .finalize();
-        digest
-            .iter()
-            .flat_map(|byte| [byte >> 4, byte & 15])
-            .take(digits)
-            .map(hex_digit)
-            .collect()
+        let digest = Sha256::new().chain_update(&self.0.0).chain_update(count.to_le_bytes()).finalize();
+        digest.iter().flat_map(|byte| [byte >> 4, byte & 15]).take(digits).map(hex_digit).collect()
     }
 }
 
@@ -133,14 +118,9 @@ pub(super) fn random(count: usize) -> io::Result<Vec<u8>> {
 }
 
 /// Milliseconds since 1970: what Lambda's deadlines and API Gateway's events are counted in.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "requests carry the time at which they were made, as in the cloud"
-)]
+#[expect(clippy::disallowed_methods, reason = "requests carry the time at which they were made, as in the cloud")]
 pub(super) fn now_ms() -> u64 {
-    let elapsed = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let elapsed = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     u64::try_from(elapsed.as_millis()).unwrap_or(u64::MAX)
 }
 
@@ -158,9 +138,8 @@ pub(super) struct Utc {
 }
 
 /// English names as HTTP and the common log format write them.
-pub(super) const MONTHS: [&str; 12] = [
-    "Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec",
-];
+pub(super) const MONTHS: [&str; 12] =
+    ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
 
 const WEEKDAYS: [&str; 7] = ["Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat"];
 
@@ -172,15 +151,10 @@ impl Utc {
         let shifted = days + 719_468;
         let era = shifted.div_euclid(146_097);
         let day_of_era = shifted.rem_euclid(146_097);
-        let year_of_era =
-            (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+        let year_of_era = (day_of_era - day_of_era / 1460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
         let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
         let shifted_month = (5 * day_of_year + 2) / 153;
-        let month = if shifted_month < 10 {
-            shifted_month + 3
-        } else {
-            shifted_month - 9
-        };
+        let month = if shifted_month < 10 { shifted_month + 3 } else { shifted_month - 9 };
         Self {
             year: year_of_era + era * 400 + i64::from(month <= 2),
             month: usize::try_from(month).unwrap_or(1),
@@ -193,56 +167,25 @@ impl Utc {
     }
 
     fn month_name(&self) -> &'static str {
-        MONTHS
-            .get(self.month.wrapping_sub(1))
-            .copied()
-            .unwrap_or("Jan")
+        MONTHS.get(self.month.wrapping_sub(1)).copied().unwrap_or("Jan")
     }
 
     /// `09/Apr/2015:12:34:56 +0000`, as `requestTime` of an API Gateway event.
     pub(super) fn common_log(&self) -> String {
-        let Self {
-            year,
-            day,
-            hour,
-            minute,
-            second,
-            ..
-        } = self;
-        format!(
-            "{day:02}/{}/{year}:{hour:02}:{minute:02}:{second:02} +0000",
-            self.month_name()
-        )
+        let Self { year, day, hour, minute, second, .. } = self;
+        format!("{day:02}/{}/{year}:{hour:02}:{minute:02}:{second:02} +0000", self.month_name())
     }
 
     /// `Thu, 09 Apr 2015 12:34:56 GMT`, as `Last-Modified`.
     pub(super) fn http(&self) -> String {
-        let Self {
-            year,
-            day,
-            hour,
-            minute,
-            second,
-            ..
-        } = self;
+        let Self { year, day, hour, minute, second, .. } = self;
         let weekday = WEEKDAYS.get(self.weekday).copied().unwrap_or("Sun");
-        format!(
-            "{weekday}, {day:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT",
-            self.month_name()
-        )
+        format!("{weekday}, {day:02} {} {year} {hour:02}:{minute:02}:{second:02} GMT", self.month_name())
     }
 
     /// `2015-04-09T12:34:56.000Z`, as in S3's listings.
     pub(super) fn iso(&self) -> String {
-        let Self {
-            year,
-            month,
-            day,
-            hour,
-            minute,
-            second,
-            ..
-        } = self;
+        let Self { year, month, day, hour, minute, second, .. } = self;
         format!("{year}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}.000Z")
     }
 }
@@ -254,9 +197,7 @@ pub(super) fn percent_decode(text: &str) -> Option<String> {
     let mut rest = bytes;
     while let Some((&first, after)) = rest.split_first() {
         let escape = match (first, after) {
-            (b'%', [high, low, tail @ ..]) => nibble(*high)
-                .zip(nibble(*low))
-                .map(|(h, l)| (h << 4 | l, tail)),
+            (b'%', [high, low, tail @ ..]) => nibble(*high).zip(nibble(*low)).map(|(h, l)| (h << 4 | l, tail)),
             _ => None,
         };
         let (byte, tail) = escape.unwrap_or((first, after));
@@ -267,9 +208,7 @@ pub(super) fn percent_decode(text: &str) -> Option<String> {
 }
 
 fn nibble(digit: u8) -> Option<u8> {
-    char::from(digit)
-        .to_digit(16)
-        .and_then(|value| u8::try_from(value).ok())
+    char::from(digit).to_digit(16).and_then(|value| u8::try_from(value).ok())
 }
 
 /// Percent-encodes everything but unreserved characters and those in `keep`.
@@ -277,10 +216,7 @@ pub(super) fn percent_encode(text: &str, keep: &str) -> String {
     let mut encoded = String::with_capacity(text.len());
     for byte in text.bytes() {
         let plain = char::from(byte);
-        if plain.is_ascii_alphanumeric()
-            || "-._~".contains(plain)
-            || (plain.is_ascii() && keep.contains(plain))
-        {
+        if plain.is_ascii_alphanumeric() || "-._~".contains(plain) || (plain.is_ascii() && keep.contains(plain)) {
             encoded.push(plain);
         } else {
             encoded.push('%');
@@ -321,18 +257,14 @@ mod tests {
 
     #[test]
     fn escapes_are_undone_once() {
-        assert_eq!(
-            percent_decode("a%20b%2Fc%252F").as_deref(),
-            Some("a b/c%2F")
-        );
+        assert_eq!(percent_decode("a%20b%2Fc%252F").as_deref(), Some("a b/c%2F"));
         assert_eq!(percent_decode("100%").as_deref(), Some("100%"));
         assert_eq!(percent_decode("%zz").as_deref(), Some("%zz"));
         assert_eq!(percent_decode("%ff"), None);
         assert_eq!(percent_encode("ä /b", "/"), "%C3%A4%20/b");
         assert_eq!(
             query_pairs("a=1&a=2+3&b&&c=%26"),
-            [("a", "1"), ("a", "2 3"), ("b", ""), ("c", "&")]
-                .map(|(n, v)| (n.to_owned(), v.to_owned()))
+            [("a", "1"), ("a", "2 3"), ("b", ""), ("c", "&")].map(|(n, v)| (n.to_owned(), v.to_owned()))
         );
     }
 
@@ -342,10 +274,7 @@ mod tests {
         let (one, two) = (ids.uuid(), ids.uuid());
         assert_ne!(one, two);
         assert_eq!(one.len(), 36);
-        assert_eq!(
-            one.split('-').map(str::len).collect::<Vec<_>>(),
-            [8, 4, 4, 4, 12]
-        );
+        assert_eq!(one.split('-').map(str::len).collect::<Vec<_>>(), [8, 4, 4, 4, 12]);
         assert_eq!(&one[14..15], "4");
     }
 }

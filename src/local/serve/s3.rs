@@ -1,7 +1,7 @@
 //! A read-only S3 over folders: `GetObject` (whole or a range), `HeadObject`, `HeadBucket`, `ListObjectsV2`.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -33,14 +33,9 @@ impl S3 {
     /// # Errors
     /// When no port can be had.
     pub async fn start(buckets: PathBuf) -> io::Result<Self> {
-        let state = Arc::new(Buckets {
-            root: buckets,
-            ids: Ids::new()?,
-        });
+        let state = Arc::new(Buckets { root: buckets, ids: Ids::new()? });
         let router = Router::new().fallback(answer).with_state(state);
-        Ok(Self {
-            listening: Listening::start(IpAddr::V4(Ipv4Addr::LOCALHOST), 0, router).await?,
-        })
+        Ok(Self { listening: Listening::start(router).await? })
     }
 
     /// Where it listens.
@@ -71,20 +66,12 @@ struct Failure {
 }
 
 fn failure(status: StatusCode, code: &'static str, message: impl Into<String>) -> Failure {
-    Failure {
-        status,
-        code,
-        message: message.into(),
-    }
+    Failure { status, code, message: message.into() }
 }
 
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {
-        failure(
-            StatusCode::INTERNAL_SERVER_ERROR,
-            "InternalError",
-            error.to_string(),
-        )
+        failure(StatusCode::INTERNAL_SERVER_ERROR, "InternalError", error.to_string())
     }
 }
 
@@ -113,56 +100,33 @@ fn xml(status: StatusCode, body: String) -> Response {
 
 impl Buckets {
     async fn perform(&self, request: Request) -> Result<Response, Failure> {
-        let path =
-            percent_decode(request.uri().path().trim_start_matches('/')).ok_or_else(|| {
-                failure(
-                    StatusCode::BAD_REQUEST,
-                    "InvalidURI",
-                    "Couldn't parse the specified URI.",
-                )
-            })?;
+        let path = percent_decode(request.uri().path().trim_start_matches('/'))
+            .ok_or_else(|| failure(StatusCode::BAD_REQUEST, "InvalidURI", "Couldn't parse the specified URI."))?;
         let (bucket, key) = path.split_once('/').unwrap_or((&path, ""));
         let query = query_pairs(request.uri().query().unwrap_or_default());
         let reads = matches!(*request.method(), Method::GET | Method::HEAD);
         if !reads {
-            return Err(failure(
-                StatusCode::FORBIDDEN,
-                "AccessDenied",
-                "The local S3 is read-only.",
-            ));
+            return Err(failure(StatusCode::FORBIDDEN, "AccessDenied", "The local S3 is read-only."));
         }
         if bucket.is_empty() {
             return Err(unknown_operation());
         }
         let folder = self.bucket(bucket).await?;
         if !key.is_empty() {
-            return object(
-                &folder,
-                key,
-                request.method() == Method::HEAD,
-                request.headers(),
-            )
-            .await;
+            return object(&folder, key, request.method() == Method::HEAD, request.headers()).await;
         }
         if request.method() == Method::HEAD {
             return Ok(StatusCode::OK.into_response());
         }
         let asked = List::read(&query)?;
         let bucket = bucket.to_owned();
-        let listed = tokio::task::spawn_blocking(move || asked.list(&bucket, &folder))
-            .await
-            .map_err(io::Error::other)??;
+        let listed =
+            tokio::task::spawn_blocking(move || asked.list(&bucket, &folder)).await.map_err(io::Error::other)??;
         Ok(xml(StatusCode::OK, listed))
     }
 
     async fn bucket(&self, name: &str) -> Result<PathBuf, Failure> {
-        let missing = || {
-            failure(
-                StatusCode::NOT_FOUND,
-                "NoSuchBucket",
-                "The specified bucket does not exist",
-            )
-        };
+        let missing = || failure(StatusCode::NOT_FOUND, "NoSuchBucket", "The specified bucket does not exist");
         let folder = inside(&self.root, name).ok_or_else(missing)?;
         match tokio::fs::metadata(&folder).await {
             Ok(metadata) if metadata.is_dir() => Ok(folder),
@@ -178,71 +142,40 @@ fn unknown_operation() -> Failure {
 
 /// The file of a key; `None` for keys that no file can have or that would lead elsewhere.
 fn inside(root: &Path, key: &str) -> Option<PathBuf> {
-    let plain = |part: &str| {
-        !part.is_empty() && part != "." && part != ".." && !part.contains(['\0', '\\'])
-    };
+    let plain = |part: &str| !part.is_empty() && part != "." && part != ".." && !part.contains(['\0', '\\']);
     key.split('/').all(plain).then(|| root.join(key))
 }
 
-async fn object(
-    bucket: &Path,
-    key: &str,
-    head: bool,
-    headers: &HeaderMap,
-) -> Result<Response, Failure> {
-    let missing = || {
-        failure(
-            StatusCode::NOT_FOUND,
-            "NoSuchKey",
-            "The specified key does not exist.",
-        )
-    };
+async fn object(bucket: &Path, key: &str, head: bool, headers: &HeaderMap) -> Result<Response, Failure> {
+    let missing = || failure(StatusCode::NOT_FOUND, "NoSuchKey", "The specified key does not exist.");
     let path = inside(bucket, key).ok_or_else(missing)?;
-    let mut file = tokio::fs::File::open(&path)
-        .await
-        .map_err(|error| match error.kind() {
-            io::ErrorKind::NotFound
-            | io::ErrorKind::NotADirectory
-            | io::ErrorKind::InvalidFilename => missing(),
-            _ => error.into(),
-        })?;
+    let mut file = tokio::fs::File::open(&path).await.map_err(|error| match error.kind() {
+        io::ErrorKind::NotFound | io::ErrorKind::NotADirectory | io::ErrorKind::InvalidFilename => missing(),
+        _ => error.into(),
+    })?;
     let metadata = file.metadata().await?;
     if !metadata.is_file() {
         return Err(missing());
     }
     let size = metadata.len();
-    let range = headers
-        .get(header::RANGE)
-        .and_then(|value| value.to_str().ok())
-        .and_then(|text| range(text, size));
+    let range = headers.get(header::RANGE).and_then(|value| value.to_str().ok()).and_then(|text| range(text, size));
     let (start, end) = match range {
         None => (0, size),
         Some(Some(span)) => span,
         Some(None) => {
             let message = "The requested range is not satisfiable";
-            return Err(failure(
-                StatusCode::RANGE_NOT_SATISFIABLE,
-                "InvalidRange",
-                message,
-            ));
+            return Err(failure(StatusCode::RANGE_NOT_SATISFIABLE, "InvalidRange", message));
         }
     };
     let mut response = Response::builder()
-        .status(if range.is_some() {
-            StatusCode::PARTIAL_CONTENT
-        } else {
-            StatusCode::OK
-        })
+        .status(if range.is_some() { StatusCode::PARTIAL_CONTENT } else { StatusCode::OK })
         .header(header::CONTENT_TYPE, "binary/octet-stream")
         .header(header::ACCEPT_RANGES, "bytes")
         .header(header::CONTENT_LENGTH, end - start)
         .header(header::ETAG, format!("\"{}\"", etag(&metadata)))
         .header(header::LAST_MODIFIED, Utc::at(metadata.mtime()).http());
     if range.is_some() {
-        response = response.header(
-            header::CONTENT_RANGE,
-            format!("bytes {start}-{}/{size}", end - 1),
-        );
+        response = response.header(header::CONTENT_RANGE, format!("bytes {start}-{}/{size}", end - 1));
     }
     let body = if head {
         Body::empty()
@@ -250,9 +183,7 @@ async fn object(
         file.seek(io::SeekFrom::Start(start)).await?;
         body(file, end - start).await?
     };
-    response
-        .body(body)
-        .map_err(|error| io::Error::other(error).into())
+    response.body(body).map_err(|error| io::Error::other(error).into())
 }
 
 async fn body(mut file: tokio::fs::File, length: u64) -> io::Result<Body> {
@@ -277,10 +208,7 @@ async fn chunk(file: &mut tokio::fs::File, length: u64) -> io::Result<Bytes> {
 }
 
 /// Reads a `Range` header: `None` when it is to be ignored, `Some(None)` when it lies outside, else start and end (exclusive).
-#[expect(
-    clippy::option_option,
-    reason = "absent, unsatisfiable and satisfiable are three answers"
-)]
+#[expect(clippy::option_option, reason = "absent, unsatisfiable and satisfiable are three answers")]
 fn range(text: &str, size: u64) -> Option<Option<(u64, u64)>> {
     let (first, last) = text.strip_prefix("bytes=")?.split_once('-')?;
     let span = match (first, last) {
@@ -302,12 +230,7 @@ fn range(text: &str, size: u64) -> Option<Option<(u64, u64)>> {
 
 /// Changes when the file does. Not the MD5 of the content: that would mean reading all of it.
 fn etag(metadata: &std::fs::Metadata) -> String {
-    format!(
-        "{:x}-{:x}{:08x}-1",
-        metadata.len(),
-        metadata.mtime(),
-        metadata.mtime_nsec()
-    )
+    format!("{:x}-{:x}{:08x}-1", metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
 /// What a listing is asked for.
@@ -323,12 +246,7 @@ struct List {
 
 impl List {
     fn read(query: &[(String, String)]) -> Result<Self, Failure> {
-        let get = |name: &str| {
-            query
-                .iter()
-                .find(|(found, _)| found == name)
-                .map(|(_, value)| value.clone())
-        };
+        let get = |name: &str| query.iter().find(|(found, _)| found == name).map(|(_, value)| value.clone());
         if get("list-type").as_deref() != Some("2") {
             return Err(unknown_operation());
         }
@@ -342,9 +260,9 @@ impl List {
         };
         let max_keys = match get("max-keys") {
             None => MAX_KEYS,
-            Some(text) => text
-                .parse()
-                .map_err(|_| invalid("Provided max-keys not an integer or within integer range"))?,
+            Some(text) => {
+                text.parse().map_err(|_| invalid("Provided max-keys not an integer or within integer range"))?
+            }
         };
         Ok(Self {
             prefix: get("prefix").unwrap_or_default(),
@@ -377,13 +295,8 @@ impl List {
         let mut rolled = String::new();
         for (key, metadata) in &found {
             let rest = key.get(self.prefix.len()..).unwrap_or_default();
-            let cut = if self.delimiter.is_empty() {
-                None
-            } else {
-                rest.find(&self.delimiter)
-            };
-            let common =
-                cut.and_then(|at| key.get(..self.prefix.len() + at + self.delimiter.len()));
+            let cut = if self.delimiter.is_empty() { None } else { rest.find(&self.delimiter) };
+            let common = cut.and_then(|at| key.get(..self.prefix.len() + at + self.delimiter.len()));
             let name = common.unwrap_or(key);
             if name <= self.after.as_str() || (common.is_some() && name == rolled) {
                 continue;
@@ -396,10 +309,7 @@ impl List {
             last = name.to_owned();
             if common.is_some() {
                 rolled = name.to_owned();
-                prefixes.push_str(&format!(
-                    "<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>",
-                    self.text(name)
-                ));
+                prefixes.push_str(&format!("<CommonPrefixes><Prefix>{}</Prefix></CommonPrefixes>", self.text(name)));
             } else {
                 contents.push_str(&format!(
                     "<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>&quot;{}&quot;</ETag><Size>{}</Size>\
@@ -411,59 +321,35 @@ impl List {
                 ));
             }
         }
-        let optional = |name: &str, text: Option<String>| {
-            text.map_or_else(String::new, |text| format!("<{name}>{text}</{name}>"))
-        };
+        let optional =
+            |name: &str, text: Option<String>| text.map_or_else(String::new, |text| format!("<{name}>{text}</{name}>"));
         Ok(format!(
             "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<ListBucketResult xmlns=\"http://s3.amazonaws.com/doc/2006-03-01/\">\
              <Name>{}</Name><Prefix>{}</Prefix>{}{}{}{}<KeyCount>{count}</KeyCount><MaxKeys>{}</MaxKeys>\
              <IsTruncated>{more}</IsTruncated>{}{contents}{prefixes}</ListBucketResult>",
             escape(bucket),
             self.text(&self.prefix),
-            optional(
-                "Delimiter",
-                (!self.delimiter.is_empty()).then(|| self.text(&self.delimiter))
-            ),
+            optional("Delimiter", (!self.delimiter.is_empty()).then(|| self.text(&self.delimiter))),
             optional("EncodingType", self.url.then(|| "url".to_owned())),
             optional("ContinuationToken", self.token.as_deref().map(escape)),
-            optional(
-                "StartAfter",
-                self.start_after.as_deref().map(|text| self.text(text))
-            ),
+            optional("StartAfter", self.start_after.as_deref().map(|text| self.text(text))),
             self.max_keys,
-            optional(
-                "NextContinuationToken",
-                more.then(|| super::base64::encode(last.as_bytes()))
-            ),
+            optional("NextContinuationToken", more.then(|| super::base64::encode(last.as_bytes()))),
         ))
     }
 
     fn text(&self, text: &str) -> String {
-        if self.url {
-            percent_encode(text, "/")
-        } else {
-            escape(text)
-        }
+        if self.url { percent_encode(text, "/") } else { escape(text) }
     }
 }
 
-fn walk(
-    folder: &Path,
-    prefix: &str,
-    depth: usize,
-    found: &mut Vec<(String, std::fs::Metadata)>,
-) -> io::Result<()> {
+fn walk(folder: &Path, prefix: &str, depth: usize, found: &mut Vec<(String, std::fs::Metadata)>) -> io::Result<()> {
     if depth > MAX_DEPTH {
         return Ok(());
     }
     let entries = match std::fs::read_dir(folder) {
         Ok(entries) => entries,
-        Err(error)
-            if matches!(
-                error.kind(),
-                io::ErrorKind::NotFound | io::ErrorKind::NotADirectory
-            ) =>
-        {
+        Err(error) if matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::NotADirectory) => {
             return Ok(());
         }
         Err(error) => return Err(error),
@@ -524,21 +410,8 @@ mod tests {
     #[test]
     fn no_key_leads_out_of_its_bucket() {
         let root = Path::new("/buckets/raw");
-        assert_eq!(
-            inside(root, "a/b.csv"),
-            Some(PathBuf::from("/buckets/raw/a/b.csv"))
-        );
-        for key in [
-            "../x",
-            "a/../../x",
-            "a/./b",
-            "/etc/passwd",
-            "a//b",
-            "a/",
-            "",
-            "a\0b",
-            "..",
-        ] {
+        assert_eq!(inside(root, "a/b.csv"), Some(PathBuf::from("/buckets/raw/a/b.csv")));
+        for key in ["../x", "a/../../x", "a/./b", "/etc/passwd", "a//b", "a/", "", "a\0b", ".."] {
             assert_eq!(inside(root, key), None, "{key:?}");
         }
     }

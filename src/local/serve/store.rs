@@ -115,11 +115,7 @@ impl DynamoStore {
     /// When the folder or its files cannot be read and written, or a whole line is not an item of this table.
     pub fn open(dir: &Path, key: Key) -> io::Result<Self> {
         std::fs::create_dir_all(dir)?;
-        let options = OpenOptions::new()
-            .read(true)
-            .append(true)
-            .create(true)
-            .clone();
+        let options = OpenOptions::new().read(true).append(true).create(true).clone();
         let items = options.open(items_file(dir))?;
         let mut index = options.open(dir.join("items.index"))?;
         let size = items.metadata()?.len();
@@ -139,12 +135,7 @@ impl DynamoStore {
             items.set_len(end)?;
         }
         index.flush()?;
-        Ok(Self {
-            key,
-            items,
-            writer: Mutex::new(Writer { end, index }),
-            lines: RwLock::new(lines),
-        })
+        Ok(Self { key, items, writer: Mutex::new(Writer { end, index }), lines: RwLock::new(lines) })
     }
 
     /// The table's key.
@@ -154,10 +145,7 @@ impl DynamoStore {
 
     /// How many items the table has.
     pub fn len(&self) -> usize {
-        self.lines
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .len()
+        self.lines.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     /// Whether the table has no item.
@@ -175,12 +163,7 @@ impl DynamoStore {
     /// # Errors
     /// When the file cannot be read.
     pub fn get(&self, key: &[u8]) -> io::Result<Option<Vec<u8>>> {
-        let line = self
-            .lines
-            .read()
-            .unwrap_or_else(PoisonError::into_inner)
-            .get(key)
-            .copied();
+        let line = self.lines.read().unwrap_or_else(PoisonError::into_inner).get(key).copied();
         let Some(line) = line else { return Ok(None) };
         let head = ITEM.len() as u64;
         let length = (line.length as usize).saturating_sub(ITEM.len() + END.len());
@@ -202,9 +185,7 @@ impl DynamoStore {
                 Change::Put(item) => (item, ITEM, false),
                 Change::Delete(keys) => (keys, KEYS, true),
             };
-            let bytes = item
-                .get(&self.key.name)
-                .and_then(|value| self.key.bytes(value));
+            let bytes = item.get(&self.key.name).and_then(|value| self.key.bytes(value));
             let bytes = bytes.ok_or_else(|| self.no_key())?;
             let before = buffer.len();
             buffer.extend_from_slice(head.as_bytes());
@@ -221,10 +202,7 @@ impl DynamoStore {
         writer.end = end + buffer.len() as u64;
         let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
         for (key, before, length, deleted) in pieces {
-            let line = Line {
-                start: end + before as u64,
-                length: u32::try_from(length).map_err(io::Error::other)?,
-            };
+            let line = Line { start: end + before as u64, length: u32::try_from(length).map_err(io::Error::other)? };
             write_index(&mut writer.index, &key, line, deleted)?;
             remember(&mut lines, &key, line, deleted);
         }
@@ -271,11 +249,7 @@ fn write_index(index: &mut impl Write, key: &[u8], line: Line, deleted: bool) ->
 
 /// Reads the records and gives the position up to which they cover the items without a gap; `None` when they cannot be those of
 /// a file of `size` bytes.
-fn read_index(
-    index: &mut File,
-    size: u64,
-    lines: &mut HashMap<Box<[u8]>, Line>,
-) -> io::Result<Option<u64>> {
+fn read_index(index: &mut File, size: u64, lines: &mut HashMap<Box<[u8]>, Line>) -> io::Result<Option<u64>> {
     let mut bytes = Vec::new();
     index.read_to_end(&mut bytes)?;
     lines.reserve(bytes.len() / 32);
@@ -302,16 +276,16 @@ fn read_index(
     Ok(Some(covered))
 }
 
-fn read_record(bytes: &[u8]) -> Option<((&[u8], Line, bool), &[u8])> {
+/// Key, line, and whether the item was deleted.
+type Record<'a> = (&'a [u8], Line, bool);
+
+fn read_record(bytes: &[u8]) -> Option<(Record<'_>, &[u8])> {
     let (length, rest) = bytes.split_first_chunk()?;
     let length = u16::from_le_bytes(*length);
     let (key, rest) = rest.split_at_checked(usize::from(length & 0x7fff))?;
     let (start, rest) = rest.split_first_chunk()?;
     let (line, rest) = rest.split_first_chunk()?;
-    let line = Line {
-        start: u64::from_le_bytes(*start),
-        length: u32::from_le_bytes(*line),
-    };
+    let line = Line { start: u64::from_le_bytes(*start), length: u32::from_le_bytes(*line) };
     Some(((key, line, length >> 15 == 1), rest))
 }
 
@@ -322,13 +296,7 @@ fn scan(
     key: &Key,
     mut found: impl FnMut(&[u8], Line, bool) -> io::Result<()>,
 ) -> io::Result<u64> {
-    let mut reader = BufReader::with_capacity(
-        1 << 18,
-        ReadAt {
-            file: items,
-            position: start,
-        },
-    );
+    let mut reader = BufReader::with_capacity(1 << 18, ReadAt { file: items, position: start });
     let mut end = start;
     let mut text = Vec::new();
     loop {
@@ -338,10 +306,7 @@ fn scan(
             return Ok(end);
         }
         let wrong = || {
-            let message = format!(
-                "the line at byte {end} of items.jsonl is no item with the key `{}`",
-                key.name
-            );
+            let message = format!("the line at byte {end} of items.jsonl is no item with the key `{}`", key.name);
             io::Error::new(io::ErrorKind::InvalidData, message)
         };
         let entry: Entry = serde_json::from_slice(&text).map_err(|_| wrong())?;
@@ -349,14 +314,8 @@ fn scan(
             Entry::Item(item) => (item, false),
             Entry::Keys(keys) => (keys, true),
         };
-        let bytes = item
-            .get(&key.name)
-            .and_then(|value| key.bytes(value))
-            .ok_or_else(wrong)?;
-        let line = Line {
-            start: end,
-            length: u32::try_from(text.len()).map_err(io::Error::other)?,
-        };
+        let bytes = item.get(&key.name).and_then(|value| key.bytes(value)).ok_or_else(wrong)?;
+        let line = Line { start: end, length: u32::try_from(text.len()).map_err(io::Error::other)? };
         found(&bytes, line, deleted)?;
         end += text.len() as u64;
     }
@@ -386,26 +345,17 @@ mod tests {
     use super::*;
 
     fn key() -> Key {
-        Key {
-            name: "user_id".into(),
-            kind: KeyKind::Number,
-        }
+        Key { name: "user_id".into(), kind: KeyKind::Number }
     }
 
     fn item(user: &str, text: &str) -> Item {
-        Item::from([
-            ("user_id".to_owned(), Attribute::N(user.into())),
-            ("text".to_owned(), Attribute::S(text.into())),
-        ])
+        Item::from([("user_id".to_owned(), Attribute::N(user.into())), ("text".to_owned(), Attribute::S(text.into()))])
     }
 
     fn text(store: &DynamoStore, user: &str) -> Option<String> {
         let bytes = store.get(user.as_bytes()).unwrap()?;
         let item: Item = serde_json::from_slice(&bytes).unwrap();
-        assert_eq!(
-            store.key().bytes(&item["user_id"]).unwrap(),
-            user.as_bytes()
-        );
+        assert_eq!(store.key().bytes(&item["user_id"]).unwrap(), user.as_bytes());
         match item.get("text") {
             Some(Attribute::S(text)) => Some(text.clone()),
             other => panic!("{other:?}"),
@@ -416,24 +366,9 @@ mod tests {
     fn the_last_write_wins_and_survives() {
         let dir = tempfile::tempdir().unwrap();
         let store = DynamoStore::create(dir.path(), key()).unwrap();
-        store
-            .put(&[
-                Change::Put(item("1", "one\n\"ä\"")),
-                Change::Put(item("2", "two")),
-            ])
-            .unwrap();
-        store
-            .put(&[
-                Change::Put(item("2", "zwei")),
-                Change::Put(item("3", "three")),
-            ])
-            .unwrap();
-        store
-            .put(&[Change::Delete(Item::from([(
-                "user_id".to_owned(),
-                Attribute::N("3.0".into()),
-            )]))])
-            .unwrap();
+        store.put(&[Change::Put(item("1", "one\n\"ä\"")), Change::Put(item("2", "two"))]).unwrap();
+        store.put(&[Change::Put(item("2", "zwei")), Change::Put(item("3", "three"))]).unwrap();
+        store.put(&[Change::Delete(Item::from([("user_id".to_owned(), Attribute::N("3.0".into()))]))]).unwrap();
         let check = |store: &DynamoStore| {
             assert_eq!(text(store, "1").as_deref(), Some("one\n\"ä\""));
             assert_eq!(text(store, "2").as_deref(), Some("zwei"));
@@ -453,58 +388,35 @@ mod tests {
     fn a_torn_line_and_a_torn_index_are_dropped() {
         let dir = tempfile::tempdir().unwrap();
         let store = DynamoStore::create(dir.path(), key()).unwrap();
-        store
-            .put(&[Change::Put(item("1", "one")), Change::Put(item("2", "two"))])
-            .unwrap();
+        store.put(&[Change::Put(item("1", "one")), Change::Put(item("2", "two"))]).unwrap();
         drop(store);
         let cut = |name: &str, bytes: u64| {
-            let file = OpenOptions::new()
-                .write(true)
-                .open(dir.path().join(name))
-                .unwrap();
-            file.set_len(file.metadata().unwrap().len() - bytes)
-                .unwrap();
+            let file = OpenOptions::new().write(true).open(dir.path().join(name)).unwrap();
+            file.set_len(file.metadata().unwrap().len() - bytes).unwrap();
         };
         cut("items.index", 3);
         let store = DynamoStore::open(dir.path(), key()).unwrap();
-        assert_eq!(
-            (text(&store, "1").as_deref(), text(&store, "2").as_deref()),
-            (Some("one"), Some("two"))
-        );
+        assert_eq!((text(&store, "1").as_deref(), text(&store, "2").as_deref()), (Some("one"), Some("two")));
         drop(store);
         cut("items.jsonl", 5);
         let store = DynamoStore::open(dir.path(), key()).unwrap();
-        assert_eq!(
-            (text(&store, "1").as_deref(), text(&store, "2")),
-            (Some("one"), None)
-        );
+        assert_eq!((text(&store, "1").as_deref(), text(&store, "2")), (Some("one"), None));
         store.put(&[Change::Put(item("3", "three"))]).unwrap();
         drop(store);
         let store = DynamoStore::open(dir.path(), key()).unwrap();
-        assert_eq!(
-            (store.len(), text(&store, "3").as_deref()),
-            (2, Some("three"))
-        );
+        assert_eq!((store.len(), text(&store, "3").as_deref()), (2, Some("three")));
     }
 
     #[test]
     fn an_index_of_other_items_is_rebuilt() {
         let dir = tempfile::tempdir().unwrap();
         let store = DynamoStore::create(dir.path(), key()).unwrap();
-        store
-            .put(&[
-                Change::Put(item("1", "a longer text")),
-                Change::Put(item("2", "two")),
-            ])
-            .unwrap();
+        store.put(&[Change::Put(item("1", "a longer text")), Change::Put(item("2", "two"))]).unwrap();
         drop(store);
         let other = "{\"Item\":{\"user_id\":{\"N\":\"7\"},\"text\":{\"S\":\"seven\"}}}\n";
         std::fs::write(items_file(dir.path()), other).unwrap();
         let store = DynamoStore::open(dir.path(), key()).unwrap();
-        assert_eq!(
-            (store.len(), text(&store, "7").as_deref()),
-            (1, Some("seven"))
-        );
+        assert_eq!((store.len(), text(&store, "7").as_deref()), (1, Some("seven")));
     }
 
     #[test]
@@ -512,9 +424,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let store = DynamoStore::create(dir.path(), key()).unwrap();
         let nameless = Item::from([("text".to_owned(), Attribute::S("x".into()))]);
-        let error = store
-            .put(&[Change::Put(item("1", "one")), Change::Put(nameless)])
-            .unwrap_err();
+        let error = store.put(&[Change::Put(item("1", "one")), Change::Put(nameless)]).unwrap_err();
         assert_eq!(error.kind(), io::ErrorKind::InvalidInput);
         assert_eq!((store.len(), store.bytes()), (0, 0));
         std::fs::write(items_file(dir.path()), "{\"Item\":{}}\n").unwrap();
