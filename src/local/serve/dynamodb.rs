@@ -40,7 +40,6 @@ pub struct KeyValueTable {
 
 /// A DynamoDB endpoint on loopback.
 pub struct DynamoDb {
-    tables: Arc<Tables>,
     listening: Listening,
 }
 
@@ -52,10 +51,9 @@ impl DynamoDb {
     pub async fn start(tables: Vec<KeyValueTable>) -> io::Result<Self> {
         let tables = tables.into_iter().map(|table| (table.name.clone(), Table { table, open: Mutex::new(None) }));
         let tables = Arc::new(Tables { tables: tables.collect(), ids: Ids::new()? });
-        let router =
-            Router::new().fallback(answer).layer(DefaultBodyLimit::max(MAX_REQUEST)).with_state(tables.clone());
+        let router = Router::new().fallback(answer).layer(DefaultBodyLimit::max(MAX_REQUEST)).with_state(tables);
         let listening = Listening::start(router).await?;
-        Ok(Self { tables, listening })
+        Ok(Self { listening })
     }
 
     /// Where it listens.
@@ -68,16 +66,9 @@ impl DynamoDb {
         self.listening.url()
     }
 
-    /// Stops, after writing what the tables hold in memory.
-    ///
-    /// # Errors
-    /// When a table cannot be written.
-    pub async fn stop(self) -> io::Result<()> {
+    /// Stops. What was written is on disk already.
+    pub async fn stop(self) {
         self.listening.stop().await;
-        let mut open = self.tables.tables.values().filter_map(|table| {
-            table.open.lock().unwrap_or_else(PoisonError::into_inner).as_ref().map(|(_, store)| store.clone())
-        });
-        open.try_for_each(|store| store.flush())
     }
 }
 

@@ -10,13 +10,12 @@ mod http;
 pub mod runtime;
 pub mod s3;
 pub mod sagemaker;
+mod site;
 mod state;
 pub mod store;
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -28,15 +27,14 @@ use axum::http::{HeaderMap, HeaderValue, Method, Uri};
 use axum::response::{IntoResponse, Response};
 
 use self::api::{Api, MAX_BODY, Parts};
-pub use self::api::{
-    ApiAccess, ApiSettings, INTEGRATION_TIMEOUT, ParameterKind, ParameterSettings, Problem, RouteSettings,
-};
-use self::dynamodb::{DynamoDb, KeyValueTable};
+pub use self::api::{INTEGRATION_TIMEOUT, Problem};
+use self::dynamodb::DynamoDb;
 pub use self::event::{Reply, Request};
 use self::http::{Ids, Listening};
-use self::runtime::{FunctionSettings, Lambda};
+use self::runtime::Lambda;
 use self::s3::S3;
-use self::sagemaker::{ModelEndpoint, SageMaker};
+use self::sagemaker::SageMaker;
+pub use self::site::{Site, key_of, key_value_table};
 pub use self::state::Running;
 use crate::local::process::Groups;
 use crate::local::python::Environment;
@@ -74,26 +72,6 @@ pub enum Event {
 /// Is told of every [`Event`].
 pub type Observer = Arc<dyn Fn(Event) + Send + Sync>;
 
-/// Everything that is to be served.
-pub struct Site {
-    /// The name of the lake.
-    pub lake: String,
-    /// The region that functions see.
-    pub region: String,
-    /// The environment's folder, `.lakegen/local`: the key and the address are kept there.
-    pub base: PathBuf,
-    /// The key-value tables.
-    pub tables: Vec<KeyValueTable>,
-    /// The folder of the buckets.
-    pub buckets: PathBuf,
-    /// The models that have an endpoint.
-    pub endpoints: Vec<ModelEndpoint>,
-    /// The functions.
-    pub functions: Vec<FunctionSettings>,
-    /// The API in front of them.
-    pub api: ApiSettings,
-}
-
 /// How to serve.
 #[derive(Clone)]
 pub struct Options {
@@ -127,6 +105,9 @@ impl Default for Options {
 /// Serving could not start.
 #[derive(Debug, thiserror::Error)]
 pub enum ServeError {
+    /// The lake has no API.
+    #[error("the blueprint has no `api`")]
+    NoApi,
     /// The port is taken, or the address is not this machine's.
     #[error("could not listen on {host}:{port}: {source}")]
     Listen {
@@ -159,6 +140,7 @@ impl ServeError {
             Self::Listen { source, port, .. } if source.kind() == io::ErrorKind::AddrInUse => {
                 Some(format!("something else listens on port {port}; choose another one with `--port`"))
             }
+            Self::NoApi => Some("add an `api` with at least one route".to_owned()),
             Self::Listen { .. } | Self::Io { .. } => None,
         }
     }
@@ -188,6 +170,7 @@ impl Server {
     ) -> Result<Self, ServeError> {
         let Options { host, port, concurrency, timeout, announce, observer } = options;
         let Site { lake, region, base, tables, buckets, endpoints, functions, api } = site;
+        let api = api.ok_or(ServeError::NoApi)?;
         let key = state::api_key(&base)?;
         let ids = Ids::new().map_err(ServeError::io("read random numbers"))?;
         let dynamodb = DynamoDb::start(tables).await.map_err(ServeError::io("start the local DynamoDB"))?;
@@ -209,7 +192,7 @@ impl Server {
             ("AWS_ENDPOINT_URL_S3", s3.url()),
             ("AWS_ENDPOINT_URL_SAGEMAKER_RUNTIME", sagemaker.url()),
         ];
-        let mut lambdas = HashMap::new();
+        let mut lambdas = Vec::with_capacity(functions.len());
         for mut settings in functions {
             let own = std::mem::take(&mut settings.environment);
             settings.environment =
@@ -224,7 +207,7 @@ impl Server {
                 observer.clone(),
                 concurrency.max(1),
             );
-            lambdas.insert(name, Arc::new(lambda.map_err(ServeError::io(doing))?));
+            lambdas.push(Arc::new(lambda.map_err(ServeError::io(doing))?));
         }
         let listener = http::bind(host, port).await.map_err(|source| ServeError::Listen { host, port, source })?;
         let address = listener.local_addr().map_err(|source| ServeError::Listen { host, port, source })?;
@@ -285,19 +268,15 @@ impl Server {
         self.api.handle(&request).await
     }
 
-    /// Stops the servers, ends all processes, and writes what tables hold in memory.
-    ///
-    /// # Errors
-    /// When a table cannot be written.
-    pub async fn stop(self) -> Result<(), ServeError> {
+    /// Stops the servers and ends all processes.
+    pub async fn stop(self) {
         drop(self.announced);
         let functions: Vec<Arc<Lambda>> = self.api.functions().cloned().collect();
-        let stopped = self.gateway.stop();
-        stopped.await;
+        self.gateway.stop().await;
         functions.iter().for_each(|lambda| lambda.stop());
         self.sagemaker.stop().await;
         self.s3.stop().await;
-        self.dynamodb.stop().await.map_err(ServeError::io("write a key-value table"))
+        self.dynamodb.stop().await;
     }
 }
 

@@ -122,6 +122,11 @@ impl Lambda {
         Ok(Self { settings, python, groups, ids, log, permits: Semaphore::new(limit), idle: Mutex::default() })
     }
 
+    /// Its name.
+    pub fn name(&self) -> &str {
+        &self.settings.name
+    }
+
     /// How many processes are warm and have nothing to do.
     pub fn warm(&self) -> usize {
         self.idle().len()

@@ -118,11 +118,17 @@ struct Model {
 
 struct Running {
     artifact: Identity,
+    process: Process,
+}
+
+/// A model server.
+struct Process {
     port: u16,
+    /// Holds the other end of its standard input, whose end it would take for ours.
     child: Child,
     _group: Group,
-    /// The process ends when this end of its standard input is closed.
-    _stdin: Option<tokio::process::ChildStdin>,
+    /// Where it unpacks the model.
+    _scratch: tempfile::TempDir,
 }
 
 /// Device, inode and time of change of an artifact.
@@ -202,7 +208,7 @@ impl Endpoints {
                 }
                 Err(error) => last = Some(error),
             }
-            model.running.lock().await.take_if(|running| running.port == port);
+            model.running.lock().await.take_if(|running| running.process.port == port);
         }
         let cause = last.map_or_else(String::new, |error| error.to_string());
         Err(Failure::Internal(format!("the model server of {name} does not answer: {cause}")))
@@ -227,23 +233,23 @@ impl Endpoints {
         let mut running = model.running.lock().await;
         if let Some(known) = running.as_mut()
             && known.artifact == identity
-            && matches!(known.child.try_wait(), Ok(None))
+            && matches!(known.process.child.try_wait(), Ok(None))
         {
-            return Ok(known.port);
+            return Ok(known.process.port);
         }
         running.take();
-        let (child, group, port) = self.launch(artifact, log).await.map_err(|error| match error {
+        let process = self.launch(artifact, log).await.map_err(|error| match error {
             Launch::Failed(text) => Failure::Model(500, text),
             Launch::Io(error) => Failure::Internal(error.to_string()),
         })?;
+        let port = process.port;
         (self.observer)(Event::ModelLoaded { endpoint: name.clone() });
-        let mut child = child;
-        let stdin = child.stdin.take();
-        *running = Some(Running { artifact: identity, port, child, _group: group, _stdin: stdin });
+        *running = Some(Running { artifact: identity, process });
         Ok(port)
     }
 
-    async fn launch(&self, artifact: &Path, log: &Path) -> Result<(Child, Group, u16), Launch> {
+    async fn launch(&self, artifact: &Path, log: &Path) -> Result<Process, Launch> {
+        let scratch = tempfile::tempdir()?;
         if let Some(folder) = log.parent() {
             std::fs::create_dir_all(folder)?;
         }
@@ -257,6 +263,7 @@ impl Endpoints {
             .env("LANG", "C.UTF-8")
             .env("PYTHONPATH", &self.python.runtime)
             .env("PYTHONUNBUFFERED", "1")
+            .env("TMPDIR", scratch.path())
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
             .stderr(log_file.try_clone()?);
@@ -282,7 +289,7 @@ impl Endpoints {
             Ok(Ok(Some(port))) => {
                 // What a handler prints must not fill the pipe.
                 tokio::spawn(async move { tokio::io::copy(&mut reader, &mut log_file).await });
-                Ok((child, group, port))
+                Ok(Process { port, child, _group: group, _scratch: scratch })
             }
             Ok(Ok(None)) => {
                 child.wait().await?;

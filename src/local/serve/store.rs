@@ -6,7 +6,7 @@
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
-use std::io::{self, BufRead, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
@@ -88,8 +88,11 @@ pub struct DynamoStore {
 }
 
 struct Writer {
+    /// Where the last whole line ends.
     end: u64,
-    index: BufWriter<File>,
+    /// Whether the file may go on behind that.
+    torn: bool,
+    index: File,
 }
 
 /// Where the items of the table in `dir` lie.
@@ -120,22 +123,19 @@ impl DynamoStore {
         let mut index = options.open(dir.join("items.index"))?;
         let size = items.metadata()?.len();
         let mut lines = HashMap::new();
-        let mut covered = read_index(&mut index, size, &mut lines)?;
+        let covered = read_index(&mut index, size, &mut lines)?;
         if covered.is_none() {
             index.set_len(0)?;
             lines.clear();
         }
-        let mut index = BufWriter::with_capacity(1 << 16, index);
-        let start = covered.get_or_insert(0);
-        let end = scan(&items, *start, &key, |bytes, line, deleted| {
+        let mut records = Vec::new();
+        let end = scan(&items, covered.unwrap_or(0), &key, |bytes, line, deleted| {
             remember(&mut lines, bytes, line, deleted);
-            write_index(&mut index, bytes, line, deleted)
+            write_record(&mut records, bytes, line, deleted)
         })?;
-        if end < size {
-            items.set_len(end)?;
-        }
-        index.flush()?;
-        Ok(Self { key, items, writer: Mutex::new(Writer { end, index }), lines: RwLock::new(lines) })
+        index.write_all(&records)?;
+        let writer = Writer { end, torn: end < size, index };
+        Ok(Self { key, items, writer: Mutex::new(writer), lines: RwLock::new(lines) })
     }
 
     /// The table's key.
@@ -195,26 +195,24 @@ impl DynamoStore {
         }
         let mut writer = self.lock();
         let end = writer.end;
-        if let Err(error) = (&self.items).write_all(&buffer) {
+        if writer.torn {
             self.items.set_len(end)?;
-            return Err(error);
         }
+        writer.torn = true;
+        (&self.items).write_all(&buffer)?;
+        writer.torn = false;
         writer.end = end + buffer.len() as u64;
+        let mut records = Vec::new();
         let mut lines = self.lines.write().unwrap_or_else(PoisonError::into_inner);
         for (key, before, length, deleted) in pieces {
             let line = Line { start: end + before as u64, length: u32::try_from(length).map_err(io::Error::other)? };
-            write_index(&mut writer.index, &key, line, deleted)?;
+            write_record(&mut records, &key, line, deleted)?;
             remember(&mut lines, &key, line, deleted);
         }
+        drop(lines);
+        // The items are safe by now: an index that lacks some of them only makes the next `open` slower.
+        let _ = writer.index.write_all(&records);
         Ok(())
-    }
-
-    /// Writes what is still in memory of the index. Without it the next `open` is slower, nothing is lost.
-    ///
-    /// # Errors
-    /// When the file cannot be written.
-    pub fn flush(&self) -> io::Result<()> {
-        self.lock().index.flush()
     }
 
     fn lock(&self) -> MutexGuard<'_, Writer> {
@@ -239,12 +237,13 @@ fn remember(lines: &mut HashMap<Box<[u8]>, Line>, key: &[u8], line: Line, delete
 }
 
 /// A record: length of the key (its top bit set when the item was deleted), key, start and length of the line; little endian.
-fn write_index(index: &mut impl Write, key: &[u8], line: Line, deleted: bool) -> io::Result<()> {
+fn write_record(records: &mut Vec<u8>, key: &[u8], line: Line, deleted: bool) -> io::Result<()> {
     let length = u16::try_from(key.len()).map_err(io::Error::other)?;
-    index.write_all(&(length | u16::from(deleted) << 15).to_le_bytes())?;
-    index.write_all(key)?;
-    index.write_all(&line.start.to_le_bytes())?;
-    index.write_all(&line.length.to_le_bytes())
+    records.extend_from_slice(&(length | u16::from(deleted) << 15).to_le_bytes());
+    records.extend_from_slice(key);
+    records.extend_from_slice(&line.start.to_le_bytes());
+    records.extend_from_slice(&line.length.to_le_bytes());
+    Ok(())
 }
 
 /// Reads the records and gives the position up to which they cover the items without a gap; `None` when they cannot be those of
@@ -376,7 +375,6 @@ mod tests {
             assert_eq!(store.len(), 2);
         };
         check(&store);
-        store.flush().unwrap();
         drop(store);
         check(&DynamoStore::open(dir.path(), key()).unwrap());
         std::fs::remove_file(dir.path().join("items.index")).unwrap();
