@@ -18,6 +18,7 @@ pub mod failure;
 pub mod files;
 pub mod kind;
 pub mod lake;
+pub mod local;
 pub mod project;
 pub mod region;
 pub mod sample;
