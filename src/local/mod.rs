@@ -2,6 +2,7 @@
 pub mod csv;
 pub mod files;
 mod interpreter;
+pub mod land;
 pub mod layout;
 pub mod ledger;
 pub mod process;
