@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::csv::{self, Fault, Scanner, Shape};
 use super::files::{self, Doing, FileError, Swap};
 use super::ledger::TableRecord;
-use super::nearest;
+use crate::diagnostic::nearest;
 
 /// What the files of a table must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
