@@ -10,4 +10,5 @@ pub mod plan;
 pub mod process;
 pub mod python;
 pub mod schedule;
+pub mod serve;
 pub mod worker;
