@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::csv::{self, Fault, Scanner, Shape};
-use super::files::{self, Doing, FileError, Swap};
+use super::files::{self, Doing, FileError, Fingerprint, Swap};
 use super::ledger::TableRecord;
 use crate::diagnostic::nearest;
 
@@ -200,34 +200,52 @@ pub struct Landed {
     pub notes: Vec<String>,
 }
 
-/// Copies what has changed into the buckets, all of it or nothing. `known` are the tables on record. Runs for as long as reading
-/// and writing the files takes; `stop` ends it early.
+/// A table whose bucket still holds what was copied there from `source`.
+fn unchanged(
+    table: &RawTable,
+    known: &BTreeMap<String, TableRecord>,
+    source: &Fingerprint,
+) -> Result<Option<Landed>, FileError> {
+    let Some(record) = known.get(&table.name).filter(|known| known.source.as_ref() == Some(source)) else {
+        return Ok(None);
+    };
+    let same = record.stamp == files::stamp(&files::data_files(&table.place)?);
+    let landed = || Landed { table: table.name.clone(), record: record.clone(), unchanged: true, notes: Vec::new() };
+    Ok(same.then(landed))
+}
+
+/// All tables, if the bucket of each still holds what was copied there from `origin`.
+pub fn all_unchanged(
+    tables: &[RawTable],
+    known: &BTreeMap<String, TableRecord>,
+    origin: &Fingerprint,
+) -> Result<Option<Vec<Landed>>, FileError> {
+    tables.iter().map(|table| unchanged(table, known, origin)).collect()
+}
+
+/// Copies what has changed into the buckets, all of it or nothing. `known` are the tables on record. `origin` says where the
+/// files come from when they were made for this only; otherwise their names, sizes and times say so. Runs for as long as
+/// reading and writing the files takes; `stop` ends it early.
 pub fn land(
     arrivals: &[Arrival],
     dir: &Path,
     known: &BTreeMap<String, TableRecord>,
+    origin: Option<&Fingerprint>,
     staging: &Path,
     stop: &AtomicBool,
 ) -> Result<Vec<Landed>, LandError> {
     let (mut landed, mut swaps, mut problems) = (Vec::new(), Vec::new(), Vec::new());
     for arrival in arrivals {
         let Arrival { table, files } = arrival;
-        let source = match source_stamp(files) {
+        let source = match origin.cloned().map_or_else(|| source_stamp(files), Ok) {
             Ok(source) => source,
             Err(error) => {
                 problems.push(Problem::File(error));
                 continue;
             }
         };
-        let there = files::data_files(&table.place)?;
-        let record = known.get(&table.name).filter(|known| known.source.as_ref() == Some(&source));
-        if let Some(record) = record.filter(|known| known.stamp == files::stamp(&there)) {
-            landed.push(Landed {
-                table: table.name.clone(),
-                record: record.clone(),
-                unchanged: true,
-                notes: Vec::new(),
-            });
+        if let Some(same) = unchanged(table, known, &source)? {
+            landed.push(same);
             continue;
         }
         let staged = staging.join(&table.name);
@@ -259,10 +277,10 @@ pub fn land(
     Ok(landed)
 }
 
-fn source_stamp(files: &[(PathBuf, PathBuf)]) -> Result<files::Fingerprint, FileError> {
+fn source_stamp(files: &[(PathBuf, PathBuf)]) -> Result<Fingerprint, FileError> {
     let stamps = files.iter().map(|(from, _)| files::file_stamp(from)).collect::<Result<Vec<_>, _>>()?;
     let text: String = stamps.iter().map(|stamp| format!("{stamp}\n")).collect();
-    Ok(files::Fingerprint::of(text.as_bytes()))
+    Ok(Fingerprint::of(text.as_bytes()))
 }
 
 fn remarks(file: &Path, read: csv::Read) -> Vec<String> {
@@ -389,7 +407,7 @@ mod tests {
         fn land(&mut self) -> Result<Vec<Landed>, LandError> {
             let data = self.at("data");
             let arrivals = find(self.tables(), &data)?;
-            let landed = land(&arrivals, &data, &self.known, &self.at("staging"), &AtomicBool::new(false))?;
+            let landed = land(&arrivals, &data, &self.known, None, &self.at("staging"), &AtomicBool::new(false))?;
             self.known.extend(landed.iter().map(|one| (one.table.clone(), one.record.clone())));
             Ok(landed)
         }
@@ -477,7 +495,7 @@ mod tests {
         let place = Place::new(&[("people.csv", "id,name\n1,a\n"), ("events.json", "{}\n")]);
         let data = place.at("data");
         let arrivals = find(place.tables(), &data).unwrap();
-        let landed = land(&arrivals, &data, &BTreeMap::new(), &place.at("staging"), &AtomicBool::new(true));
+        let landed = land(&arrivals, &data, &BTreeMap::new(), None, &place.at("staging"), &AtomicBool::new(true));
         assert!(matches!(landed, Err(LandError::Interrupted)));
         assert!(!place.at("bucket").exists());
     }
