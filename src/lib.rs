@@ -8,9 +8,13 @@
 
 pub mod blueprint;
 pub mod check;
+pub mod cli;
+pub mod command;
+pub mod console;
 pub mod cron;
 pub mod decode;
 pub mod diagnostic;
+pub mod failure;
 pub mod files;
 pub mod kind;
 pub mod lake;
