@@ -1,60 +1,31 @@
-//! The only printer: events, outcomes and errors become text here. Progress and errors go to standard error, results to standard
-//! output.
+//! What a run tells, as text: live lines on a terminal, plain ones elsewhere, and the tables at its end.
+
 use std::collections::{BTreeMap, BTreeSet};
-use std::error::Error;
 use std::fmt::Write as _;
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, IsTerminal};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
-use serde::Serialize;
 use serde_json::Value;
 
+use crate::console::Console;
+use crate::failure::{Exit, Failure};
 use crate::local::outcome::{Event, ExampleAnswer, ModelReport, Outcome, Reporter, StepFailure, StepReport, StepState};
 use crate::local::python::Setup;
 
-/// How to print.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Style {
-    /// Results and errors only.
-    pub quiet: bool,
-    /// Results as JSON.
-    pub json: bool,
-    /// Colours in what goes to standard output.
-    pub color: bool,
-    /// Colours in what goes to standard error.
-    pub error_color: bool,
-    /// Standard error is a terminal on which lines can be drawn anew.
-    pub live: bool,
-}
-
-impl Style {
-    /// What suits the place that the output goes to: colours and live lines only on a terminal, colours never with `NO_COLOR`.
-    pub fn detect(quiet: bool, json: bool) -> Self {
-        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
-        let color = !dumb && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty());
-        let terminal = io::stderr().is_terminal();
-        Self {
-            quiet,
-            json,
-            color: color && io::stdout().is_terminal(),
-            error_color: color && terminal,
-            live: terminal && !dumb && !quiet,
-        }
-    }
-}
-
-/// Prints.
+/// Tells a run to a console.
 #[derive(Debug)]
 pub struct Report {
-    style: Style,
+    console: Console,
+    /// Standard error is a terminal on which lines can be drawn anew.
+    live: bool,
     bars: MultiProgress,
-    live: Mutex<Live>,
+    lines: Mutex<Lines>,
 }
 
 #[derive(Debug, Default)]
-struct Live {
+struct Lines {
     /// A line for each step that runs.
     steps: BTreeMap<String, ProgressBar>,
     /// The line of what comes before the steps.
@@ -64,88 +35,65 @@ struct Live {
 }
 
 impl Report {
-    /// A printer of this style.
-    pub fn new(style: Style) -> Self {
-        Self { style, bars: MultiProgress::new(), live: Mutex::default() }
+    /// Nothing is printed yet.
+    #[must_use]
+    pub fn new(console: Console) -> Self {
+        let dumb = std::env::var_os("TERM").is_some_and(|term| term == "dumb");
+        let live = io::stderr().is_terminal() && !dumb && !console.quiet;
+        Self { console, live, bars: MultiProgress::new(), lines: Mutex::default() }
     }
 
-    /// How it prints.
-    pub fn style(&self) -> Style {
-        self.style
-    }
-
-    /// A result, as it is.
-    pub fn text(&self, text: &str) {
-        let mut out = io::stdout().lock();
-        // A reader that has gone away (`| head`) wants no more.
-        let _ = out.write_all(text.as_bytes()).and_then(|()| out.flush());
-    }
-
-    /// A result for machines.
-    pub fn json(&self, value: &impl Serialize) {
-        match serde_json::to_string_pretty(value) {
-            Ok(text) => self.text(&format!("{text}\n")),
-            Err(error) => self.error(&error, None),
-        }
-    }
-
-    /// What came of a run.
-    pub fn outcome(&self, outcome: &Outcome) {
+    /// The result of a run.
+    ///
+    /// # Errors
+    /// Standard output cannot be written.
+    pub fn outcome(&self, outcome: &Outcome) -> io::Result<()> {
         self.clear();
-        match self.style.json {
-            true => self.json(outcome),
-            false => self.text(&summary(outcome, Paint(self.style.color))),
+        if self.console.json {
+            return self.console.json(outcome);
         }
+        self.console.result(&summary(outcome, Paint(self.console.color && io::stdout().is_terminal())))
     }
 
-    /// An error with its causes, and what the user can do about it.
-    pub fn error(&self, error: &dyn Error, help: Option<&str>) {
-        self.clear();
-        let paint = Paint(self.style.error_color);
-        let mut text = format!("{}: {error}", paint.red("error"));
-        let mut cause = error.source();
-        while let Some(one) = cause {
-            let _ = write!(text, "\n  caused by: {one}");
-            cause = one.source();
-        }
-        if let Some(help) = help {
-            let _ = write!(text, "\n  = help: {help}");
-        }
-        self.line(&printable(&text));
-    }
-
-    /// A line on standard error, above the live ones.
-    fn line(&self, text: &str) {
-        if self.style.live && self.bars.println(text).is_ok() {
-            return;
-        }
-        let _ = writeln!(io::stderr().lock(), "{text}");
-    }
-
-    fn clear(&self) {
-        let mut live = self.live();
-        live.setup = None;
-        live.steps.clear();
+    /// Takes the live lines away.
+    pub fn clear(&self) {
+        let mut lines = self.lines();
+        lines.setup = None;
+        lines.steps.clear();
+        // A terminal that cannot be cleared shows a line too many.
         let _ = self.bars.clear();
     }
 
-    fn live(&self) -> MutexGuard<'_, Live> {
-        self.live.lock().unwrap_or_else(PoisonError::into_inner)
+    fn line(&self, text: &str) {
+        match self.live {
+            true => self.bars.suspend(|| self.console.note(text)),
+            false => self.console.note(text),
+        }
+    }
+
+    fn failed(&self, label: &str, failure: &StepFailure) {
+        let text = describe_failure(label, failure);
+        let failure = Failure { exit: Exit::Step, error: Some(text.into()), help: failure.help.clone() };
+        self.bars.suspend(|| self.console.failure(&failure));
+    }
+
+    fn lines(&self) -> MutexGuard<'_, Lines> {
+        self.lines.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// A line for progress that comes before the steps; nothing where lines cannot be drawn anew.
     fn setup(&self, message: String, done: u64, total: u64) {
-        if !self.style.live {
+        if !self.live {
             return;
         }
-        let bar = self.live().setup.get_or_insert_with(|| self.bars.add(bar())).clone();
+        let bar = self.lines().setup.get_or_insert_with(|| self.bars.add(bar())).clone();
         bar.set_length(total);
         bar.set_position(done);
         bar.set_message(message);
     }
 
     fn setup_is_over(&self) {
-        if let Some(bar) = self.live().setup.take() {
+        if let Some(bar) = self.lines().setup.take() {
             bar.finish_and_clear();
         }
     }
@@ -170,24 +118,19 @@ fn spinner() -> ProgressBar {
 
 impl Reporter for Report {
     fn event(&self, event: Event) {
-        let Style { quiet, live, error_color, .. } = self.style;
-        let paint = Paint(error_color);
+        let paint = Paint(self.console.color);
         match event {
-            Event::Finished(StepReport { state: StepState::Failed(ref failure), .. }) if quiet => {
-                let Event::Finished(report) = &event else { return };
-                self.line(&describe_failure(&report.label(), failure, paint));
-            }
-            _ if quiet => {}
             Event::Setup(Setup::Waiting) => {
                 self.line("another lakegen is creating the Python environment; waiting for it");
             }
             Event::Setup(Setup::Installing { package, done, total }) => {
-                if live {
+                if self.live {
                     self.setup(format!("Python environment: {package}"), done as u64, total as u64);
                 } else {
                     self.line(&format!("Python environment: {package} ({} of {total})", done + 1));
                 }
             }
+            Event::Setup(Setup::Archiving) => self.setup("Python environment: preparing Spark".to_owned(), 1, 1),
             Event::Setup(Setup::Ready) => {
                 self.setup_is_over();
                 self.line("Python environment: ready");
@@ -206,30 +149,32 @@ impl Reporter for Report {
                 self.line(&format!("landed {table}: {rows}{}", size(bytes)));
             }
             Event::Note(text) => self.line(&format!("{}: {}", paint.yellow("note"), printable(&text))),
-            Event::Started { step } => {
-                if live {
-                    let bar = self.bars.add(spinner());
-                    bar.set_prefix(step.clone());
-                    bar.enable_steady_tick(Duration::from_millis(120));
-                    self.live().steps.insert(step, bar);
-                }
+            Event::Started { step } if self.live => {
+                let bar = self.bars.add(spinner());
+                bar.set_prefix(step.clone());
+                bar.enable_steady_tick(Duration::from_millis(120));
+                self.lines().steps.insert(step, bar);
             }
+            Event::Started { .. } => {}
             Event::Progress { step, message } => {
                 let message = printable(&message);
-                let bar = self.live().steps.get(&step).cloned();
+                let bar = self.lines().steps.get(&step).cloned();
+                let text = format!("{step}: {message}");
                 match bar {
                     Some(bar) => bar.set_message(message),
-                    None if self.live().told.insert(format!("{step}: {message}")) => {
-                        self.line(&format!("{step}: {message}"));
-                    }
+                    None if self.lines().told.insert(text.clone()) => self.line(&text),
                     None => {}
                 }
             }
             Event::Finished(report) => {
-                if let Some(bar) = self.live().steps.remove(&report.label()) {
-                    bar.finish_and_clear();
+                let bar = self.lines().steps.remove(&report.label());
+                bar.iter().for_each(ProgressBar::finish_and_clear);
+                match &report.state {
+                    StepState::Failed(failure) => self.failed(&report.label(), failure),
+                    StepState::Done | StepState::Unchanged | StepState::Refused | StepState::NotRun(_) => {
+                        self.line(&describe_step(&report, paint));
+                    }
                 }
-                self.line(&describe_step(&report, paint));
                 for note in &report.notes {
                     self.line(&format!("  {}: {}", paint.yellow("note"), printable(note)));
                 }
@@ -246,14 +191,14 @@ fn describe_step(report: &StepReport, paint: Paint) -> String {
         StepState::Done => format!("{} {label}{rows}  {:.1} s", paint.green("✓"), report.seconds),
         StepState::Unchanged => format!("{} {label}  unchanged", paint.green("=")),
         StepState::Refused => format!("{} {label}  did not pass its gate  {:.1} s", paint.red("✗"), report.seconds),
-        StepState::Failed(failure) => describe_failure(&label, failure, paint),
+        StepState::Failed(_) => format!("{} {label}  failed  {:.1} s", paint.red("✗"), report.seconds),
         StepState::NotRun(because) => format!("{} {label}  not run, because {because} failed", paint.yellow("-")),
     }
 }
 
-fn describe_failure(label: &str, failure: &StepFailure, paint: Paint) -> String {
-    let StepFailure { message, file, line, code, help, log } = failure;
-    let mut text = format!("{}: {label} failed: {}", paint.red("error"), printable(message));
+fn describe_failure(label: &str, failure: &StepFailure) -> String {
+    let StepFailure { message, file, line, code, help: _, log } = failure;
+    let mut text = format!("{label} failed: {message}");
     if let Some(file) = file {
         let line = line.map(|line| line.to_string());
         let margin = " ".repeat(line.as_ref().map_or(1, String::len));
@@ -261,14 +206,12 @@ fn describe_failure(label: &str, failure: &StepFailure, paint: Paint) -> String 
         if let Some(line) = line {
             let _ = write!(text, ":{line}");
             if let Some(code) = code {
-                let _ = write!(text, "\n{margin} |\n{line} | {}\n{margin} |", printable(code.trim_end()));
+                let _ = write!(text, "\n{margin} |\n{line} | {}\n{margin} |", code.trim_end());
             }
         }
     }
-    for (what, value) in [("help", help.clone()), ("log", log.as_ref().map(|log| log.display().to_string()))] {
-        if let Some(value) = value {
-            let _ = write!(text, "\n  = {what}: {}", printable(&value));
-        }
+    if let Some(log) = log {
+        let _ = write!(text, "\n  = log: {}", log.display());
     }
     text
 }
@@ -454,7 +397,7 @@ mod tests {
 
     fn failure() -> StepFailure {
         StepFailure {
-            message: "KeyError: 'user'\u{1b}[2J".to_owned(),
+            message: "KeyError: 'user'".to_owned(),
             file: Some("glue-jobs/features.py".to_owned()),
             line: Some(42),
             code: Some("    rows = table[\"user\"]".to_owned()),
@@ -521,8 +464,8 @@ mod tests {
 
     #[test]
     fn a_failure_shows_its_first_cause_and_its_line() {
-        insta::assert_snapshot!(describe_failure("job features", &failure(), Paint(false)), @r#"
-        error: job features failed: KeyError: 'user'�[2J
+        insta::assert_snapshot!(describe_failure("job features", &failure()), @r#"
+        job features failed: KeyError: 'user'
           --> glue-jobs/features.py:42
            |
         42 |     rows = table["user"]

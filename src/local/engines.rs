@@ -81,7 +81,9 @@ impl Engines {
             "memory": format!("{heap_mb}m"),
             "cores": capacity.cores,
             "partitions": capacity.cores.max(usize::try_from(bytes >> 25).unwrap_or(usize::MAX).min(400)),
-            "archive": environment.home.join("spark.jsa"),
+            "archive": environment.archive(),
+            // The second compiler pays for itself only when jobs run for minutes.
+            "c1": bytes < 200 << 20,
             "local_dir": scratch.join("spark"),
         });
         let duckdb = json!({ "memory": format!("{}MB", capacity.sql_mb.max(512)), "temp_dir": scratch.join("duckdb") });
