@@ -21,6 +21,7 @@ pub mod lake;
 pub mod local;
 pub mod project;
 pub mod region;
+pub mod report;
 pub mod sample;
 pub mod source;
 mod sql;

@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod run;
 mod sample;
 
 use std::path::Path;
@@ -18,11 +19,11 @@ pub fn run(cli: &Cli) -> Exit {
     let context = Context { global: &cli.global, console };
     let result = match &cli.command {
         Command::Check => check::run(&context),
+        Command::Run(args) => run::run(args, &context),
         Command::Sample(args) => sample::run(args, &context),
         Command::Completions(args) => completions::run(args, &context),
         Command::Init(_)
         | Command::Synth(_)
-        | Command::Run(_)
         | Command::Query(_)
         | Command::Serve(_)
         | Command::Call(_)
