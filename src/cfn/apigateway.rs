@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 
+use super::iam::ServiceRole;
 use super::logs::LogGroup;
 use super::node::Tags;
 use super::shape::{choice, resource, shape};
 use super::template::Ref;
-use super::value::{ArnPattern, Attribute, Name, Text, Value};
+use super::value::{Arn, ArnPattern, Attribute, Name, Text, Value};
 
 resource! {
     /// An API. `Ref` is its id.
@@ -225,6 +226,13 @@ resource! {
         key: Value<Attribute<ApiKey>> = "KeyId",
         kind: &'static str = "KeyType",
         plan: Value<Attribute<UsagePlan>> = "UsagePlanId",
+    }
+}
+
+resource! {
+    /// What API Gateway knows of the whole account in one region.
+    "AWS::ApiGateway::Account" Account {
+        role: Value<Arn<ServiceRole>> = "CloudWatchRoleArn",
     }
 }
 

@@ -6,12 +6,11 @@
 
 use std::borrow::Cow;
 
-use super::kms::Key;
 use super::node::{IntoNode, Node, Tags};
 use super::s3::Bucket;
 use super::shape::{resource, shape};
 use super::template::Ref;
-use super::value::{Arn, ArnPattern, Name, Text, Value, sub};
+use super::value::{Arn, ArnPattern, Name, Text, Value, pseudo, sub};
 
 /// The whole name of an action that works on named resources.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +69,7 @@ actions!(Action {
     ECR_BATCH_GET_IMAGE = "ecr:BatchGetImage",
     ECR_GET_DOWNLOAD_URL_FOR_LAYER = "ecr:GetDownloadUrlForLayer",
     GLUE_BATCH_CREATE_PARTITION = "glue:BatchCreatePartition",
+    GLUE_BATCH_UPDATE_PARTITION = "glue:BatchUpdatePartition",
     GLUE_BATCH_GET_PARTITION = "glue:BatchGetPartition",
     GLUE_CREATE_PARTITION = "glue:CreatePartition",
     GLUE_GET_DATABASE = "glue:GetDatabase",
@@ -79,6 +79,7 @@ actions!(Action {
     GLUE_GET_TABLES = "glue:GetTables",
     GLUE_UPDATE_PARTITION = "glue:UpdatePartition",
     GLUE_UPDATE_TABLE = "glue:UpdateTable",
+    KMS_CREATE_GRANT = "kms:CreateGrant",
     KMS_DECRYPT = "kms:Decrypt",
     KMS_DESCRIBE_KEY = "kms:DescribeKey",
     KMS_ENCRYPT = "kms:Encrypt",
@@ -186,7 +187,7 @@ struct Test {
 /// One statement of a policy.
 #[derive(Clone, Debug)]
 pub struct Statement {
-    sid: &'static str,
+    sid: Cow<'static, str>,
     effect: &'static str,
     principal: Option<Node>,
     actions: Vec<&'static str>,
@@ -197,7 +198,7 @@ pub struct Statement {
 impl Statement {
     /// Allows `actions` on `resources`. `sid`, letters and digits, says what for.
     pub fn allow(
-        sid: &'static str,
+        sid: impl Into<Cow<'static, str>>,
         actions: impl IntoIterator<Item = Action>,
         resources: impl IntoIterator<Item = Value<ArnPattern>>,
     ) -> Self {
@@ -213,6 +214,13 @@ impl Statement {
     /// Lets a service take on the role whose trust policy this is.
     pub fn assume(principal: Principal) -> Self {
         Self { principal: principal.into_node(), ..Self::new("Assume", "Allow", vec!["sts:AssumeRole"], None) }
+    }
+
+    /// Lets one role of this account, which need not be there yet, take on the role whose trust policy this is.
+    pub fn assumed_by(role: Value<Arn<Role>>) -> Self {
+        // A principal that is not there is refused; the account with a condition on the caller is not.
+        let root = sub!["arn:", pseudo::partition(), ":iam::", pseudo::account(), ":root"];
+        Self::assume(Principal::Account(root)).only_if("ArnEquals", "aws:PrincipalArn", role.text())
     }
 
     /// Lets the account, and so whoever it allows by IAM, administer and use the key whose policy this is.
@@ -236,8 +244,13 @@ impl Statement {
         Self { principal: Some(Node::text("*")), ..statement }.only_if("Bool", "aws:SecureTransport", "false".into())
     }
 
-    fn new(sid: &'static str, effect: &'static str, actions: Vec<&'static str>, resources: Option<Node>) -> Self {
-        Self { sid, effect, principal: None, actions, resources, tests: Vec::new() }
+    fn new(
+        sid: impl Into<Cow<'static, str>>,
+        effect: &'static str,
+        actions: Vec<&'static str>,
+        resources: Option<Node>,
+    ) -> Self {
+        Self { sid: sid.into(), effect, principal: None, actions, resources, tests: Vec::new() }
     }
 
     /// The same statement, spoken to `principal` in a resource's own policy.
@@ -309,7 +322,7 @@ resource! {
     /// Who a step is to AWS. `Ref` is its name.
     "AWS::IAM::Role" Role {
         name: Value<Name<Role>> = "RoleName",
-        description: &'static str = "Description",
+        description: String = "Description",
         trust: Policy = "AssumeRolePolicyDocument",
         policies: Vec<InlinePolicy> = "Policies",
         tags: Tags = "Tags",
@@ -317,11 +330,11 @@ resource! {
 }
 
 impl Role {
-    /// A role that `service` takes on and that may do what `statements` say.
+    /// A role that whoever `trust` names takes on and that may do what `statements` say.
     pub fn new(
         name: Value<Name<Role>>,
-        description: &'static str,
-        service: Principal,
+        description: impl Into<String>,
+        trust: Statement,
         statements: Vec<Statement>,
         tags: Vec<(&'static str, Value<Text>)>,
     ) -> Self {
@@ -330,7 +343,7 @@ impl Role {
         } else {
             vec![InlinePolicy { name: "step", document: Policy(statements) }]
         };
-        Self { name, description, trust: Policy(vec![Statement::assume(service)]), policies, tags: Tags(tags) }
+        Self { name, description: description.into(), trust: Policy(vec![trust]), policies, tags: Tags(tags) }
     }
 }
 
@@ -346,11 +359,19 @@ impl Ref<Role> {
     }
 }
 
-/// The statement that lets a role read, and with `write` also make, what `key` protects.
-pub fn use_key(key: &Value<Arn<Key>>, write: bool) -> Statement {
-    let mut actions = vec![Action::KMS_DECRYPT];
-    if write {
-        actions.push(Action::KMS_GENERATE_DATA_KEY);
+resource! {
+    /// A role of which only AWS needs to know, with policies that AWS wrote.
+    "AWS::IAM::Role" ServiceRole {
+        description: &'static str = "Description",
+        trust: Policy = "AssumeRolePolicyDocument",
+        managed: Vec<Value<ArnPattern>> = "ManagedPolicyArns",
+        tags: Tags = "Tags",
     }
-    Statement::allow("UseKey", actions, [key.pattern()])
+}
+
+impl Ref<ServiceRole> {
+    /// Its ARN.
+    pub fn arn(&self) -> Value<Arn<ServiceRole>> {
+        self.attribute("Arn")
+    }
 }

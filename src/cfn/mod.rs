@@ -4,25 +4,25 @@
 //! whose types say what they are. A name where an ARN is due does not compile:
 //!
 //! ```
-//! use lakegen::cfn::iam::{Role, Principal};
+//! use lakegen::cfn::iam::{Principal, Role, Statement};
 //! use lakegen::cfn::{Arn, LogicalId, Name, Template, Value};
 //!
 //! let mut template = Template::new("an example");
 //! let role = template.add(
 //!     LogicalId::fixed("Worker"),
-//!     Role::new(Value::literal("worker"), "does the work", Principal::Service("glue.amazonaws.com"), Vec::new(), Vec::new()),
+//!     Role::new(Value::literal("worker"), "does the work", Statement::assume(Principal::Service("glue.amazonaws.com")), vec![], vec![]),
 //! );
 //! let arn: Value<Arn<Role>> = role.arn();
 //! let name: Value<Name<Role>> = role.name();
 //! ```
 //!
 //! ```compile_fail,E0308
-//! # use lakegen::cfn::iam::{Role, Principal};
+//! # use lakegen::cfn::iam::{Principal, Role, Statement};
 //! # use lakegen::cfn::{Arn, LogicalId, Name, Template, Value};
 //! # let mut template = Template::new("an example");
 //! # let role = template.add(
 //! #     LogicalId::fixed("Worker"),
-//! #     Role::new(Value::literal("worker"), "does the work", Principal::Service("glue.amazonaws.com"), Vec::new(), Vec::new()),
+//! #     Role::new(Value::literal("worker"), "does the work", Statement::assume(Principal::Service("glue.amazonaws.com")), vec![], vec![]),
 //! # );
 //! let arn: Value<Arn<Role>> = role.name(); // the commonest mistake in CloudFormation: `Ref` where `GetAtt` is due
 //! ```

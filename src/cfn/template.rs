@@ -263,13 +263,16 @@ impl Template {
         Ref { id, of: PhantomData }
     }
 
-    /// Adds a parameter that must be given, or that has the default `default`.
+    /// The parameter called `id`, added when it is first asked for; it must be given unless it has a default.
     pub fn parameter<T>(
         &mut self,
         id: LogicalId,
         description: &'static str,
         default: Option<&'static str>,
     ) -> Value<T> {
+        if self.parameters.iter().any(|(known, _)| *known == id.0) {
+            return Value::reference(id);
+        }
         let default = default.map(|default| (Cow::Borrowed("Default"), Node::text(default)));
         let mut entry = vec![
             (Cow::Borrowed("Type"), Node::text("String")),
