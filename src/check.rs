@@ -469,6 +469,12 @@ impl<'a> Check<'a> {
         self.blueprint.tables.0.iter().map(|(name, _)| name.as_str()).collect()
     }
 
+    /// The names of a table's columns and partitions as written, even when a type among them is wrong.
+    pub(crate) fn column_names(&self, table: Id<Table>) -> Option<Vec<String>> {
+        let spec = self.blueprint.tables.0.get(table.index())?.1.as_ref()?;
+        Some(spec.columns.0.iter().chain(&spec.partitions.0).map(|(name, _)| name.value.clone()).collect())
+    }
+
     /// The model of that name.
     pub(crate) fn model(&mut self, name: &Spanned<String>) -> Option<Id<Model>> {
         self.resolve(Section::Models, name).map(Id::new)

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::diagnostic::{Diagnostic, Noted, did_you_mean, listed};
+use crate::diagnostic::{Diagnostic, Noted, did_you_mean, listed, nearest};
 use crate::source::{Node, Span, Spanned, Value};
 
 /// Gathers what is wrong while a blueprint is read.
@@ -50,6 +50,8 @@ pub trait Decode: Sized {
 /// The entries of a map whose keys the language fixes.
 pub struct Fields<'a> {
     entries: &'a [(Spanned<String>, Node)],
+    /// Keys that an unknown one was probably meant to be: that they are missing has been said.
+    misspelt: Vec<&'static str>,
     span: Span,
     noun: &'static str,
 }
@@ -63,27 +65,36 @@ impl<'a> Fields<'a> {
             _ => return decoder.expected(&format!("a map describing {noun}"), node),
         };
         repeated(entries, decoder);
-        for (key, _) in entries {
-            if !keys.contains(&key.as_str()) {
-                let help = did_you_mean(key, keys.iter().copied()).unwrap_or_else(|| {
-                    if keys.is_empty() {
-                        format!("{noun} has no keys")
-                    } else {
-                        format!("the keys of {noun} are {}", listed(keys))
-                    }
-                });
-                decoder.push(Diagnostic::error(key.span, format!("unknown key `{}` in {noun}", key.value)).help(help));
-            }
+        let mut misspelt = Vec::new();
+        for (key, _) in entries.iter().filter(|(key, _)| !keys.contains(&key.as_str())) {
+            let unused = keys.iter().copied().filter(|known| !entries.iter().any(|(key, _)| key.value == *known));
+            let meant = nearest(key, unused);
+            misspelt.extend(meant);
+            let help = match meant {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None if keys.is_empty() => format!("{noun} has no keys"),
+                None => format!("the keys of {noun} are {}", listed(keys)),
+            };
+            decoder.push(Diagnostic::error(key.span, format!("unknown key `{}` in {noun}", key.value)).help(help));
         }
-        Some(Self { entries, span: node.span, noun })
+        Some(Self { entries, misspelt, span: node.span, noun })
     }
 
-    /// The value of a key; a required one that is missing is noted.
+    /// Notes that a required key is missing, unless it is there or was misspelt.
+    pub fn require(&self, key: &'static str, decoder: &mut Decoder) {
+        let there = self.entries.iter().any(|(name, _)| name.value == key);
+        if !there && !self.misspelt.contains(&key) {
+            decoder.error(self.span, format!("{} needs the key `{key}`", self.noun));
+        }
+    }
+
+    /// The value of a key; a required one that is missing is noted. An optional one that cannot be read counts as missing,
+    /// so that the rest of the section is looked at.
     pub fn field<T: Decode>(&self, key: &'static str, decoder: &mut Decoder) -> Option<T> {
         match self.entries.iter().find(|(name, _)| name.value == key) {
-            Some((_, node)) => T::decode(node, decoder),
+            Some((_, node)) => T::decode(node, decoder).or_else(T::absent),
             None => T::absent().or_else(|| {
-                decoder.error(self.span, format!("{} needs the key `{key}`", self.noun));
+                self.require(key, decoder);
                 None
             }),
         }
@@ -163,9 +174,8 @@ impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         match &node.value {
             Value::List(items) => {
-                // Every item is read before the first bad one is noticed.
-                let items: Vec<Option<T>> = items.iter().map(|item| T::decode(item, decoder)).collect();
-                items.into_iter().collect()
+                // Bad items are noted and left out, so that the others are looked at.
+                Some(items.iter().filter_map(|item| T::decode(item, decoder)).collect())
             }
             Value::Null => Some(Vec::new()),
             Value::Map(_) => decoder.expected("a list", node),

@@ -9,7 +9,7 @@ use crate::check::Check;
 use crate::decode::{Decode, Decoder, Fields, Scalar, section};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
 use crate::lake::{ColumnType, Id, Table};
-use crate::source::{Node, Span, Spanned, Value};
+use crate::source::{Node, Spanned, Value};
 
 section! {
     /// A DataBrew recipe.
@@ -20,7 +20,7 @@ section! {
         /// The table that it writes.
         writes: Spanned<String>,
         /// What happens to the rows, in order.
-        steps: Vec<StepSpec>,
+        steps: Vec<MaybeStep>,
     }
 }
 
@@ -28,8 +28,17 @@ section! {
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepSpec {
     shape: &'static Shape,
-    span: Span,
     fields: Node,
+}
+
+/// A step, or `None` when it could not be read: the columns behind it are not known then.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MaybeStep(Option<StepSpec>);
+
+impl Decode for MaybeStep {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        Some(Self(StepSpec::decode(node, decoder)))
+    }
 }
 
 impl Decode for StepSpec {
@@ -57,16 +66,12 @@ impl Decode for StepSpec {
         };
         let keys: Vec<&'static str> = shape.keys.iter().map(|key| key.name).collect();
         let before = decoder.diagnostics.len();
-        let opened = Fields::open(&fields, shape.name, &keys, decoder);
-        opened?;
+        let place = Node { span: name.span, ..fields.clone() };
+        let opened = Fields::open(&place, shape.name, &keys, decoder)?;
         for key in shape.keys.iter().filter(|key| key.required) {
-            if let Value::Map(entries) = &fields.value
-                && !entries.iter().any(|(name, _)| name.value == key.name)
-            {
-                decoder.error(name.span, format!("`{}` needs the key `{}`", shape.name, key.name));
-            }
+            opened.require(key.name, decoder);
         }
-        (decoder.diagnostics.len() == before).then(|| Self { shape, span: name.span, fields })
+        (decoder.diagnostics.len() == before).then_some(Self { shape, fields })
     }
 }
 
@@ -344,7 +349,13 @@ impl RecipeSpec {
             Some(table.columns.iter().chain(&table.partitions).map(|c| (c.name.clone(), Some(c.ty))).collect())
         };
         let mut columns = columns_of(cx, reads);
-        let actions: Vec<RecipeAction> = self.steps.iter().map(|step| step.check(columns.as_mut(), cx)).collect();
+        let mut actions = Vec::new();
+        for MaybeStep(step) in &self.steps {
+            match step {
+                Some(step) => actions.push(step.check(columns.as_mut(), cx)),
+                None => columns = None,
+            }
+        }
         if let (Some(columns), Some(declared)) = (columns, columns_of(cx, writes)) {
             self.compare(&columns, &declared, cx);
         }
