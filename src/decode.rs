@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::diagnostic::{Diagnostic, Noted, did_you_mean, listed};
+use crate::diagnostic::{Diagnostic, Noted, did_you_mean, listed, nearest};
 use crate::source::{Node, Span, Spanned, Value};
 
 /// Gathers what is wrong while a blueprint is read.
@@ -10,9 +10,17 @@ use crate::source::{Node, Span, Spanned, Value};
 pub struct Decoder {
     /// What was found so far.
     pub diagnostics: Vec<Diagnostic>,
+    /// The name of the thing that is read next: where a key is missing, there is nothing else to point at.
+    owner: Option<Span>,
 }
 
 impl Decoder {
+    /// Goes on behind what was found before.
+    #[must_use]
+    pub fn new(diagnostics: Vec<Diagnostic>) -> Self {
+        Self { diagnostics, owner: None }
+    }
+
     /// Notes an error.
     pub fn error(&mut self, span: Span, message: impl Into<String>) -> Noted<'_> {
         self.push(Diagnostic::error(span, message))
@@ -50,6 +58,8 @@ pub trait Decode: Sized {
 /// The entries of a map whose keys the language fixes.
 pub struct Fields<'a> {
     entries: &'a [(Spanned<String>, Node)],
+    /// Keys that an unknown one was probably meant to be: that they are missing has been said.
+    misspelt: Vec<&'static str>,
     span: Span,
     noun: &'static str,
 }
@@ -57,33 +67,55 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Opens a map; unknown and repeated keys are noted.
     pub fn open(node: &'a Node, noun: &'static str, keys: &[&'static str], decoder: &mut Decoder) -> Option<Self> {
+        let span = decoder.owner.take().unwrap_or(node.span);
         let entries: &[_] = match &node.value {
             Value::Map(entries) => entries,
             Value::Null => &[],
             _ => return decoder.expected(&format!("a map describing {noun}"), node),
         };
         repeated(entries, decoder);
-        for (key, _) in entries {
-            if !keys.contains(&key.as_str()) {
-                let help = did_you_mean(key, keys.iter().copied()).unwrap_or_else(|| {
-                    if keys.is_empty() {
-                        format!("{noun} has no keys")
-                    } else {
-                        format!("the keys of {noun} are {}", listed(keys))
-                    }
-                });
-                decoder.push(Diagnostic::error(key.span, format!("unknown key `{}` in {noun}", key.value)).help(help));
-            }
+        let mut misspelt = Vec::new();
+        for (key, _) in entries.iter().filter(|(key, _)| !keys.contains(&key.as_str())) {
+            let unused = keys.iter().copied().filter(|known| !entries.iter().any(|(key, _)| key.value == *known));
+            let meant = nearest(key, unused);
+            misspelt.extend(meant);
+            let help = match meant {
+                Some(meant) => format!("did you mean `{meant}`?"),
+                None if keys.is_empty() => format!("{noun} has no keys"),
+                None => format!("the keys of {noun} are {}", listed(keys)),
+            };
+            decoder.push(Diagnostic::error(key.span, format!("unknown key `{}` in {noun}", key.value)).help(help));
         }
-        Some(Self { entries, span: node.span, noun })
+        Some(Self { entries, misspelt, span, noun })
     }
 
-    /// The value of a key; a required one that is missing is noted.
+    /// Opens a map that belongs to a name.
+    pub fn open_named(
+        name: Span,
+        node: &'a Node,
+        noun: &'static str,
+        keys: &[&'static str],
+        decoder: &mut Decoder,
+    ) -> Option<Self> {
+        decoder.owner = Some(name);
+        Self::open(node, noun, keys, decoder)
+    }
+
+    /// Notes that a required key is missing, unless it is there or was misspelt.
+    pub fn require(&self, key: &'static str, decoder: &mut Decoder) {
+        let there = self.entries.iter().any(|(name, _)| name.value == key);
+        if !there && !self.misspelt.contains(&key) {
+            decoder.error(self.span, format!("{} needs the key `{key}`", self.noun));
+        }
+    }
+
+    /// The value of a key; a required one that is missing is noted. An optional one that cannot be read counts as missing,
+    /// so that the rest of the section is looked at.
     pub fn field<T: Decode>(&self, key: &'static str, decoder: &mut Decoder) -> Option<T> {
         match self.entries.iter().find(|(name, _)| name.value == key) {
-            Some((_, node)) => T::decode(node, decoder),
+            Some((_, node)) => T::decode(node, decoder).or_else(T::absent),
             None => T::absent().or_else(|| {
-                decoder.error(self.span, format!("{} needs the key `{key}`", self.noun));
+                self.require(key, decoder);
                 None
             }),
         }
@@ -127,12 +159,10 @@ impl<T: Decode> Decode for Named<T> {
             entries
                 .iter()
                 .map(|(name, node)| {
-                    let mut node = std::borrow::Cow::Borrowed(node);
-                    if node.value == Value::Null {
-                        // `raw:` with nothing after it: point at the name, there is nothing else to point at.
-                        node.to_mut().span = name.span;
-                    }
-                    (name.clone(), T::decode(&node, decoder))
+                    decoder.owner = Some(name.span);
+                    let value = T::decode(node, decoder);
+                    decoder.owner = None;
+                    (name.clone(), value)
                 })
                 .collect(),
         ))
@@ -152,9 +182,13 @@ impl<T: Decode> Decode for Option<T> {
     }
 }
 
-impl<T: Decode> Decode for Box<T> {
+/// Something that is there, but perhaps could not be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt<T>(pub Option<T>);
+
+impl<T: Decode> Decode for Attempt<T> {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        T::decode(node, decoder).map(Box::new)
+        Some(Self(T::decode(node, decoder)))
     }
 }
 
@@ -163,9 +197,8 @@ impl<T: Decode> Decode for Vec<T> {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         match &node.value {
             Value::List(items) => {
-                // Every item is read before the first bad one is noticed.
-                let items: Vec<Option<T>> = items.iter().map(|item| T::decode(item, decoder)).collect();
-                items.into_iter().collect()
+                // Bad items are noted and left out, so that the others are looked at.
+                Some(items.iter().filter_map(|item| T::decode(item, decoder)).collect())
             }
             Value::Null => Some(Vec::new()),
             Value::Map(_) => decoder.expected("a list", node),
@@ -355,7 +388,10 @@ pub fn alternative<'a>(
 /// A length of time or amount of memory written as `<number> <unit>`, as a whole number of the smallest unit.
 pub fn quantity(node: &Node, units: &[(&str, u64)], example: &str, decoder: &mut Decoder) -> Option<u64> {
     let Value::String(text) = &node.value else {
-        return decoder.expected(&format!("a number with its unit, like `{example}`"), node);
+        decoder
+            .error(node.span, format!("expected a number with its unit, found {}", node.value.noun()))
+            .help(format!("write it like `{example}`"));
+        return None;
     };
     let digits = text.chars().take_while(char::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

@@ -8,15 +8,20 @@
 
 pub mod blueprint;
 pub mod check;
+pub mod cli;
+pub mod command;
+pub mod console;
 pub mod cron;
 pub mod decode;
 pub mod diagnostic;
+pub mod failure;
 pub mod files;
 pub mod kind;
 pub mod lake;
 pub mod local;
 pub mod project;
 pub mod region;
+pub mod report;
 pub mod sample;
 pub mod source;
 mod sql;

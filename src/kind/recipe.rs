@@ -6,10 +6,10 @@
 use std::collections::BTreeMap;
 
 use crate::check::Check;
-use crate::decode::{Decode, Decoder, Fields, Scalar, section};
+use crate::decode::{Attempt, Decode, Decoder, Fields, Scalar, section};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
 use crate::lake::{ColumnType, Id, Table};
-use crate::source::{Node, Span, Spanned, Value};
+use crate::source::{Node, Spanned, Value};
 
 section! {
     /// A DataBrew recipe.
@@ -20,7 +20,7 @@ section! {
         /// The table that it writes.
         writes: Spanned<String>,
         /// What happens to the rows, in order.
-        steps: Vec<StepSpec>,
+        steps: Vec<Attempt<StepSpec>>,
     }
 }
 
@@ -28,7 +28,6 @@ section! {
 #[derive(Debug, Clone, PartialEq)]
 pub struct StepSpec {
     shape: &'static Shape,
-    span: Span,
     fields: Node,
 }
 
@@ -57,16 +56,11 @@ impl Decode for StepSpec {
         };
         let keys: Vec<&'static str> = shape.keys.iter().map(|key| key.name).collect();
         let before = decoder.diagnostics.len();
-        let opened = Fields::open(&fields, shape.name, &keys, decoder);
-        opened?;
+        let opened = Fields::open_named(name.span, &fields, shape.name, &keys, decoder)?;
         for key in shape.keys.iter().filter(|key| key.required) {
-            if let Value::Map(entries) = &fields.value
-                && !entries.iter().any(|(name, _)| name.value == key.name)
-            {
-                decoder.error(name.span, format!("`{}` needs the key `{}`", shape.name, key.name));
-            }
+            opened.require(key.name, decoder);
         }
-        (decoder.diagnostics.len() == before).then(|| Self { shape, span: name.span, fields })
+        (decoder.diagnostics.len() == before).then_some(Self { shape, fields })
     }
 }
 
@@ -344,7 +338,14 @@ impl RecipeSpec {
             Some(table.columns.iter().chain(&table.partitions).map(|c| (c.name.clone(), Some(c.ty))).collect())
         };
         let mut columns = columns_of(cx, reads);
-        let actions: Vec<RecipeAction> = self.steps.iter().map(|step| step.check(columns.as_mut(), cx)).collect();
+        let mut actions = Vec::new();
+        for Attempt(step) in &self.steps {
+            match step {
+                Some(step) => actions.push(step.check(&mut columns, cx)),
+                // What it does to the columns cannot be known.
+                None => columns = None,
+            }
+        }
         if let (Some(columns), Some(declared)) = (columns, columns_of(cx, writes)) {
             self.compare(&columns, &declared, cx);
         }
@@ -393,13 +394,14 @@ impl StepSpec {
     }
 
     /// Lowers the step to DataBrew's form and applies its effect to the columns, when they are known.
-    fn check(&self, columns: Option<&mut Columns>, cx: &mut Check<'_>) -> RecipeAction {
+    fn check(&self, columns: &mut Option<Columns>, cx: &mut Check<'_>) -> RecipeAction {
+        let before = cx.errors();
         let mut action = RecipeAction {
             operation: self.shape.operation.to_owned(),
             parameters: self.shape.fixed.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             conditions: Vec::new(),
         };
-        let known = columns.as_deref().cloned();
+        let known = columns.clone();
         let mut reader =
             Reader { columns: known.as_ref(), step: self, action: &mut action, made: Vec::new(), ty: None };
         for key in self.shape.keys {
@@ -410,6 +412,10 @@ impl StepSpec {
         let (made, ty) = (std::mem::take(&mut reader.made), reader.ty);
         if self.shape.operation == "FILL_WITH_CUSTOM" {
             self.fill_type(known.as_ref(), &mut action, cx);
+        }
+        if cx.errors() > before && self.shape.effect != Effect::None {
+            // What a wrong step would leave cannot be known.
+            *columns = None;
         }
         if let Some(columns) = columns {
             self.apply(columns, made, ty);

@@ -1,7 +1,7 @@
 //! Looks through a CSV file on its way into the lake: its header against the declared columns, and every row for its number of fields.
 use std::fmt;
 
-use super::nearest;
+use crate::diagnostic::nearest;
 
 /// What a file must look like.
 #[derive(Debug, Clone, PartialEq, Eq)]

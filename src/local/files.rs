@@ -89,10 +89,11 @@ pub struct Entry {
 }
 
 /// Every data file below `dir`, sorted by path. Names that start with `_` or `.` are markers and checksums of the engines, not
-/// data (`_SUCCESS`, `.part-0.crc`). A `dir` that does not exist has none.
+/// data (`_SUCCESS`, `.part-0.crc`), and what ends in `.index` repeats what the file beside it holds. A `dir` that does not
+/// exist has none.
 pub fn data_files(dir: &Path) -> Result<Vec<Entry>, FileError> {
     let mut entries = Vec::new();
-    walk(dir, Path::new(""), &|name| !name.starts_with(['_', '.']), &mut entries)?;
+    walk(dir, Path::new(""), &|name| !name.starts_with(['_', '.']) && !name.ends_with(".index"), &mut entries)?;
     entries.sort();
     Ok(entries)
 }

@@ -139,10 +139,11 @@ impl Ledger {
         files::write_atomically(path, &text)
     }
 
-    /// What the table in `dir` holds now. The files are read only if their stamp is not the one on record. `None`: no files.
+    /// What the table in `dir` holds now. The files are read only if their stamp is not the one on record. `None`: nothing was
+    /// ever written there; a table without rows has an engine's mark at least.
     pub fn contents(&self, table: &str, dir: &Path) -> Result<Option<TableRecord>, FileError> {
         let entries = files::data_files(dir)?;
-        if entries.is_empty() {
+        if entries.is_empty() && !dir.join("_SUCCESS").exists() {
             return Ok(None);
         }
         let stamp = files::stamp(&entries);

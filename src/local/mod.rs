@@ -1,22 +1,21 @@
 //! The local environment: the same lake, on this machine.
+mod crawl;
 pub mod csv;
+mod engines;
 pub mod files;
+pub mod gate;
 mod interpreter;
+pub mod interrupt;
+pub mod land;
 pub mod layout;
 pub mod ledger;
+pub mod outcome;
+pub mod plan;
 pub mod process;
 pub mod python;
+mod run;
 pub mod schedule;
 pub mod serve;
 pub mod worker;
 
-/// temporary
-pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    let limit = (word.chars().count() / 3).clamp(1, 4);
-    candidates
-        .into_iter()
-        .map(|c| (strsim::damerau_levenshtein(word, c), c))
-        .filter(|(d, _)| *d <= limit)
-        .min_by_key(|(d, _)| *d)
-        .map(|(_, c)| c)
-}
+pub use run::{Error, RunOptions, run};
