@@ -55,12 +55,17 @@ def dynamodb(endpoint: str) -> dict[str, Any]:
     out["count"] = db.describe_table(TableName=TABLE)["Table"]["ItemCount"]
     out["schema"] = db.describe_table(TableName=TABLE)["Table"]["KeySchema"]
     keys = [{"user_id": {"N": str(user)}} for user in (5, 6, 7777)]
-    got = db.batch_get_item(RequestItems={TABLE: {"Keys": keys, "ProjectionExpression": "#t", "ExpressionAttributeNames": {"#t": "text"}}})
+    got = db.batch_get_item(
+        RequestItems={TABLE: {"Keys": keys, "ProjectionExpression": "#t", "ExpressionAttributeNames": {"#t": "text"}}}
+    )
     out["batch"] = sorted(item["text"]["S"] for item in got["Responses"][TABLE])
     out["unprocessed"] = got["UnprocessedKeys"]
     found = table.query(KeyConditionExpression=Key("user_id").eq(7))
     out["query"] = [found["Count"], found["Items"][0]["text"]]
-    put = lambda item, **more: lambda: db.put_item(TableName=TABLE, Item=item, **more)  # noqa: E731
+
+    def put(item: dict[str, Any], **more: Any) -> Callable[[], Any]:
+        return lambda: db.put_item(TableName=TABLE, Item=item, **more)
+
     key = {"user_id": {"N": "1"}}
     out["refused"] = {
         "no table": refused(lambda: db.get_item(TableName="nowhere", Key=key)),
@@ -69,9 +74,13 @@ def dynamodb(endpoint: str) -> dict[str, Any]:
         "put no key": refused(put({"text": {"S": "1"}})),
         "too large": refused(put({**key, "text": {"S": "x" * 409_600}})),
         "26 writes": refused(
-            lambda: db.batch_write_item(RequestItems={TABLE: [{"PutRequest": {"Item": {"user_id": {"N": str(n)}}}} for n in range(26)]})
+            lambda: db.batch_write_item(
+                RequestItems={TABLE: [{"PutRequest": {"Item": {"user_id": {"N": str(n)}}}} for n in range(26)]}
+            )
         ),
-        "101 gets": refused(lambda: db.batch_get_item(RequestItems={TABLE: {"Keys": [{"user_id": {"N": str(n)}} for n in range(101)]}})),
+        "101 gets": refused(
+            lambda: db.batch_get_item(RequestItems={TABLE: {"Keys": [{"user_id": {"N": str(n)}} for n in range(101)]}})
+        ),
         "twice": refused(lambda: db.batch_get_item(RequestItems={TABLE: {"Keys": [key, {"user_id": {"N": "1.0"}}]}})),
         "condition": refused(put(key, ConditionExpression="attribute_not_exists(user_id)")),
         "scan": refused(lambda: db.scan(TableName=TABLE)),
@@ -82,8 +91,13 @@ def dynamodb(endpoint: str) -> dict[str, Any]:
 def s3(endpoint: str) -> dict[str, Any]:
     s3 = boto3.client(**client("s3", endpoint))
     bucket = "shop-local-raw"
-    body = lambda **more: s3.get_object(Bucket=bucket, Key="orders/a & b/ü+1 <x>.csv", **more)  # noqa: E731
-    pages = s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix="many/", PaginationConfig={"PageSize": 7})
+
+    def body(**more: Any) -> dict[str, Any]:
+        return s3.get_object(Bucket=bucket, Key="orders/a & b/ü+1 <x>.csv", **more)
+
+    pages = s3.get_paginator("list_objects_v2").paginate(
+        Bucket=bucket, Prefix="many/", PaginationConfig={"PageSize": 7}
+    )
     folders = s3.list_objects_v2(Bucket=bucket, Delimiter="/")
     large = s3.get_object(Bucket=bucket, Key="large.bin")
     content = large["Body"].read()

@@ -8,8 +8,6 @@ import time
 from pathlib import Path
 from typing import Any
 
-import boto3
-
 CALLS = 0
 
 
@@ -54,7 +52,7 @@ def around(event: dict[str, Any], context: Any) -> Any:
             "name": context.function_name,
             "arn": context.invoked_function_arn,
             "memory": context.memory_limit_in_mb,
-            "in_time": 0 < context.get_remaining_time_in_millis() <= 20_000,
+            "in_time": 0 < context.get_remaining_time_in_millis() <= 900_000,
             "folder": os.path.basename(os.getcwd()),
         }
     )
@@ -92,6 +90,8 @@ def meet(event: dict[str, Any], context: Any) -> Any:
 
 def recommend(event: dict[str, Any], context: Any) -> Any:
     """What a real handler does: an item, a file, a model."""
+    import boto3  # here, because it takes long and only this needs it
+
     user = event["queryStringParameters"]["user"]
     found = boto3.client("dynamodb").get_item(TableName=os.environ["TABLE_SERVING"], Key={"user_id": {"N": user}})
     if "Item" not in found:

@@ -10,7 +10,7 @@ use axum::Router;
 use axum::serve::ListenerExt;
 use sha2::{Digest, Sha256};
 use tokio::net::TcpListener;
-use tokio::sync::oneshot;
+use tokio::sync::{oneshot, watch};
 use tokio::task::JoinHandle;
 
 /// How long a stopping server waits for requests that are under way.
@@ -71,6 +71,30 @@ impl Drop for Listening {
 /// Binds `host:port`; port 0 is any free one.
 pub(super) async fn bind(host: IpAddr, port: u16) -> io::Result<TcpListener> {
     TcpListener::bind((host, port)).await
+}
+
+/// Tells everything that works for a server that it stops.
+#[derive(Clone)]
+pub(super) struct Stop(watch::Sender<bool>);
+
+impl Stop {
+    pub(super) fn new() -> Self {
+        Self(watch::Sender::new(false))
+    }
+
+    pub(super) fn stop(&self) {
+        self.0.send_replace(true);
+    }
+
+    /// `None` when the server stops before the work is done; the work is dropped then.
+    pub(super) async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut stopped = self.0.subscribe();
+        tokio::select! {
+            done = work => Some(done),
+            // The sender cannot go: it is ours.
+            _ = stopped.wait_for(|stopped| *stopped) => None,
+        }
+    }
 }
 
 /// Makes request ids: UUIDs that differ between processes and are cheap to make.

@@ -13,6 +13,7 @@ pub mod sagemaker;
 mod site;
 mod state;
 pub mod store;
+mod target;
 
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
@@ -36,6 +37,7 @@ use self::s3::S3;
 use self::sagemaker::SageMaker;
 pub use self::site::{Site, key_of, key_value_table};
 pub use self::state::Running;
+pub use self::target::Target;
 use crate::local::process::Groups;
 use crate::local::python::Environment;
 
@@ -245,7 +247,8 @@ impl Server {
     }
 
     /// Asks the API, with its key, as a client would. Says also what went wrong when the gateway's answer keeps it to itself.
-    pub async fn call(&self, method: Method, path: &str, query: &str, body: Bytes) -> (Reply, Option<Problem>) {
+    pub async fn call(&self, target: Target, body: Bytes) -> (Reply, Option<Problem>) {
+        let Target { method, path, query } = target;
         let mut headers = HeaderMap::new();
         let host = self.address.to_string();
         let key = self.api.key().unwrap_or_default().to_owned();
@@ -264,16 +267,15 @@ impl Server {
             }
         }
         let source = IpAddr::V4(Ipv4Addr::LOCALHOST);
-        let request = Request { method, path: path.to_owned(), query: query.to_owned(), headers, body, source };
+        let request = Request { method, path, query, headers, body, source };
         self.api.handle(&request).await
     }
 
     /// Stops the servers and ends all processes.
     pub async fn stop(self) {
         drop(self.announced);
-        let functions: Vec<Arc<Lambda>> = self.api.functions().cloned().collect();
+        self.api.functions().for_each(|lambda| lambda.stop());
         self.gateway.stop().await;
-        functions.iter().for_each(|lambda| lambda.stop());
         self.sagemaker.stop().await;
         self.s3.stop().await;
         self.dynamodb.stop().await;

@@ -23,7 +23,7 @@ use tokio::io::{AsyncRead, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::{Mutex as AsyncMutex, Semaphore, mpsc};
 
-use super::http::{Ids, Listening, now_ms};
+use super::http::{Ids, Listening, Stop, now_ms};
 use super::{Event, Observer};
 use crate::local::process::{Group, Groups, next_line};
 use crate::local::python::Environment;
@@ -94,6 +94,10 @@ pub struct Invocation {
     pub duration: Duration,
 }
 
+fn failed(fault: Fault) -> Invocation {
+    Invocation { answer: Err(fault), init: None, duration: Duration::ZERO }
+}
+
 /// A function and its warm processes.
 pub struct Lambda {
     settings: FunctionSettings,
@@ -103,6 +107,7 @@ pub struct Lambda {
     log: Arc<Log>,
     permits: Semaphore,
     idle: Mutex<Vec<Sandbox>>,
+    stop: Stop,
 }
 
 impl Lambda {
@@ -119,7 +124,8 @@ impl Lambda {
         limit: usize,
     ) -> io::Result<Self> {
         let log = Arc::new(Log::open(&settings, observer)?);
-        Ok(Self { settings, python, groups, ids, log, permits: Semaphore::new(limit), idle: Mutex::default() })
+        let (permits, idle, stop) = (Semaphore::new(limit), Mutex::default(), Stop::new());
+        Ok(Self { settings, python, groups, ids, log, permits, idle, stop })
     }
 
     /// Its name.
@@ -132,21 +138,25 @@ impl Lambda {
         self.idle().len()
     }
 
-    /// Ends the processes that have nothing to do.
+    /// Ends all processes, also those that are at a request.
     pub(super) fn stop(&self) {
-        self.permits.close();
+        self.stop.stop();
         self.idle().clear();
     }
 
     /// Handles one event. Must not be dropped halfway: Lambda finishes what a client no longer waits for.
     pub async fn invoke(&self, id: &str, event: Bytes) -> Invocation {
-        let failed = |fault| Invocation { answer: Err(fault), init: None, duration: Duration::ZERO };
         if event.len() > MAX_EVENT {
             return failed(Fault::TooLarge("Request payload", MAX_EVENT));
         }
-        let Ok(_permit) = self.permits.acquire().await else {
-            return failed(Fault::Start("it is being stopped".into()));
+        let work = async {
+            let _permit = self.permits.acquire().await;
+            self.run(id, event).await
         };
+        self.stop.unless_stopped(work).await.unwrap_or_else(|| failed(Fault::Start("the server stops".into())))
+    }
+
+    async fn run(&self, id: &str, event: Bytes) -> Invocation {
         loop {
             let warm = self.take_warm();
             let reused = warm.is_some();

@@ -21,7 +21,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{Child, Command};
 use tokio::sync::Mutex;
 
-use super::http::{Ids, Listening};
+use super::http::{Ids, Listening, Stop};
 use super::{Event, Observer};
 use crate::local::process::{Group, Groups, next_line, search_path};
 use crate::local::python::Environment;
@@ -32,6 +32,8 @@ const MAX_BODY: usize = 6 * 1024 * 1024;
 const TIMEOUT: Duration = Duration::from_secs(60);
 /// How long a model may take to load.
 const LOAD_TIMEOUT: Duration = Duration::from_secs(120);
+/// How long a server that did not answer in time may take to say that it is well.
+const PING_TIMEOUT: Duration = Duration::from_secs(2);
 const ATTRIBUTES: HeaderName = HeaderName::from_static("x-amzn-sagemaker-custom-attributes");
 
 /// Where the artifact of a model is at the moment; `None` when none was trained yet.
@@ -75,6 +77,7 @@ impl SageMaker {
             observer,
             ids: Ids::new()?,
             client: reqwest::Client::builder().no_proxy().build().map_err(io::Error::other)?,
+            stop: Stop::new(),
         });
         let router = Router::new()
             .route("/endpoints/{name}/invocations", post(invoke))
@@ -95,6 +98,7 @@ impl SageMaker {
 
     /// Stops, and ends the model servers.
     pub async fn stop(self) {
+        self.state.stop.stop();
         self.listening.stop().await;
         for model in self.state.endpoints.values() {
             model.running.lock().await.take();
@@ -109,11 +113,19 @@ struct Endpoints {
     observer: Observer,
     ids: Ids,
     client: reqwest::Client,
+    stop: Stop,
 }
 
 struct Model {
     endpoint: ModelEndpoint,
     running: Mutex<Option<Running>>,
+}
+
+impl Model {
+    /// Ends the server at `port`, if it is still this model's.
+    async fn forget(&self, port: u16) {
+        self.running.lock().await.take_if(|running| running.process.port == port);
+    }
 }
 
 struct Running {
@@ -175,10 +187,9 @@ async fn invoke(
     body: Result<Bytes, axum::extract::rejection::BytesRejection>,
 ) -> Response {
     let id = state.ids.uuid();
-    let mut response = match state.invoke(&name, &headers, body).await {
-        Ok(response) => response,
-        Err(failure) => failure.response(&name),
-    };
+    let stopped = || Err(Failure::Internal("the server stops".into()));
+    let answer = state.stop.unless_stopped(state.invoke(&name, &headers, body)).await.unwrap_or_else(stopped);
+    let mut response = answer.unwrap_or_else(|failure| failure.response(&name));
     if let Ok(id) = id.parse() {
         response.headers_mut().insert("x-amzn-requestid", id);
     }
@@ -203,12 +214,15 @@ impl Endpoints {
             match self.send(port, headers, body.clone()).await {
                 Ok(answer) => return passed(answer).await,
                 Err(error) if error.is_timeout() => {
+                    if !self.is_healthy(port).await {
+                        model.forget(port).await;
+                    }
                     let message = "Your invocation timed out while waiting for a response from container primary.";
                     return Err(Failure::Model(0, message.into()));
                 }
                 Err(error) => last = Some(error),
             }
-            model.running.lock().await.take_if(|running| running.process.port == port);
+            model.forget(port).await;
         }
         let cause = last.map_or_else(String::new, |error| error.to_string());
         Err(Failure::Internal(format!("the model server of {name} does not answer: {cause}")))
@@ -222,6 +236,11 @@ impl Endpoints {
             }
         }
         request.send().await
+    }
+
+    async fn is_healthy(&self, port: u16) -> bool {
+        let ping = self.client.get(format!("http://127.0.0.1:{port}/ping")).timeout(PING_TIMEOUT).send().await;
+        ping.is_ok_and(|answer| answer.status().is_success())
     }
 
     /// The port of the model's server, which serves `artifact`.

@@ -7,11 +7,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use axum::body::Bytes;
-use axum::http::{HeaderValue, Method};
+use axum::http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 use super::event::Reply;
-use super::{ServeError, http};
+use super::{ServeError, Target, http};
 
 /// The key of the local API: made once, then read. Only the user may read its file.
 pub(super) fn api_key(base: &Path) -> Result<String, ServeError> {
@@ -100,7 +100,8 @@ impl Running {
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn call(&self, method: Method, path: &str, query: &str, body: Bytes) -> Result<Reply, ServeError> {
+    pub async fn call(&self, target: Target, body: Bytes) -> Result<Reply, ServeError> {
+        let Target { method, path, query } = target;
         let mark = if query.is_empty() { "" } else { "?" };
         let mut request = self
             .client
