@@ -161,7 +161,7 @@ def _java_sentence(text: str) -> tuple[str, str] | None:
 
 def _first_line(text: str) -> str:
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return first.rstrip(";")
+    return first.rstrip(";").removesuffix(".")
 
 
 def relative(path: Path | str, folder: str) -> str:
