@@ -83,6 +83,18 @@ def test_session_survives_stop_and_failure(job: Job) -> None:
     assert job.run(HEAD + WRITE) == {"rows": {"out": 2}}
 
 
+def test_a_jvm_that_dies_is_an_error_and_is_replaced(tmp_path: Path, lake: Lake) -> None:
+    settings = {"memory": "600m", "c1": True, "local_dir": str(tmp_path)}
+    own = Worker(tmp_path, LAKEGEN_SPARK=json.dumps(settings))
+    job = Job(own, lake)
+    error = job.fail(HEAD + "spark._jvm.java.lang.System.exit(3)\n")
+    assert error["message"].startswith("the Spark process died")
+    assert error["line"] == 6
+    assert job.run(HEAD + WRITE) == {"rows": {"out": 2}}
+    assert "Setting default log level" not in own.log()
+    own.close()
+
+
 def test_jobs_do_not_see_each_other(job: Job) -> None:
     leave = """
         import os
@@ -211,7 +223,7 @@ def test_all_types_pass_from_sql_to_spark_and_back(job: Job) -> None:
 
 
 def test_spark_dies_with_its_worker(tmp_path: Path) -> None:
-    settings = {"memory": "400m", "c1": True, "local_dir": str(tmp_path)}
+    settings = {"memory": "600m", "c1": True, "local_dir": str(tmp_path)}
     own = Worker(tmp_path, LAKEGEN_SPARK=json.dumps(settings))
     own.send("warm")
     own.receive()

@@ -119,6 +119,7 @@ def _share_context() -> None:
 def session() -> Iterator[Any]:
     """A Spark session with settings, temporary views and cached data of its own, as the one that scripts find."""
     import pyspark
+    from py4j.protocol import Py4JError
     from pyspark.sql import SparkSession
 
     running = context()
@@ -130,10 +131,13 @@ def session() -> Iterator[Any]:
     try:
         yield fresh
     finally:
-        active = pyspark.SparkContext._active_spark_context
-        if active is not None and _jvm is not None and _jvm.alive():
-            active.cancelAllJobs()
-            SparkSession.builder.getOrCreate().catalog.clearCache()
+        try:
+            if (active := pyspark.SparkContext._active_spark_context) is not None:
+                active.cancelAllJobs()
+                SparkSession.builder.getOrCreate().catalog.clearCache()
+        except (Py4JError, OSError):  # the JVM died under the script; the next job gets a new one
+            assert _jvm is not None
+            _jvm.end()
 
 
 def glue_job(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
