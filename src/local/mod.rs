@@ -2,6 +2,7 @@
 mod crawl;
 pub mod csv;
 mod engines;
+mod examples;
 pub mod files;
 pub mod gate;
 mod interpreter;
