@@ -2,8 +2,12 @@
 
 mod check;
 mod completions;
+mod local;
+mod query;
 mod run;
 mod sample;
+mod serve;
+mod synth;
 
 use std::path::Path;
 
@@ -19,15 +23,14 @@ pub fn run(cli: &Cli) -> Exit {
     let context = Context { global: &cli.global, console };
     let result = match &cli.command {
         Command::Check => check::run(&context),
-        Command::Run(args) => run::run(args, &context),
         Command::Sample(args) => sample::run(args, &context),
         Command::Completions(args) => completions::run(args, &context),
-        Command::Init(_)
-        | Command::Synth(_)
-        | Command::Query(_)
-        | Command::Serve(_)
-        | Command::Call(_)
-        | Command::Graph(_) => Ok(()),
+        Command::Synth(args) => synth::run(args, &context),
+        Command::Run(args) => run::run(args, &context),
+        Command::Query(args) => query::run(args, &context),
+        Command::Serve(args) => serve::serve(args, &context),
+        Command::Call(args) => serve::call(args, &context),
+        Command::Init(_) | Command::Graph(_) => Ok(()),
     };
     match result {
         Ok(()) => Exit::Done,

@@ -52,7 +52,9 @@ fn keys(lake: &Lake, layout: &Layout, function: Id<Function>, name: &str) -> Res
     {
         let store =
             DynamoStore::open(&table.dir, table.key).map_err(|error| FileError::new("read", &table.dir, error))?;
-        let keys = store.keys();
+        let mut keys = store.keys();
+        // Numbers in their order.
+        keys.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
         let spread = (1..=HOW_MANY).filter_map(|i| keys.get(keys.len() * i / (HOW_MANY + 1)));
         let plain = |key: &[u8]| key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
         let mut found: Vec<String> =
