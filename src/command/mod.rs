@@ -1,9 +1,11 @@
 //! One thin file for each command.
 
+mod call;
 mod check;
 mod completions;
 mod run;
 mod sample;
+mod serve;
 
 use std::path::Path;
 
@@ -22,12 +24,9 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Run(args) => run::run(args, &context),
         Command::Sample(args) => sample::run(args, &context),
         Command::Completions(args) => completions::run(args, &context),
-        Command::Init(_)
-        | Command::Synth(_)
-        | Command::Query(_)
-        | Command::Serve(_)
-        | Command::Call(_)
-        | Command::Graph(_) => Ok(()),
+        Command::Serve(args) => serve::run(args, &context),
+        Command::Call(args) => call::run(args, &context),
+        Command::Init(_) | Command::Synth(_) | Command::Query(_) | Command::Graph(_) => Ok(()),
     };
     match result {
         Ok(()) => Exit::Done,
