@@ -6,7 +6,9 @@
 //!                                                    └─run──▶ the same Lake, on this machine
 //! ```
 
+pub mod assembly;
 pub mod blueprint;
+pub mod cfn;
 pub mod check;
 pub mod cli;
 pub mod command;
@@ -19,6 +21,7 @@ pub mod files;
 pub mod kind;
 pub mod lake;
 pub mod local;
+pub mod lower;
 pub mod project;
 pub mod region;
 pub mod report;

@@ -5,7 +5,8 @@ use axum::http::HeaderValue;
 use serde_json::{Map, Value, json};
 
 use super::Context;
-use super::serve::{environment, failure};
+use super::local::{cloud_is_not_here, prepare, runtime};
+use super::serve::explain;
 use crate::cli::Call;
 use crate::console::Console;
 use crate::failure::{Exit, Failure};
@@ -13,20 +14,17 @@ use crate::lake::Lake;
 use crate::local::layout::Layout;
 use crate::local::process::Groups;
 use crate::local::serve::{Options, Problem, Reply, Running, Server, Site, Target, TargetError};
+use crate::report::Report;
 
 pub fn run(args: &Call, context: &Context<'_>) -> Result<(), Failure> {
-    if args.env != "local" {
-        let message = format!("`{}` is not an environment that can be called from here", args.env);
-        return Err(Failure::usage(message, Some("`--env local` calls the API on this machine".to_owned())));
-    }
     let target: Target = args.request.parse().map_err(|error: TargetError| {
         let help = error.help().to_owned();
         Failure::usage(error.to_string(), help)
     })?;
     let lake = context.lake()?;
+    cloud_is_not_here(&args.env, &lake)?;
     let body = args.data.clone().unwrap_or_default().into();
-    let runtime = tokio::runtime::Runtime::new()?;
-    let (reply, problem) = runtime.block_on(call(&lake, target, body, context.console))?;
+    let (reply, problem) = runtime()?.block_on(call(&lake, target, body, context.console))?;
     show(&reply, context.console)?;
     match problem {
         Some(problem) => {
@@ -45,12 +43,12 @@ pub fn run(args: &Call, context: &Context<'_>) -> Result<(), Failure> {
 async fn call(lake: &Lake, target: Target, body: Bytes, console: Console) -> Result<(Reply, Option<Problem>), Failure> {
     let layout = Layout::new(&lake.root);
     if let Some(running) = Running::find(layout.base()).await {
-        return Ok((running.call(target, body).await.map_err(failure)?, None));
+        return Ok((running.call(target, body).await.map_err(explain)?, None));
     }
     let groups = Groups::default();
-    let environment = environment(&groups, console).await?;
+    let environment = prepare(&Report::new(console), &groups).await?;
     let site = Site::of(lake, &layout);
-    let server = Server::start(site, &environment, &groups, Options::default()).await.map_err(failure)?;
+    let server = Server::start(site, &environment, &groups, Options::default()).await.map_err(explain)?;
     let answer = server.call(target, body).await;
     server.stop().await;
     Ok(answer)

@@ -3,9 +3,12 @@
 mod call;
 mod check;
 mod completions;
+mod local;
+mod query;
 mod run;
 mod sample;
 mod serve;
+mod synth;
 
 use std::path::Path;
 
@@ -21,12 +24,14 @@ pub fn run(cli: &Cli) -> Exit {
     let context = Context { global: &cli.global, console };
     let result = match &cli.command {
         Command::Check => check::run(&context),
-        Command::Run(args) => run::run(args, &context),
         Command::Sample(args) => sample::run(args, &context),
         Command::Completions(args) => completions::run(args, &context),
+        Command::Synth(args) => synth::run(args, &context),
+        Command::Run(args) => run::run(args, &context),
+        Command::Query(args) => query::run(args, &context),
         Command::Serve(args) => serve::run(args, &context),
         Command::Call(args) => call::run(args, &context),
-        Command::Init(_) | Command::Synth(_) | Command::Query(_) | Command::Graph(_) => Ok(()),
+        Command::Init(_) | Command::Graph(_) => Ok(()),
     };
     match result {
         Ok(()) => Exit::Done,

@@ -1,53 +1,62 @@
 //! `lakegen run`
 
 use super::Context;
+use super::local::{cloud_is_not_here, failed, prepare, runtime};
 use crate::cli::Run;
 use crate::diagnostic::did_you_mean;
 use crate::failure::{Exit, Failure};
 use crate::lake::{Lake, StepId};
-use crate::local::{self, Error, RunOptions};
+use crate::local::outcome::{Event, Reporter};
+use crate::local::process::Groups;
+use crate::local::{self, Error, RunOptions, examples};
 use crate::report::Report;
 
 pub fn run(args: &Run, context: &Context<'_>) -> Result<(), Failure> {
-    if args.env != "local" {
-        return Err(Failure::usage(
-            format!("`{}` is not an environment that pipelines can be run in from here", args.env),
-            Some("`--env local` runs them on this machine".to_owned()),
-        ));
-    }
     let lake = context.lake()?;
-    let options =
-        RunOptions { data: args.data.clone(), users: args.users, steps: steps(&lake, &args.steps)?, force: args.force };
+    cloud_is_not_here(&args.env, &lake)?;
+    let steps = args.steps.iter().map(|name| step(&lake, name)).collect::<Result<Vec<_>, _>>()?;
+    let options = RunOptions { data: args.data.clone(), users: args.users, steps, force: args.force };
     let report = Report::new(context.console);
-    let runtime = tokio::runtime::Runtime::new()?;
-    let result = runtime.block_on(local::run(&lake, &options, &report));
+    let runtime = runtime()?;
+    let outcome = runtime.block_on(async {
+        let outcome = local::run(&lake, &options, &report).await;
+        report.clear();
+        let mut outcome = outcome.map_err(interrupted)?;
+        if outcome.succeeded() && outcome.steps.iter().any(changed) {
+            let groups = Groups::default();
+            let environment = prepare(&report, &groups).await?;
+            match examples::ask(&lake, &environment, &groups).await {
+                Ok(answers) => outcome.examples = answers,
+                Err(error) => report.event(Event::Note(format!("the API was not asked: {error}"))),
+            }
+        }
+        Ok::<_, Failure>(outcome)
+    });
     // Threads that still copy or generate files have nothing more to contribute.
     runtime.shutdown_background();
-    match result {
-        Ok(outcome) => {
-            report.outcome(&outcome)?;
-            if outcome.succeeded() { Ok(()) } else { Err(Failure::shown(Exit::Step)) }
-        }
-        Err(error) => {
-            report.clear();
-            let exit = if matches!(error, Error::Interrupted) { Exit::Interrupted } else { Exit::Edge };
-            let help = error.help();
-            Err(Failure { exit, error: Some(error.into()), help })
-        }
+    let outcome = outcome?;
+    report.outcome(&outcome)?;
+    if outcome.succeeded() { Ok(()) } else { Err(Failure::shown(Exit::Step)) }
+}
+
+fn changed(step: &local::outcome::StepReport) -> bool {
+    step.state == local::outcome::StepState::Done
+}
+
+fn interrupted(error: Error) -> Failure {
+    let help = error.help();
+    match error {
+        Error::Interrupted => Failure { exit: Exit::Interrupted, error: Some(error.into()), help },
+        other => failed(other, help),
     }
 }
 
-/// The steps of these names; a name that several kinds share means all of them.
-fn steps(lake: &Lake, names: &[String]) -> Result<Vec<StepId>, Failure> {
-    let all: Vec<StepId> = lake.steps.iter().map(|step| step.id).collect();
-    let mut found = Vec::new();
-    for name in names {
-        let before = found.len();
-        found.extend(all.iter().filter(|step| lake.step_name(**step) == name));
-        if found.len() == before {
-            let help = did_you_mean(name, all.iter().map(|step| lake.step_name(*step)));
-            return Err(Failure::usage(format!("no step named `{name}`"), help));
-        }
-    }
-    Ok(found)
+fn step(lake: &Lake, name: &str) -> Result<StepId, Failure> {
+    let names = || lake.steps.iter().map(|step| lake.step_name(step.id));
+    let found = lake.steps.iter().find(|step| lake.step_name(step.id) == name);
+    found.map(|step| step.id).ok_or_else(|| {
+        let help = did_you_mean(name, names())
+            .unwrap_or_else(|| format!("the steps are {}", names().collect::<Vec<_>>().join(", ")));
+        Failure::usage(format!("no step named `{name}`"), Some(help))
+    })
 }

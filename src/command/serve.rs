@@ -5,28 +5,26 @@ use std::sync::Arc;
 use serde_json::json;
 
 use super::Context;
+use super::local::{failed, prepare, runtime};
 use crate::cli::Serve;
 use crate::console::Console;
 use crate::failure::Failure;
 use crate::lake::{Access, Api, Lake};
 use crate::local::interrupt::Interrupt;
 use crate::local::layout::Layout;
-use crate::local::outcome::{Event as RunEvent, Reporter};
 use crate::local::process::Groups;
-use crate::local::python::{self, Environment, PythonError};
 use crate::local::serve::{Event, Options, ServeError, Server, Site};
 use crate::report::Report;
 
 pub fn run(args: &Serve, context: &Context<'_>) -> Result<(), Failure> {
     let lake = context.lake()?;
-    let runtime = tokio::runtime::Runtime::new()?;
-    runtime.block_on(serve(&lake, args, context.console))
+    runtime()?.block_on(serve(&lake, args, context.console))
 }
 
 async fn serve(lake: &Lake, args: &Serve, console: Console) -> Result<(), Failure> {
-    let mut interrupt = Interrupt::listen()?;
     let groups = Groups::default();
-    let environment = environment(&groups, console).await?;
+    let environment = prepare(&Report::new(console), &groups).await?;
+    let mut interrupt = Interrupt::listen()?;
     let verbose = args.verbose;
     let observer = Arc::new(move |event: Event| {
         if verbose || !matches!(event, Event::Log { .. }) {
@@ -35,7 +33,7 @@ async fn serve(lake: &Lake, args: &Serve, console: Console) -> Result<(), Failur
     });
     let options = Options { port: args.port, announce: true, observer, ..Options::default() };
     let site = Site::of(lake, &Layout::new(&lake.root));
-    let server = Server::start(site, &environment, &groups, options).await.map_err(failure)?;
+    let server = Server::start(site, &environment, &groups, options).await.map_err(explain)?;
     if let Some(api) = &lake.api {
         welcome(&server, api, console)?;
     }
@@ -46,36 +44,25 @@ async fn serve(lake: &Lake, args: &Serve, console: Console) -> Result<(), Failur
 
 fn welcome(server: &Server, api: &Api, console: Console) -> Result<(), Failure> {
     let address = format!("http://{}", server.address());
-    let routes: Vec<String> =
-        api.routes.iter().map(|route| format!("{} {}", route.method.as_str(), route.path)).collect();
+    let routes = api.routes.iter().map(|route| (route.method.as_str(), &route.path));
     if console.json {
+        let routes: Vec<String> = routes.map(|(method, path)| format!("{method} {path}")).collect();
         console.json(&json!({ "address": address, "api_key": server.api_key(), "routes": routes }))?;
         return Ok(());
     }
-    let access = match (api.access, server.api_key()) {
-        (Access::ApiKey, Some(key)) => format!("  with the header `x-api-key: {key}`\n"),
-        (Access::Iam, _) => "  to signed requests; signatures are not verified here\n".to_owned(),
-        (Access::ApiKey | Access::Public, _) => String::new(),
-    };
-    let routes: String = routes.iter().map(|route| format!("  {route}\n")).collect();
-    console.result(&format!("{address} answers\n{access}{routes}Ctrl-C ends it"))?;
+    console.result(&address)?;
+    for (method, path) in routes {
+        console.note(&format!("  {method} {address}{path}"));
+    }
+    match (api.access, server.api_key()) {
+        (Access::ApiKey, Some(key)) => console.note(&format!("send the header `x-api-key: {key}`; Ctrl-C ends")),
+        (Access::Iam, _) => console.note("sign requests, signatures are not verified here; Ctrl-C ends"),
+        (Access::ApiKey | Access::Public, _) => console.note("Ctrl-C ends"),
+    }
     Ok(())
 }
 
-/// The Python environment, made first if need be.
-pub async fn environment(groups: &Groups, console: Console) -> Result<Environment, Failure> {
-    let failure = |error: PythonError| {
-        let help = error.help();
-        Failure::edge(error, help)
-    };
-    let report = Report::new(console);
-    let cache = python::cache_dir().map_err(failure)?;
-    let prepared = python::prepare(&cache, groups, &|setup| report.event(RunEvent::Setup(setup))).await;
-    report.clear();
-    prepared.map_err(failure)
-}
-
-pub fn failure(error: ServeError) -> Failure {
+pub fn explain(error: ServeError) -> Failure {
     let help = error.help();
-    Failure::edge(error, help)
+    failed(error, help)
 }

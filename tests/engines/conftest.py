@@ -23,9 +23,6 @@ class Failed(Exception):
         super().__init__(f"{error['type']}: {error['message']}\n{error['detail']}")
         self.error = error
 
-    def __getattr__(self, name: str) -> Any:
-        return self.error[name]
-
 
 class Worker:
     """One worker process."""
@@ -106,7 +103,9 @@ class Lake:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    def csv(self, name: str, content: str | bytes, csv: dict[str, Any] | None = None, **types: str) -> dict[str, Any]:
+    def csv(
+        self, name: str, content: str | bytes, /, csv: dict[str, Any] | None = None, **types: str
+    ) -> dict[str, Any]:
         """A CSV table of one file with this content."""
         folder = self.folder / name
         folder.mkdir()
@@ -114,7 +113,7 @@ class Lake:
         (folder / f"{name}.csv").write_bytes(data)
         return self.table(name, "csv", csv=csv or {"delimiter": ",", "quote": '"'}, **types)
 
-    def table(self, name: str, format: str, csv: dict[str, Any] | None = None, **types: str) -> dict[str, Any]:
+    def table(self, name: str, format: str, /, csv: dict[str, Any] | None = None, **types: str) -> dict[str, Any]:
         """A table whose folder exists (empty if it is new)."""
         folder = self.folder / name
         folder.mkdir(exist_ok=True)

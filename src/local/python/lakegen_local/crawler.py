@@ -61,7 +61,8 @@ def _count(database: duckdb.DuckDBPyConnection, table: Table, files: list[str], 
     names = [column.name for column in table.columns]
     try:
         if table.format == "csv" and [column.name for column in columns] != names:
-            generic = [(f"c{index}", "VARCHAR") for index in range(len(columns))]
+            width = len(_sample(table, files[0])[0])
+            generic = [(f"c{index}", "VARCHAR") for index in range(width)]
             query = f"SELECT count(*) FROM {sources.scan_csv(table, files, generic)}"
         elif table.format == "parquet":
             return _parquet_rows(files)

@@ -156,20 +156,17 @@ def _hive(table: Table) -> str:
     return f", hive_partitioning = true, hive_types = {{{types}}}"
 
 
-def scan_csv(table: Table, files: list[str], columns: list[tuple[str, str]], *, extra: str = "") -> str:
+def scan_csv(table: Table, files: list[str], columns: list[tuple[str, str]]) -> str:
     """A strict `read_csv` with the given columns and DuckDB types: no guessing, no padding, no skipping.
 
-    An empty field is NULL for every type but string, where it is the empty string: so read LazySimpleSerDe and
-    OpenCSVSerDe.
+    Every empty field is NULL here.
     """
     listed = "[" + ", ".join(text(file) for file in files) + "]"
     typed = "{" + ", ".join(f"{text(column)}: {text(duck)}" for column, duck in columns) + "}"
-    strings = "[" + ", ".join(text(column) for column, duck in columns if duck == "VARCHAR") + "]"
-    keep = f", force_not_null = {strings}" if strings != "[]" else ""
     quote = text(table.quote or "")
     return (
         f"read_csv({listed}, auto_detect = false, header = true, columns = {typed}, delim = {text(table.delimiter)}, "
-        f"quote = {quote}, escape = {quote}, nullstr = ''{keep}, strict_mode = true{_hive(table)}{extra})"
+        f"quote = {quote}, escape = {quote}, nullstr = '', strict_mode = true{_hive(table)})"
     )
 
 
@@ -182,15 +179,20 @@ def _read_csv(table: Table, files: list[str]) -> str:
 
 
 def _csv_value(table: Table, column: Column) -> str:
-    """Integers are converted here because DuckDB's own conversion would round `15.5` without a word."""
+    """A column's value from its field: an empty field is an empty string, and NULL for every other type.
+
+    So do Hive's LazySimpleSerDe and OpenCSVSerDe. DuckDB's `force_not_null` would say the same, but names the wrong
+    column when not all are selected. Integers are converted here because DuckDB would round `15.5` without a word.
+    """
     field = name(column.name)
     if column.type in INTEGERS:
         whole = f"CASE WHEN NOT contains({field}, '.') THEN TRY_CAST({field} AS {duckdb_type(column.type)}) END"
         complaint = f"error({text(f'{BAD_VALUE}{table.name}|{column.name}|{column.type}|')} || {field})"
-        return f"CASE WHEN {field} = '' THEN NULL ELSE coalesce({whole}, {complaint}) END AS {field}"
-    if column.type == "string" and table.quote is None:
-        return f"nullif({field}, '\\N') AS {field}"
-    return field
+        return f"CASE WHEN {field} IS NOT NULL THEN coalesce({whole}, {complaint}) END AS {field}"
+    if column.type != "string":
+        return field
+    value = f"coalesce({field}, '')"
+    return f"nullif({value}, '\\N') AS {field}" if table.quote is None else f"{value} AS {field}"
 
 
 BAD_VALUE = "lakegen-bad-value|"
@@ -290,6 +292,10 @@ def _bad_value(table: Table, column: str, kind: str, value: str) -> StepError:
 
 
 def _csv_error(table: Table | None, file: str, line: int, content: str, reason: str) -> StepError:
+    if table is not None and "\n" not in content and "quote" not in reason:
+        count = len(split_fields(content, table))
+        if count != len(table.columns):
+            reason = f"{count} fields instead of {len(table.columns)}"
     shown = relative(file, table.dir) if table else os.path.basename(file)
     return StepError("BadRow", f"{shown}:{line}: {reason}: `{content}`", file=file, line=line)
 

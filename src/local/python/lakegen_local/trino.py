@@ -46,8 +46,9 @@ def parse(sql: str) -> exp.Query:
         statements = [statement for statement in sqlglot.parse(sql, read="athena") if statement is not None]
     except ParseError as error:
         first = error.errors[0]
-        near = f" near `{first['highlight']}`" if first.get("highlight") else ""
-        place = f"line {first['line']}, column {first['col']}"
+        word = str(first.get("highlight") or "")
+        near = f" near `{word}`" if word else ""
+        place = _place(first["line"], first["col"], word)
         raise StepError("SqlSyntaxError", f"{place}: {str(first['description']).lower()}{near}") from error
     except TokenError as error:
         raise StepError("SqlSyntaxError", str(error).splitlines()[0]) from error
@@ -93,6 +94,10 @@ def _name_columns(tree: exp.Query) -> None:
                     column.replace(exp.alias_(column.copy(), f"_col{index}"))
 
 
+def _place(line: int | str, last_column: int | str, word: str) -> str:
+    return f"line {line}, column {max(int(last_column) - len(word) + 1, 1)}"
+
+
 def _did_you_mean(word: str, known: list[str]) -> str:
     if close := difflib.get_close_matches(word, known, n=1):
         return f"; did you mean `{close[0]}`?"
@@ -102,7 +107,7 @@ def _did_you_mean(word: str, known: list[str]) -> str:
 def _unresolved(message: str, tables: list[Table]) -> str:
     if found := re.search(r"Column '(.*?)' could not be resolved\.?(?: Line: (\d+), Col: (\d+))?", message):
         name = found.group(1).replace('"', "").rsplit(".", 1)[-1]
-        place = f"line {found.group(2)}, column {found.group(3)}: " if found.group(2) else ""
+        place = _place(found.group(2), found.group(3), name) + ": " if found.group(2) else ""
         known = sorted({column.name for table in tables for column in table.all_columns} - {name})
         return f"{place}column `{name}` cannot be resolved{_did_you_mean(name, known)}"
     if found := re.search(r"Unknown column: (\w+)", message):
