@@ -19,6 +19,7 @@ use lakegen::local::serve::runtime::Fault;
 use lakegen::local::serve::{Event, Options, Problem, Running, Server, Site};
 use lakegen::project::Project;
 use serde_json::{Value, json};
+use tokio::io::{AsyncBufReadExt, AsyncReadExt, BufReader};
 
 const BLUEPRINT: &str = r#"
 name: shop
@@ -567,4 +568,56 @@ async fn a_port_that_is_taken_and_a_lake_without_api_are_errors() {
     let site = Site { api: None, ..site };
     let error = Server::start(site, &environment, &Groups::default(), Options::default()).await.err().unwrap();
     assert_eq!(error.to_string(), "the blueprint has no `api`");
+}
+
+/// `lakegen …` in a project.
+fn lakegen(shop: &Shop, arguments: &[&str]) -> tokio::process::Command {
+    let mut command = tokio::process::Command::new(env!("CARGO_BIN_EXE_lakegen"));
+    command.args(arguments).arg("--blueprint").arg(shop.path("shop.yaml")).kill_on_drop(true);
+    command
+}
+
+async fn call(shop: &Shop, arguments: &[&str]) -> (Option<i32>, String, String) {
+    let output = lakegen(shop, &[&["call", "--env", "local"], arguments].concat()).output().await.unwrap();
+    let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_commands_serve_and_call() {
+    let shop = Shop::new("api_key", 1000);
+    environment().await;
+    assert_eq!(call(&shop, &["GET /do/hello"]).await, (Some(0), "\"hello\"\n".into(), String::new()));
+    let (code, out, error) = call(&shop, &["/do/wrong"]).await;
+    assert_eq!((code, out.as_str()), (Some(3), "{\n  \"message\": \"Internal server error\"\n}\n"));
+    assert!(error.contains("function `shop-local-main`: KeyError: 'no such user' (File "), "{error}");
+    let (code, _, error) = call(&shop, &["do/hello"]).await;
+    assert_eq!(code, Some(2));
+    assert!(error.contains("does not begin with `/`") && error.contains("help: write it like"), "{error}");
+    assert!(!shop.layout.base().join("serve.json").exists());
+
+    let mut command = lakegen(&shop, &["serve", "--port", "0", "--output", "json"]);
+    let mut server = command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut stdout = BufReader::new(server.stdout.take().unwrap());
+    let mut welcome = String::new();
+    while !welcome.ends_with("}\n") {
+        assert_ne!(stdout.read_line(&mut welcome).await.unwrap(), 0);
+    }
+    let welcome: Value = serde_json::from_str(&welcome).unwrap();
+    assert_eq!(welcome["routes"][0], "GET /do/{what}");
+    let running = Running::find(shop.layout.base()).await.unwrap();
+    assert_eq!(welcome["address"], format!("http://{}", running.address()));
+    let (_, one, _) = call(&shop, &["/do/process", "--output", "json"]).await;
+    let (code, two, _) = call(&shop, &["POST /do/process", "--data", "{}", "--output", "json"]).await;
+    let [one, two] = [one, two].map(|text| serde_json::from_str::<Value>(&text).unwrap());
+    assert_eq!((code, &two["status"], &two["headers"]["x-own"]), (Some(0), &json!(200), &json!("yes")));
+    assert_eq!((&one["body"]["pid"], &two["body"]["calls"]), (&two["body"]["pid"], &json!(2)), "the server's process");
+    let pid = nix::unistd::Pid::from_raw(i32::try_from(server.id().unwrap()).unwrap());
+    nix::sys::signal::kill(pid, nix::sys::signal::Signal::SIGINT).unwrap();
+    assert!(server.wait().await.unwrap().success());
+    gone(u32::try_from(two["body"]["pid"].as_u64().unwrap()).unwrap()).await;
+    assert!(!shop.layout.base().join("serve.json").exists());
+    let mut log = String::new();
+    server.stderr.take().unwrap().read_to_string(&mut log).await.unwrap();
+    assert!(log.lines().any(|line| line.starts_with("POST /do/process 200 ")), "{log}");
 }

@@ -1,5 +1,6 @@
 //! One thin file for each command.
 
+mod call;
 mod check;
 mod completions;
 mod local;
@@ -28,8 +29,8 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Synth(args) => synth::run(args, &context),
         Command::Run(args) => run::run(args, &context),
         Command::Query(args) => query::run(args, &context),
-        Command::Serve(args) => serve::serve(args, &context),
-        Command::Call(args) => serve::call(args, &context),
+        Command::Serve(args) => serve::run(args, &context),
+        Command::Call(args) => call::run(args, &context),
         Command::Init(_) | Command::Graph(_) => Ok(()),
     };
     match result {

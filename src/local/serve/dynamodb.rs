@@ -86,18 +86,39 @@ struct Table {
 }
 
 impl Table {
-    fn store(&self) -> Result<Arc<DynamoStore>, Failure> {
-        let path = items_file(&self.table.dir);
-        let identity = || std::fs::metadata(&path).map(|file| (file.dev(), file.ino()));
+    /// The table for reading; `None` when there is none yet. Makes nothing: a run may be about to put a new one into place, and
+    /// until it has, the old one answers.
+    fn reader(&self) -> Result<Option<Arc<DynamoStore>>, Failure> {
         let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
-        if let (Some((known, store)), Ok(found)) = (open.as_ref(), identity())
-            && *known == found
-        {
-            return Ok(store.clone());
+        match (self.identity(), open.as_ref()) {
+            (Ok(found), Some((known, store))) if *known == found => Ok(Some(store.clone())),
+            (Ok(_), _) => self.open(&mut open).map(Some),
+            (Err(_), known) => Ok(known.map(|(_, store)| store.clone())),
         }
+    }
+
+    /// The table for writing, made if need be.
+    fn writer(&self) -> Result<Arc<DynamoStore>, Failure> {
+        let mut open = self.open.lock().unwrap_or_else(PoisonError::into_inner);
+        match (self.identity(), open.as_ref()) {
+            (Ok(found), Some((known, store))) if *known == found => Ok(store.clone()),
+            _ => self.open(&mut open),
+        }
+    }
+
+    fn identity(&self) -> io::Result<Identity> {
+        std::fs::metadata(items_file(&self.table.dir)).map(|file| (file.dev(), file.ino()))
+    }
+
+    fn open(&self, open: &mut Option<(Identity, Arc<DynamoStore>)>) -> Result<Arc<DynamoStore>, Failure> {
         let store = Arc::new(DynamoStore::open(&self.table.dir, self.table.key.clone())?);
-        *open = Some((identity()?, store.clone()));
+        *open = Some((self.identity()?, store.clone()));
         Ok(store)
+    }
+
+    /// The item with this key, as JSON.
+    fn get(&self, key: &[u8]) -> Result<Option<Vec<u8>>, Failure> {
+        Ok(self.reader()?.map(|store| store.get(key)).transpose()?.flatten())
     }
 
     /// Checks an item that is to be written and brings its numbers to their one spelling.
@@ -203,7 +224,7 @@ impl Tables {
         let table = self.table(&input.table_name)?;
         let key = table.key_bytes(&input.key)?;
         let projection = Projection::new(input.projection_expression, &input.expression_attribute_names)?;
-        let Some(item) = table.store()?.get(&key)? else {
+        let Some(item) = table.get(&key)? else {
             return Ok(b"{}".to_vec());
         };
         let item = projection.apply(item)?;
@@ -222,12 +243,11 @@ impl Tables {
             let keys = request.keys.iter().map(|key| table.key_bytes(key)).collect::<Result<Vec<_>, _>>()?;
             refuse_duplicates(&keys)?;
             let projection = Projection::new(request.projection_expression, &request.expression_attribute_names)?;
-            let store = table.store()?;
             let mut items = Vec::new();
             let mut unprocessed = Vec::new();
             let mut size: usize = responses.iter().map(|(_, items): &(String, Vec<u8>)| items.len()).sum();
             for (bytes, key) in keys.iter().zip(request.keys) {
-                let Some(item) = store.get(bytes)? else {
+                let Some(item) = table.get(bytes)? else {
                     continue;
                 };
                 let item = projection.apply(item)?;
@@ -260,7 +280,7 @@ impl Tables {
     fn put_item(&self, input: PutItem) -> Result<Vec<u8>, Failure> {
         let table = self.table(&input.table_name)?;
         let item = table.check_item(input.item)?;
-        table.store()?.put(&[Change::Put(item)])?;
+        table.writer()?.put(&[Change::Put(item)])?;
         Ok(b"{}".to_vec())
     }
 
@@ -291,7 +311,7 @@ impl Tables {
                 item.get(key_name).and_then(|value| table.table.key.bytes(value))
             });
             refuse_duplicates(&keys.collect::<Vec<_>>())?;
-            batches.push((table.store()?, changes));
+            batches.push((table.writer()?, changes));
         }
         for (store, changes) in batches {
             store.put(&changes)?;
@@ -327,7 +347,7 @@ impl Tables {
             validation("One or more parameter values were invalid: Condition parameter type does not match schema type")
         })?;
         let projection = Projection::new(input.projection_expression.clone(), &input.expression_attribute_names)?;
-        Ok(match table.store()?.get(&bytes)? {
+        Ok(match table.get(&bytes)? {
             Some(item) => {
                 let item = projection.apply(item)?;
                 [b"{\"Items\":[", item.as_slice(), b"],\"Count\":1,\"ScannedCount\":1}"].concat()
@@ -338,7 +358,7 @@ impl Tables {
 
     fn describe_table(&self, input: &DescribeTable) -> Result<Vec<u8>, Failure> {
         let table = self.table(&input.table_name)?;
-        let store = table.store()?;
+        let (count, size) = table.reader()?.map_or((0, 0), |store| (store.len(), store.bytes()));
         let KeyValueTable { name, key, .. } = &table.table;
         let description = json!({ "Table": {
             "TableName": name,
@@ -349,8 +369,8 @@ impl Tables {
             "KeySchema": [{ "AttributeName": key.name, "KeyType": "HASH" }],
             "BillingModeSummary": { "BillingMode": "PAY_PER_REQUEST" },
             "ProvisionedThroughput": { "NumberOfDecreasesToday": 0, "ReadCapacityUnits": 0, "WriteCapacityUnits": 0 },
-            "ItemCount": store.len(),
-            "TableSizeBytes": store.bytes(),
+            "ItemCount": count,
+            "TableSizeBytes": size,
         }});
         Ok(description.to_string().into_bytes())
     }

@@ -15,6 +15,7 @@ mod state;
 pub mod store;
 mod target;
 
+use std::fmt;
 use std::io;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::sync::Arc;
@@ -37,7 +38,7 @@ use self::s3::S3;
 use self::sagemaker::SageMaker;
 pub use self::site::{Site, key_of, key_value_table};
 pub use self::state::Running;
-pub use self::target::Target;
+pub use self::target::{Target, TargetError};
 use crate::local::process::Groups;
 use crate::local::python::Environment;
 
@@ -69,6 +70,19 @@ pub enum Event {
         /// The endpoint's name.
         endpoint: String,
     },
+}
+
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Request { method, path, status, took, problem } => {
+                write!(f, "{method} {path} {status} {:.1} ms", took.as_secs_f64() * 1e3)?;
+                problem.as_ref().map_or(Ok(()), |problem| write!(f, "\n  {problem}"))
+            }
+            Self::Log { function, line } => write!(f, "{function}: {line}"),
+            Self::ModelLoaded { endpoint } => write!(f, "loaded the model of {endpoint}"),
+        }
+    }
 }
 
 /// Is told of every [`Event`].
