@@ -333,7 +333,7 @@ mod tests {
 
     fn names(asset: &Asset) -> Vec<String> {
         let archive = zip::ZipArchive::new(io::Cursor::new(&asset.content)).unwrap();
-        archive.file_names().map(str::to_owned).collect()
+        archive.file_names().map(|name| name.unwrap().into_owned()).collect()
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Models: what training needs, and the endpoint of a released model.
 
 use super::grant::{self, Grant, Items};
-use super::names::{Kind, log_group};
+use super::names::Kind;
 use super::storage::Kept;
-use super::{Context, Shared};
+use super::{Context, Shared, logs};
 use crate::assembly::{Channel, Exported, Gate, MetricDefinition, OutputRef, S3Place, Source, StackTemplate, Training};
 use crate::cfn::iam::{Action, Principal, Role, Statement, Unscoped};
 use crate::cfn::kms::Key;
@@ -39,7 +39,7 @@ pub(super) fn lower_training<'a>(
     let source = cx.assets.model(id);
     let tables: Vec<_> = reads.iter().map(|(_, table)| *table).collect();
     let prefix = format!("{name}/");
-    let training_logs = log_group("/aws/sagemaker/TrainingJobs".into());
+    let training_logs = logs::name("/aws/sagemaker/TrainingJobs".into());
     let training_streams = crate::cfn::logs::group_arn(&training_logs);
     let endpoint_logs = endpoint_logs(cx, name);
     let repository: Value<ArnPattern> = sub![
@@ -152,24 +152,13 @@ fn metrics(gates: &[lake::Gate]) -> Vec<MetricDefinition> {
     for lake::Gate { metric, above, below, .. } in gates {
         for name in std::iter::once(metric).chain(above).chain(below) {
             if metrics.iter().all(|known| known.name != *name) {
-                let regex = format!("metric {}=([0-9eE.+-]+)", escaped(name));
+                // Of the characters that a metric's name may have, only the dot means something in an expression.
+                let regex = format!("metric {}=([0-9eE.+-]+)", name.replace('.', r"\."));
                 metrics.push(MetricDefinition { name: name.clone(), regex });
             }
         }
     }
     metrics
-}
-
-/// A text as a regular expression that matches only it.
-fn escaped(text: &str) -> String {
-    let special = |c: char| ".^$*+?()[]{}|\\".contains(c);
-    text.chars().fold(String::new(), |mut escaped, c| {
-        if special(c) {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-        escaped
-    })
 }
 
 /// Whether machines of this type have no disk of their own. SageMaker refuses a key for those that have one: families with a
@@ -181,7 +170,7 @@ fn has_only_network_disks(instance: &str) -> bool {
 }
 
 fn endpoint_logs(cx: &Context, model: &str) -> Value<Name<LogGroup>> {
-    log_group(format!("/aws/sagemaker/Endpoints/{}", cx.names.endpoint(model)))
+    logs::name(format!("/aws/sagemaker/Endpoints/{}", cx.names.endpoint(model)))
 }
 
 /// Adds the endpoint of a model, which is there once a model is released.
@@ -197,13 +186,7 @@ pub(super) fn lower_endpoint(cx: &Context, stack: &mut StackTemplate, kept: &Kep
     );
     let released = stack.template.when_given(Kind::EndpointGiven.of(name), data.clone());
 
-    let logs = LogGroup {
-        name: endpoint_logs(cx, name),
-        retention_days: cx.log_days(),
-        key: key.clone(),
-        tags: cx.tag_list(),
-    };
-    let logs = stack.template.add(Kind::EndpointLogs.of(name), Declaration::from(logs).retention(cx.retention()));
+    let log_group = logs::add(cx, stack, Kind::EndpointLogs.of(name), &endpoint_logs(cx, name), &key);
     let environment = [
         ("SAGEMAKER_PROGRAM", "inference.py"),
         ("SAGEMAKER_SUBMIT_DIRECTORY", "/opt/ml/model/code"),
@@ -217,6 +200,8 @@ pub(super) fn lower_endpoint(cx: &Context, stack: &mut StackTemplate, kept: &Kep
             model_data: data,
             environment: environment.to_vec(),
         },
+        // Serverless endpoints do not have it.
+        isolated: matches!(endpoint, Endpoint::Instances { .. }).then_some(true),
         tags: cx.tag_list(),
     };
     let host = stack.template.add(Kind::EndpointModel.of(name), Declaration::from(host).when(&released));
@@ -246,7 +231,7 @@ pub(super) fn lower_endpoint(cx: &Context, stack: &mut StackTemplate, kept: &Kep
         configuration: settings.name(),
         tags: cx.tag_list(),
     };
-    let declaration = Declaration::from(endpoint).when(&released).after(&logs);
+    let declaration = Declaration::from(endpoint).when(&released).after(&log_group);
     let endpoint = stack.template.add(Kind::EndpointHost.of(name), declaration);
     let description = format!("Endpoint of the model {name}");
     stack.template.output(Kind::EndpointHost.of(name), description, endpoint.name(), Some(&released));

@@ -4,8 +4,8 @@ use std::borrow::Cow;
 
 use super::function::{ARCHITECTURE, RUNTIME, json_logs};
 use super::grant::{self, Grant, Items};
-use super::names::{Kind, arn, log_group, sha256};
-use super::{Context, Shared, crawler};
+use super::names::{Kind, arn, sha256};
+use super::{Context, Shared, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::custom::PublishedRecipe;
 use crate::cfn::databrew::{
@@ -39,8 +39,8 @@ pub(super) fn lower_all(cx: &Context, stack: &mut StackTemplate, shared: &Shared
 
 fn lower_publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, recipes: &Arena<Recipe>) -> Ref<Function> {
     let name = cx.names.publisher();
-    let logs_name = log_group(format!("/aws/lambda/{name}"));
-    let logs = stack.template.add(Kind::PublisherLogs.fixed(), crawler::group(cx, shared, &logs_name));
+    let group = logs::name(format!("/aws/lambda/{name}"));
+    let log_group = logs::add(cx, stack, Kind::PublisherLogs.fixed(), &group, &shared.key);
     let arns = recipes.values().map(|recipe| {
         let arn: Value<Arn<RecipeResource>> = arn("databrew", sub!["recipe/", cx.names.recipe(&recipe.name)]);
         arn.pattern()
@@ -51,7 +51,7 @@ fn lower_publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, rec
             [Action::DATABREW_DELETE_RECIPE_VERSION, Action::DATABREW_DESCRIBE_RECIPE, Action::DATABREW_PUBLISH_RECIPE],
             arns,
         ),
-        grant::write_logs([&logs_name]),
+        grant::write_logs([&group]),
     ];
     let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
     let role_name = cx.names.plain(&["recipe-publisher"], 64);
@@ -69,7 +69,7 @@ fn lower_publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, rec
         timeout_seconds: PUBLISH_SECONDS / 2,
         environment: None,
         key: None,
-        logging: json_logs(&logs),
+        logging: json_logs(&log_group),
         tracing: None,
         tags: cx.tag_list(),
     };
@@ -98,11 +98,11 @@ fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, publisher: &R
     let published = stack.template.add(Kind::RecipePublished.of(name), published);
 
     // DataBrew names its log group after the job, with a word before it that its documentation does not fix.
-    let logs: Value<Name<LogGroup>> = log_group(format!("/aws-glue-databrew/*{physical}"));
+    let group = logs::name(format!("/aws-glue-databrew/*{physical}"));
     let statements = Grant::default()
         .read(cx, &[*reads], Items::Scan)
         .write(cx, &[*writes])
-        .and(create_and_write_logs(&logs))
+        .and(create_and_write_logs(&group))
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("databrew.amazonaws.com"));
     let description = format!("What the recipe {name} may do");
