@@ -23,9 +23,9 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, ca
 
     let statements = Grant::default()
         .read(cx, reads, Items::Scan)
-        .and(Statement::allow(
+        .and(grant::allow(
             "KeepCatalog",
-            [
+            &[
                 Action::GLUE_GET_DATABASE,
                 Action::GLUE_GET_TABLE,
                 Action::GLUE_GET_TABLES,
@@ -40,14 +40,13 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, ca
             ],
             catalog_arns(cx, reads),
         ))
-        .and(Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION]))
-        .and(grant::write_logs([&group]))
-        .and(grant::encrypt_logs([&group]))
+        .and([Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION])])
+        .and([grant::write_logs([&group])])
+        .and([grant::encrypt_logs([&group])])
         .statements(&shared.key);
     let description = format!("What the crawler {name} may do");
     let trust = Statement::assume(Principal::Service("glue.amazonaws.com"));
-    let role =
-        stack.template.add(Kind::CrawlerRole.of(name), grant::role(cx, &role_name, description, trust, statements));
+    let role = grant::add_role(cx, stack, Kind::CrawlerRole.of(name), &role_name, &description, trust, statements);
 
     let crawler = glue::Crawler {
         name: Value::literal(cx.names.plain(&[name], 255)),

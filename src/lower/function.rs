@@ -53,15 +53,15 @@ fn lower(
     if !calls.is_empty() {
         let endpoints =
             calls.iter().map(|model| endpoint_arn(&cx.names.endpoint(&cx.lake.models[*model].name)).pattern());
-        grant = grant.and(Statement::allow("AskModels", [Action::SAGEMAKER_INVOKE_ENDPOINT], endpoints));
+        grant = grant.and([Statement::allow("AskModels", [Action::SAGEMAKER_INVOKE_ENDPOINT], endpoints)]);
     }
     let trace = [Unscoped::XRAY_PUT_TELEMETRY_RECORDS, Unscoped::XRAY_PUT_TRACE_SEGMENTS];
     let statements =
-        grant.decrypts().and(grant::write_logs([&group])).and(Statement::unscoped("Trace", trace)).statements(key);
+        grant.decrypts().and([grant::write_logs([&group])]).and([Statement::unscoped("Trace", trace)]).statements(key);
     let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
     let description = format!("What the function {name} may do");
-    let role = grant::role(cx, &cx.names.role("function", name), description, trust, statements);
-    let role = stack.template.add(Kind::FunctionRole.of(name), role);
+    let role_name = cx.names.role("function", name);
+    let role = grant::add_role(cx, stack, Kind::FunctionRole.of(name), &role_name, &description, trust, statements);
 
     let mut variables: Vec<(Cow<'static, str>, Value<Text>)> = vec![
         ("LAKE".into(), Value::literal(&*cx.lake.name)),

@@ -38,18 +38,18 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
         .write(cx, writes)
         .work(&shared.work_bucket, &work)
         .assets(shared, std::iter::once(&assets.script).chain(&assets.modules))
-        .and(Statement::unscoped("PutMetrics", [Unscoped::CLOUDWATCH_PUT_METRIC_DATA]).only_if(
+        .and([Statement::unscoped("PutMetrics", [Unscoped::CLOUDWATCH_PUT_METRIC_DATA]).only_if(
             "StringEquals",
             "cloudwatch:namespace",
             "Glue".into(),
-        ))
-        .and(Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION]))
-        .and(grant::write_logs([&errors, &output]))
-        .and(grant::encrypt_logs([&errors, &output]))
+        )])
+        .and([Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION])])
+        .and([grant::write_logs([&errors, &output])])
+        .and([grant::encrypt_logs([&errors, &output])])
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("glue.amazonaws.com"));
-    let role = grant::role(cx, &role_name, format!("What the job {name} may do"), trust, statements);
-    let role = stack.template.add(Kind::JobRole.of(name), role);
+    let description = format!("What the job {name} may do");
+    let role = grant::add_role(cx, stack, Kind::JobRole.of(name), &role_name, &description, trust, statements);
 
     let asset = |path: &crate::assembly::AssetPath| -> Value<Text> {
         sub!["s3://", &shared.asset_bucket, "/", path.to_string()]

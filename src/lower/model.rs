@@ -56,15 +56,13 @@ pub(super) fn lower_training<'a>(
         .models(&cx.names.model_bucket(), &prefix)
         .assets(shared, [source])
         // SageMaker hands the key to the machine's disk.
-        .and(
-            Statement::allow(
-                "EncryptDisks",
-                [Action::KMS_CREATE_GRANT, Action::KMS_DESCRIBE_KEY],
-                [shared.key.pattern()],
-            )
-            .only_if("Bool", "kms:GrantIsForAWSResource", "true".into()),
+        .and([Statement::allow(
+            "EncryptDisks",
+            [Action::KMS_CREATE_GRANT, Action::KMS_DESCRIBE_KEY],
+            [shared.key.pattern()],
         )
-        .and(Statement::allow(
+        .only_if("Bool", "kms:GrantIsForAWSResource", "true".into())])
+        .and([Statement::allow(
             "PullImage",
             [
                 Action::ECR_BATCH_CHECK_LAYER_AVAILABILITY,
@@ -72,15 +70,15 @@ pub(super) fn lower_training<'a>(
                 Action::ECR_GET_DOWNLOAD_URL_FOR_LAYER,
             ],
             [repository],
-        ))
-        .and(Statement::unscoped("PullImages", [Unscoped::ECR_GET_AUTHORIZATION_TOKEN]))
-        .and(Statement::unscoped("PutMetrics", [Unscoped::CLOUDWATCH_PUT_METRIC_DATA]).only_if(
+        )])
+        .and([Statement::unscoped("PullImages", [Unscoped::ECR_GET_AUTHORIZATION_TOKEN])])
+        .and([Statement::unscoped("PutMetrics", [Unscoped::CLOUDWATCH_PUT_METRIC_DATA]).only_if(
             "StringLike",
             "cloudwatch:namespace",
             "/aws/sagemaker/*".into(),
-        ))
+        )])
         // All training jobs of an account share one log group; their streams begin with their names.
-        .and(Statement::allow(
+        .and([Statement::allow(
             "WriteLogs",
             [
                 Action::LOGS_CREATE_LOG_GROUP,
@@ -93,12 +91,12 @@ pub(super) fn lower_training<'a>(
                 sub![&training_streams, ":log-stream:", cx.names.training(name), "*"],
                 sub![crate::cfn::logs::group_arn(&endpoint_logs), ":*"],
             ],
-        ))
+        )])
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("sagemaker.amazonaws.com"));
-    let role =
-        grant::role(cx, &cx.names.role("model", name), format!("What the model {name} may do"), trust, statements);
-    let role = stack.template.add(Kind::ModelRole.of(name), role);
+    let role_name = cx.names.role("model", name);
+    let description = format!("What the model {name} may do");
+    let role = grant::add_role(cx, stack, Kind::ModelRole.of(name), &role_name, &description, trust, statements);
     let role = stack.export(Kind::ModelRole.of(name), format!("ARN of the role of the model {name}"), role.arn());
 
     let training = Training {

@@ -250,3 +250,46 @@ fn an_assets_key_is_its_path_in_the_assembly() {
         assert!(processing.contains(&format!("s3://${{AssetBucket}}/{path}")), "{path}");
     }
 }
+
+#[test]
+fn what_a_step_may_do_fits_into_what_iam_takes_however_many_tables_it_reads() {
+    let mut text =
+        "name: wide\nenvironments: { dev: { region: eu-west-1 } }\nzones: { raw: { keep: forever } }\ntables:\n"
+            .to_owned();
+    let names: Vec<_> = (0..150).map(|index| format!("a_table_with_quite_a_long_name_{index}")).collect();
+    for name in &names {
+        text.push_str(&format!("  {name}: {{ zone: raw, format: csv, columns: {{ id: int, b: string }} }}\n"));
+    }
+    text.push_str(&format!("crawlers: {{ raw: {{ reads: [{}] }} }}\n", names.join(", ")));
+    let (lake, assets) = read(&text);
+    let processing = &templates(&lake, &assets, "dev")[2].1["Resources"];
+    let resources = processing.as_object().unwrap().values();
+    let policies: Vec<_> = resources.filter(|resource| resource["Type"] == "AWS::IAM::ManagedPolicy").collect();
+    assert!((2..=10).contains(&policies.len()), "{} policies; a role has 10 at most", policies.len());
+    assert_eq!(processing["CrawlerRoleRaw"]["Properties"]["Policies"], serde_json::json!([]));
+    let mut all = String::new();
+    for policy in policies {
+        let document = &policy["Properties"]["PolicyDocument"];
+        // What CloudFormation makes of it has the references resolved, which this does for the ones that grow.
+        let text = document.to_string().replace("{\"Ref\":\"KeyArn\"}", &format!("\"{}\"", "k".repeat(75)));
+        assert!(text.len() <= 6_144, "{} characters", text.len());
+        let sids: Vec<_> = document["Statement"].as_array().unwrap().iter().map(|s| s["Sid"].to_string()).collect();
+        assert_eq!(sids.len(), sids.iter().collect::<std::collections::BTreeSet<_>>().len(), "{sids:?}");
+        all.push_str(&text);
+    }
+    for name in names {
+        assert!(all.contains(&format!("/{name}/*\"")) && all.contains(&format!(":table/wide_dev/{name}\"")), "{name}");
+    }
+}
+
+#[test]
+fn a_partitioned_table_gives_a_recipe_its_folders_as_columns() {
+    let (lake, assets) = read(SHOP);
+    let dataset = &templates(&lake, &assets, "dev")[2].1["Resources"]["RecipeDatasetClean"]["Properties"];
+    assert_eq!(dataset["Input"]["S3InputDefinition"]["Key"], "sales/year={year}/<[^/]+>");
+    let parameter = serde_json::json!([{
+        "PathParameterName": "year",
+        "DatasetParameter": { "Name": "year", "Type": "Number", "CreateColumn": true }
+    }]);
+    assert_eq!(dataset["PathOptions"]["Parameters"], parameter);
+}
