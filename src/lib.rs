@@ -16,6 +16,7 @@ pub mod decode;
 pub mod diagnostic;
 pub mod failure;
 pub mod files;
+pub mod graph;
 pub mod kind;
 pub mod lake;
 pub mod project;

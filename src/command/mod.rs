@@ -2,6 +2,7 @@
 
 mod check;
 mod completions;
+mod graph;
 mod sample;
 
 use std::path::Path;
@@ -19,14 +20,14 @@ pub fn run(cli: &Cli) -> Exit {
     let result = match &cli.command {
         Command::Check => check::run(&context),
         Command::Sample(args) => sample::run(args, &context),
+        Command::Graph(args) => graph::run(args, &context),
         Command::Completions(args) => completions::run(args, &context),
         Command::Init(_)
         | Command::Synth(_)
         | Command::Run(_)
         | Command::Query(_)
         | Command::Serve(_)
-        | Command::Call(_)
-        | Command::Graph(_) => Ok(()),
+        | Command::Call(_) => Ok(()),
     };
     match result {
         Ok(()) => Exit::Done,
