@@ -144,6 +144,17 @@ impl Kind {
     }
 }
 
+impl Graph {
+    fn zone_of(&self, node: &Node) -> &str {
+        node.zone.and_then(|zone| self.zones.get(zone)).map_or("", String::as_str)
+    }
+}
+
+/// The zone of a file from outside. Boxes around all tables of a zone would pull the flow out of its direction.
+fn outside(node: &Node) -> Option<usize> {
+    node.zone.filter(|_| node.kind == Kind::File)
+}
+
 /// Something leads to something.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge {

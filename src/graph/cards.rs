@@ -24,7 +24,7 @@ pub(super) enum Tone {
 const ZONES: [(&str, &str); 6] = [
     ("#a8701f", "#d9a25f"),
     ("#7d8794", "#aab4c0"),
-    ("#d4a900", "#f2cf3f"),
+    ("#b58900", "#f2cf3f"),
     ("#3f7d20", "#7ac25a"),
     ("#0b87a8", "#4cc3e0"),
     ("#9a4f9e", "#d08ad3"),
@@ -160,7 +160,7 @@ impl Graph {
             match node.kind {
                 Kind::File => {
                     let card = *sources.entry(node.zone).or_insert_with(|| {
-                        let zone = node.zone.and_then(|zone| self.zones.get(zone)).cloned().unwrap_or_default();
+                        let zone = self.zone_of(node).to_owned();
                         let tooltip = format!("files in the zone {zone}");
                         let (tone, label) = (Tone::Kind(Kind::File), "S3 files".to_owned());
                         cards.push(Card { tone, label, name: zone, tooltip, rows: Vec::new() });
@@ -197,7 +197,7 @@ impl Graph {
                 Kind::Endpoint => (Tone::Kind(node.kind), format!("{} endpoint", node.detail)),
                 _ => (Tone::Kind(node.kind), node.name.clone()),
             };
-            let zone = node.zone.and_then(|zone| self.zones.get(zone)).map(String::as_str).unwrap_or_default();
+            let zone = self.zone_of(node);
             places[at] = Some((card, Some(cards[card].rows.len())));
             let tooltip = join(&[node.kind.label(), &node.name, zone, &node.detail]);
             cards[card].rows.push(Row { mark: Mark::Dot(mark), text, note: String::new(), tooltip });
@@ -258,7 +258,7 @@ impl Relations {
         for (at, table) in self.tables.iter().enumerate() {
             for (row, column) in table.columns.iter().enumerate() {
                 let Some((to, target)) = column.references else { continue };
-                let key = (tone(self.tables[to].zone), false);
+                let key = (tone(table.zone), false);
                 let style = styles.iter().position(|style| *style == key).unwrap_or_else(|| {
                     styles.push(key);
                     styles.len() - 1

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::text::{dot as escaped, xml};
-use super::{Flow, Graph, Kind, Relations};
+use super::{Flow, Graph, Kind, Relations, outside};
 
 const HEAD: &str = "  rankdir=LR;
   graph [fontname=\"Helvetica\", labelloc=t, fontsize=18, ranksep=0.7, nodesep=0.25];
@@ -12,13 +12,13 @@ const HEAD: &str = "  rankdir=LR;
 ";
 
 impl Graph {
-    /// A directed graph; tables and files lie in a cluster for their zone.
+    /// A directed graph; files from outside lie in a cluster for their zone.
     #[must_use]
     pub fn dot(&self) -> String {
         let title = escaped(&self.title);
         let mut out = format!("digraph \"{title}\" {{\n  label=\"{title}\";\n{HEAD}");
         for (zone, name) in self.zones.iter().enumerate() {
-            if !self.nodes.iter().any(|node| node.zone == Some(zone)) {
+            if !self.nodes.iter().any(|node| outside(node) == Some(zone)) {
                 continue;
             }
             let name = escaped(name);
@@ -42,7 +42,7 @@ impl Graph {
     }
 
     fn dot_nodes(&self, zone: Option<usize>, indent: &str, out: &mut String) {
-        for (at, node) in self.nodes.iter().enumerate().filter(|(_, node)| node.zone == zone) {
+        for (at, node) in self.nodes.iter().enumerate().filter(|(_, node)| outside(node) == zone) {
             let shape = match node.kind {
                 Kind::Table | Kind::KeyValue => "cylinder",
                 Kind::File => "note",
@@ -58,7 +58,8 @@ impl Graph {
             };
             let name = escaped(&node.name);
             let label = match node.kind {
-                Kind::File | Kind::Table => name,
+                Kind::File => name,
+                Kind::Table => format!("{name}\\n{}", escaped(self.zone_of(node))),
                 _ => format!("{}\\n{name}", node.kind.label()),
             };
             let tooltip = escaped(&node.detail);

@@ -66,7 +66,8 @@ pub(super) enum Piece {
 /// More bends than this would be neither readable nor quick; the longest wires run straight then.
 const MAX_BENDS: usize = 20_000;
 const SWEEPS: usize = 24;
-const GAP: f64 = 44.0;
+const GAP: f64 = 34.0;
+const WIDEST_GAP: f64 = 80.0;
 
 /// Places blocks; the drawing begins at 0, 0.
 pub(super) fn layout(blocks: &[Block], wires: &[Wire]) -> Placed {
@@ -262,7 +263,8 @@ impl<'a> Plan<'a> {
                     (at, from_y) = (bend, 0.0);
                 }
                 let Some(end) = self.item_of[to.block] else { continue };
-                let weight = if self.items[at].block.is_none() { 2.0 } else { 1.0 };
+                let level = self.wires[wire].spread == 0.0 || self.items[at].block.is_none();
+                let weight = if level { 2.0 } else { 1.0 };
                 self.hops.push(Hop { from: at, from_y, to: end, to_y: to.y, wire: Some(wire), trunk, weight });
             }
         }
@@ -272,17 +274,15 @@ impl<'a> Plan<'a> {
     fn order(&mut self) {
         let mut best = (self.crossings(), self.columns.clone());
         for sweep in 0..SWEEPS {
-            let position = self.positions();
-            let mut position = position;
+            let mut position = self.positions();
             let count = self.columns.len();
             for step in 1..count {
                 let column = if sweep % 2 == 0 { step } else { count - 1 - step };
-                let wanted: Vec<(f64, usize)> = self.columns[column]
+                let mut wanted: Vec<(f64, usize)> = self.columns[column]
                     .iter()
                     .enumerate()
                     .map(|(at, item)| (self.mean(*item, sweep % 2 == 0, &position).unwrap_or(at as f64), *item))
                     .collect();
-                let mut wanted = wanted;
                 wanted.sort_by(|a, b| a.0.total_cmp(&b.0));
                 self.columns[column] = wanted.into_iter().map(|(_, item)| item).collect();
                 for (at, item) in self.columns[column].iter().enumerate() {
@@ -477,7 +477,7 @@ impl<'a> Plan<'a> {
             widths.push(width);
             x += width;
             if at + 1 < self.columns.len() {
-                x += (GAP + busy[at] as f64).min(2.0 * GAP);
+                x += (GAP + busy[at] as f64).min(WIDEST_GAP);
             }
         }
         let mut placed = Placed { blocks: vec![(0.0, 0.0, 0.0); self.blocks.len()], width: x, ..Placed::default() };

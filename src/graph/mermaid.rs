@@ -4,15 +4,15 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 
 use super::text::{mermaid as escaped, plain};
-use super::{Flow, Graph, Kind, Node, Relations};
+use super::{Flow, Graph, Kind, Node, Relations, outside};
 
 impl Graph {
-    /// A flow chart; tables and files lie in a box for their zone.
+    /// A flow chart; files from outside lie in a box for their zone.
     #[must_use]
     pub fn mermaid(&self) -> String {
         let mut out = format!("---\ntitle: \"{}\"\n---\nflowchart LR\n", escaped(&self.title));
         for (zone, name) in self.zones.iter().enumerate() {
-            let inside: Vec<usize> = self.positions(|node| node.zone == Some(zone));
+            let inside: Vec<usize> = self.positions(|node| outside(node) == Some(zone));
             if inside.is_empty() {
                 continue;
             }
@@ -22,7 +22,7 @@ impl Graph {
             }
             out.push_str("  end\n");
         }
-        for at in self.positions(|node| node.zone.is_none()) {
+        for at in self.positions(|node| outside(node).is_none()) {
             self.mermaid_node(at, "  ", &mut out);
         }
         for edge in &self.edges {
@@ -62,7 +62,8 @@ impl Graph {
         };
         let name = escaped(&node.name);
         let label = match node.kind {
-            Kind::File | Kind::Table => name,
+            Kind::File => name,
+            Kind::Table => format!("{name}<br/>{}", escaped(self.zone_of(node))),
             Kind::Pipeline | Kind::Endpoint => {
                 format!("{}<br/>{name}<br/>{}", node.kind.label(), escaped(&node.detail))
             }

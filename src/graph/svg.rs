@@ -9,7 +9,6 @@ use super::text::{cut, width, xml};
 use super::{Graph, Relations};
 
 const MARGIN: f64 = 28.0;
-const TOP: f64 = 92.0;
 
 impl Graph {
     /// The picture as SVG.
@@ -30,9 +29,10 @@ impl Relations {
 fn draw(sheet: &Sheet, view: &str) -> String {
     let blocks: Vec<_> = sheet.cards.iter().map(Card::block).collect();
     let placed = layout(&blocks, &sheet.wires);
+    let top = if sheet.description.is_empty() { 72.0 } else { 92.0 };
     let full = (placed.width + 2.0 * MARGIN).max(480.0).ceil();
     let legend = legend(sheet, full);
-    let legend_top = TOP + placed.height + 40.0;
+    let legend_top = top + placed.height + 40.0;
     let height = (legend_top + legend.1 + 16.0).ceil();
     let mut out = String::with_capacity(4_096 + 512 * sheet.cards.len());
     let title = xml(&format!("{}: {view}", sheet.title));
@@ -53,7 +53,7 @@ fn draw(sheet: &Sheet, view: &str) -> String {
         let text = xml(&cut(&sheet.description, 13.0, full - 2.0 * MARGIN));
         let _ = writeln!(out, r#"<text class="about" x="{MARGIN}" y="68">{text}</text>"#);
     }
-    let _ = writeln!(out, r#"<g transform="translate({MARGIN} {TOP})">"#);
+    let _ = writeln!(out, r#"<g transform="translate({MARGIN} {top})">"#);
     wires(sheet, &placed, &mut out);
     for (card, (place, block)) in sheet.cards.iter().zip(placed.blocks.iter().zip(&blocks)) {
         draw_card(card, *place, block.height, &mut out);
