@@ -543,7 +543,8 @@ impl<'a> Plan<'a> {
                 let step = if hops.len() > 1 { (room / (hops.len() - 1) as f64).min(7.0) } else { 0.0 };
                 let middle = (hops.len() - 1) as f64 / 2.0;
                 for (at, hop) in hops.into_iter().enumerate() {
-                    self.hops[hop].to_y += (at as f64 - middle) * step;
+                    // Whole halves of pixels: short numbers in the picture.
+                    self.hops[hop].to_y += ((at as f64 - middle) * step * 2.0).round() / 2.0;
                 }
             }
         }
@@ -590,5 +591,89 @@ fn place_alone(blocks: &[Block], wired: &[bool], placed: &mut Placed) {
         lowest = lowest.max(top + height);
         placed.width = placed.width.max(x - 22.0);
         placed.height = placed.height.max(lowest);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn drawing() -> impl Strategy<Value = (Vec<Block>, Vec<Wire>)> {
+        let blocks = prop::collection::vec((40_u32..200, 42_u32..300), 1..40);
+        let blocks = blocks.prop_map(|sizes| -> Vec<Block> {
+            sizes.into_iter().map(|(width, height)| Block { width: width.into(), height: height.into() }).collect()
+        });
+        blocks.prop_flat_map(|blocks| {
+            let end = 0..blocks.len();
+            let wires = prop::collection::vec((end.clone(), 0_u32..3, end, 0_usize..2), 0..80);
+            let wires = wires.prop_map(|ends| -> Vec<Wire> {
+                let end = |block, row: u32| End { block, y: 10.0 + 10.0 * f64::from(row) };
+                ends.into_iter()
+                    .map(|(from, row, to, style)| Wire { from: end(from, row), to: end(to, 1), spread: 20.0, style })
+                    .collect()
+            });
+            (Just(blocks), wires)
+        })
+    }
+
+    fn overlap(a: (f64, f64, f64), a_height: f64, b: (f64, f64, f64), b_height: f64) -> bool {
+        a.0 < b.0 + b.2 && b.0 < a.0 + a.2 && a.1 < b.1 + b_height && b.1 < a.1 + a_height
+    }
+
+    proptest! {
+        #[test]
+        fn blocks_stand_apart_and_inside((blocks, wires) in drawing()) {
+            let placed = layout(&blocks, &wires);
+            for (at, block) in blocks.iter().enumerate() {
+                let (left, top, width) = placed.blocks[at];
+                prop_assert!(width >= block.width);
+                prop_assert!(left >= 0.0 && top >= 0.0);
+                prop_assert!(left + width <= placed.width && top + block.height <= placed.height);
+                for other in 0..at {
+                    prop_assert!(!overlap(placed.blocks[at], block.height, placed.blocks[other], blocks[other].height));
+                }
+            }
+        }
+
+        #[test]
+        fn every_wire_is_drawn_once((blocks, wires) in drawing()) {
+            let placed = layout(&blocks, &wires);
+            let ends: usize = placed.trunks.iter().map(|trunk| trunk.ends.len()).sum();
+            let others = placed.trunks.iter().filter(|trunk| trunk.ends.is_empty()).map(|trunk| trunk.pieces.len());
+            prop_assert_eq!(ends + others.sum::<usize>(), wires.len());
+        }
+
+        #[test]
+        fn trunks_pass_between_blocks((blocks, wires) in drawing()) {
+            let placed = layout(&blocks, &wires);
+            let levels = placed.trunks.iter().flat_map(|trunk| &trunk.pieces).filter_map(|piece| match piece {
+                Piece::Level((x, y), to) => Some((*x, *y, *to)),
+                Piece::Curve(..) | Piece::Loop(..) => None,
+            });
+            for (x, y, to) in levels {
+                for (block, place) in blocks.iter().zip(&placed.blocks) {
+                    prop_assert!(!overlap((x, y, to - x), 0.0, *place, block.height));
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn inversions_are_counted() {
+        assert_eq!(inversions(vec![3.0, 1.0, 2.0, 2.0]), (3, vec![1.0, 2.0, 2.0, 3.0]));
+    }
+
+    #[test]
+    fn a_long_chain_with_a_hub_has_few_bends() {
+        let blocks = vec![Block { width: 100.0, height: 64.0 }; 2_000];
+        let end = |block| End { block, y: 20.0 };
+        let wire = |from, to| Wire { from: end(from), to: end(to), spread: 0.0, style: 0 };
+        let chain = (1..2_000).map(|at| wire(at - 1, at));
+        let far = (0..1_999).map(|at| wire(at, 1_999));
+        let placed = layout(&blocks, &chain.chain(far).collect::<Vec<_>>());
+        let pieces: usize = placed.trunks.iter().map(|trunk| trunk.pieces.len()).sum();
+        assert!(pieces < 2 * MAX_BENDS + 4 * blocks.len(), "{pieces}");
     }
 }

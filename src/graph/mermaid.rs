@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::fmt::Write;
 
-use super::text::{mermaid as escaped, plain};
+use super::text::mermaid as escaped;
 use super::{Flow, Graph, Kind, Node, Relations, outside};
 
 impl Graph {
@@ -78,12 +78,14 @@ impl Relations {
     #[must_use]
     pub fn mermaid(&self) -> String {
         let mut out = format!("---\ntitle: \"{}\"\n---\nerDiagram\n", escaped(&self.title));
+        // Quoted, because names like `style` mean something to Mermaid.
         for table in &self.tables {
+            let name = escaped(&table.name);
             if table.columns.is_empty() {
-                let _ = writeln!(out, "  {}", plain(&table.name));
+                let _ = writeln!(out, "  \"{name}\"");
                 continue;
             }
-            let _ = writeln!(out, "  {} {{", plain(&table.name));
+            let _ = writeln!(out, "  \"{name}\" {{");
             for column in &table.columns {
                 let ty = column.ty.replace(',', "-");
                 let keys = match (column.key, column.references.is_some()) {
@@ -92,17 +94,24 @@ impl Relations {
                     (false, true) => " FK",
                     (false, false) => "",
                 };
-                let _ = writeln!(out, "    {ty} {}{keys}", column.name);
+                let name = column_name(&column.name);
+                let _ = writeln!(out, "    {ty} {name}{keys}");
             }
             out.push_str("  }\n");
         }
         for table in &self.tables {
             for column in &table.columns {
                 let Some((target, _)) = column.references else { continue };
-                let target = &self.tables[target].name;
-                let _ = writeln!(out, "  {target} ||--o{{ {} : \"{}\"", table.name, escaped(&column.name));
+                let (target, table) = (escaped(&self.tables[target].name), escaped(&table.name));
+                let _ = writeln!(out, "  \"{target}\" ||--o{{ \"{table}\" : \"{}\"", escaped(&column.name));
             }
         }
         out
     }
+}
+
+/// The names of keys cannot be names of columns in Mermaid, nor can columns be quoted.
+fn column_name(name: &str) -> String {
+    let word: String = name.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect();
+    if matches!(word.as_str(), "pk" | "fk" | "uk") { format!("{word}_") } else { word }
 }

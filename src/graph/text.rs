@@ -74,7 +74,7 @@ pub(super) fn xml(text: &str) -> String {
 pub(super) fn mermaid(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     for c in plain(text).chars() {
-        if c.is_ascii_alphanumeric() || matches!(c, ' ' | '_' | '-' | '.' | ',' | ':' | '/') || !c.is_ascii() {
+        if c.is_ascii_alphanumeric() || " _-.,:/(){}*?=+@".contains(c) || !c.is_ascii() {
             out.push(c);
         } else {
             let _ = write!(out, "#{};", c as u32);
