@@ -54,9 +54,7 @@ pub(super) enum Branding {
 }
 
 use Branding::{Always, Never, Sometimes};
-use Occasion::{
-    Abroad, Baby, Baking, Breakfast, Care, Dinner, Drinks, Fresh, Home, Sandwich, Snack,
-};
+use Occasion::{Abroad, Baby, Baking, Breakfast, Care, Dinner, Drinks, Fresh, Home, Sandwich, Snack};
 
 #[allow(clippy::too_many_arguments)]
 const fn aisle(
@@ -69,16 +67,7 @@ const fn aisle(
     nouns: &'static str,
     kinds: &'static str,
 ) -> Aisle {
-    Aisle {
-        name,
-        share,
-        products,
-        days,
-        occasion,
-        branding,
-        nouns,
-        kinds,
-    }
+    Aisle { name, share, products, days, occasion, branding, nouns, kinds }
 }
 
 /// The 21 departments with their 134 aisles.
@@ -510,10 +499,7 @@ pub(super) const BEST_SELLERS: &[(&str, &str)] = &[
     ("Organic Fuji Apple", "fresh fruits"),
     ("Organic Lemon", "fresh fruits"),
     ("Apple Honeycrisp Organic", "fresh fruits"),
-    (
-        "Grape Tomatoes on the Vine",
-        "packaged vegetables and fruits",
-    ),
+    ("Grape Tomatoes on the Vine", "packaged vegetables and fruits"),
     ("Seedless Red Grapes", "fresh fruits"),
     ("Organic Cucumber", "fresh vegetables"),
     ("Honeycrisp Apple", "fresh fruits"),

@@ -14,10 +14,7 @@ pub(super) struct Sizes(Vec<f64>);
 
 impl Sizes {
     pub fn new() -> Self {
-        let mut weights: Vec<f64> = (1..=100)
-            .map(|size| f64::from(size))
-            .map(|size| exp(0.85 * ln(size) - size / 5.5))
-            .collect();
+        let mut weights: Vec<f64> = (1..=100).map(f64::from).map(|size| exp(0.85 * ln(size) - size / 5.5)).collect();
         let rest: f64 = weights.iter().skip(1).sum();
         weights[0] = rest * 0.047 / 0.953;
         Sizes(cumulative(&weights))
@@ -45,9 +42,7 @@ const REPEATS: [(f64, f64); 9] = [
 /// How many of `size` items in order number `order` have been bought before.
 pub(super) fn repeats(order: usize, size: usize, habit: f64, random: &mut Random) -> usize {
     let x = order as f64;
-    let upper = REPEATS
-        .partition_point(|knot| knot.0 < x)
-        .clamp(1, REPEATS.len() - 1);
+    let upper = REPEATS.partition_point(|knot| knot.0 < x).clamp(1, REPEATS.len() - 1);
     let ((x0, y0), (x1, y1)) = (REPEATS[upper - 1], REPEATS[upper]);
     let base = y0 + (y1 - y0) * ((x.min(x1) - x0) / (x1 - x0));
     let full = 0.5 * (2.0 - ln(size as f64));
@@ -57,11 +52,7 @@ pub(super) fn repeats(order: usize, size: usize, habit: f64, random: &mut Random
 
 /// Brings a basket into the order in which it is filled: known products rather early, departments together.
 pub(super) fn arrange(basket: &mut [Item], catalogue: &Catalogue, random: &mut Random) {
-    let walk: Vec<f64> = catalogue
-        .departments
-        .iter()
-        .map(|_| random.unit())
-        .collect();
+    let walk: Vec<f64> = catalogue.departments.iter().map(|_| random.unit()).collect();
     let mut keyed: Vec<(f64, Item)> = basket
         .iter()
         .map(|item| {

@@ -8,14 +8,14 @@ pub(super) const YEAR: usize = 365;
 
 const DAY_WEIGHTS: [f64; 7] = [0.170, 0.166, 0.138, 0.130, 0.127, 0.136, 0.133];
 const HOUR_WEIGHTS: [f64; 24] = [
-    0.0061, 0.0034, 0.0020, 0.0016, 0.0018, 0.0028, 0.0092, 0.0267, 0.0520, 0.0764, 0.0848, 0.0838,
-    0.0811, 0.0821, 0.0821, 0.0815, 0.0792, 0.0668, 0.0535, 0.0409, 0.0298, 0.0226, 0.0180, 0.0115,
+    0.0061, 0.0034, 0.0020, 0.0016, 0.0018, 0.0028, 0.0092, 0.0267, 0.0520, 0.0764, 0.0848, 0.0838, 0.0811, 0.0821,
+    0.0821, 0.0815, 0.0792, 0.0668, 0.0535, 0.0409, 0.0298, 0.0226, 0.0180, 0.0115,
 ];
 /// Relative frequency of each gap for a customer whom nothing hurries; [`Calendar`] tilts it towards each one's pace.
 const GAP_WEIGHTS: [f64; LONGEST_GAP + 1] = [
-    8.166, 22.33, 38.913, 51.697, 61.093, 67.316, 84.855, 90.812, 74.673, 53.134, 44.846, 38.363,
-    38.903, 39.033, 34.709, 32.125, 17.961, 17.455, 16.858, 16.188, 15.462, 13.132, 8.105, 7.629,
-    7.149, 6.669, 6.195, 5.731, 4.263, 4.152, 72.083,
+    8.166, 22.33, 38.913, 51.697, 61.093, 67.316, 84.855, 90.812, 74.673, 53.134, 44.846, 38.363, 38.903, 39.033,
+    34.709, 32.125, 17.961, 17.455, 16.858, 16.188, 15.462, 13.132, 8.105, 7.629, 7.149, 6.669, 6.195, 5.731, 4.263,
+    4.152, 72.083,
 ];
 /// Shares of customers with 4 to 10 orders; the other counts fall off with the square, but for a last one of 100.
 const FEW_ORDERS: [f64; 7] = [0.117, 0.094, 0.081, 0.067, 0.057, 0.047, 0.047];
@@ -66,10 +66,7 @@ impl Calendar {
                 [tilt(&GAP_WEIGHTS, mean), tilt(&weekly, mean)]
             })
             .collect();
-        Calendar {
-            paces,
-            hours: cumulative(&HOUR_WEIGHTS),
-        }
+        Calendar { paces, hours: cumulative(&HOUR_WEIGHTS) }
     }
 
     /// All visits of one customer who makes `orders` of them.
@@ -80,27 +77,13 @@ impl Calendar {
         let weekly = usize::from(random.chance(WEEKLY_SHARE));
         let favourite = random.weighted(&DAY_WEIGHTS);
         let pull = if random.chance(0.5) { 2.0 } else { 1.0 };
-        let days: Vec<f64> = (0..7)
-            .map(|day| DAY_WEIGHTS[day] * if day == favourite { pull } else { 1.0 })
-            .collect();
+        let days: Vec<f64> = (0..7).map(|day| DAY_WEIGHTS[day] * if day == favourite { pull } else { 1.0 }).collect();
         let usual = random.unit();
         let strictness = 0.05 + 0.3 * random.unit();
         loop {
             let step = ((mean * 4.0 + 0.5) as usize).min(PACES - 1);
-            let visits = self.attempt(
-                orders,
-                &self.paces[step][weekly],
-                &days,
-                (usual, strictness),
-                random,
-            );
-            if visits
-                .iter()
-                .filter_map(|visit| visit.gap)
-                .map(usize::from)
-                .sum::<usize>()
-                <= YEAR
-            {
+            let visits = self.attempt(orders, &self.paces[step][weekly], &days, (usual, strictness), random);
+            if visits.iter().filter_map(|visit| visit.gap).map(usize::from).sum::<usize>() <= YEAR {
                 return visits;
             }
             mean *= 0.95;
@@ -125,25 +108,13 @@ impl Calendar {
                 let gap = (order > 0).then(|| {
                     let mut weights = *gaps;
                     for (gap, weight) in weights.iter_mut().enumerate() {
-                        *weight *= if gap < LONGEST_GAP {
-                            days[(weekday + gap) % 7]
-                        } else {
-                            average
-                        };
+                        *weight *= if gap < LONGEST_GAP { days[(weekday + gap) % 7] } else { average };
                     }
                     let gap = random.weighted(&weights);
-                    weekday = if gap < LONGEST_GAP {
-                        (weekday + gap) % 7
-                    } else {
-                        random.weighted(days)
-                    };
+                    weekday = if gap < LONGEST_GAP { (weekday + gap) % 7 } else { random.weighted(days) };
                     gap as u8
                 });
-                Visit {
-                    weekday: weekday as u8,
-                    hour,
-                    gap,
-                }
+                Visit { weekday: weekday as u8, hour, gap }
             })
             .collect()
     }
@@ -163,16 +134,8 @@ fn tilt(weights: &[f64; LONGEST_GAP + 1], mean: f64) -> [f64; LONGEST_GAP + 1] {
         }
         let total: f64 = tilted.iter().sum();
         tilted.iter_mut().for_each(|weight| *weight /= total);
-        let reached: f64 = tilted
-            .iter()
-            .enumerate()
-            .map(|(gap, weight)| gap as f64 * weight)
-            .sum();
-        if reached < mean {
-            low = middle
-        } else {
-            high = middle
-        }
+        let reached: f64 = tilted.iter().enumerate().map(|(gap, weight)| gap as f64 * weight).sum();
+        if reached < mean { low = middle } else { high = middle }
     }
     tilted
 }

@@ -62,9 +62,8 @@ impl Catalogue {
         let total: f64 = (1..=PRODUCTS).map(popularity).sum();
         let mut ranked: Vec<(Name, usize, usize)> = Vec::with_capacity(PRODUCTS);
         for (name, aisle) in BEST_SELLERS {
-            if let Some(shelf) = shelves
-                .iter_mut()
-                .find(|shelf| find_aisle(shelf.department, shelf.aisle).name == *aisle)
+            if let Some(shelf) =
+                shelves.iter_mut().find(|shelf| find_aisle(shelf.department, shelf.aisle).name == *aisle)
             {
                 shelf.due -= popularity(ranked.len() + 1) / total;
                 ranked.push((Name::fixed(name), shelf.department, shelf.aisle));
@@ -75,11 +74,7 @@ impl Catalogue {
                 .iter()
                 .map(|shelf| {
                     let due = shelf.due.max(1e-9);
-                    if shelf.names.is_empty() {
-                        0.0
-                    } else {
-                        due * due / shelf.names.len() as f64
-                    }
+                    if shelf.names.is_empty() { 0.0 } else { due * due / shelf.names.len() as f64 }
                 })
                 .collect();
             let shelf = &mut shelves[random.weighted(&weights)];
@@ -99,33 +94,18 @@ fn find_aisle(department: usize, aisle: usize) -> &'static super::aisles::Aisle 
 
 /// Every shelf filled with named products in random order, less the best sellers' places.
 fn stock(random: &mut Random) -> Vec<Shelf> {
-    let mut taken: HashSet<String> = BEST_SELLERS
-        .iter()
-        .map(|(name, _)| (*name).to_owned())
-        .collect();
+    let mut taken: HashSet<String> = BEST_SELLERS.iter().map(|(name, _)| (*name).to_owned()).collect();
     let mut shelves = Vec::with_capacity(AISLES);
-    let shares: f64 = DEPARTMENTS
-        .iter()
-        .flat_map(|department| department.aisles)
-        .map(|aisle| aisle.share)
-        .sum();
+    let shares: f64 = DEPARTMENTS.iter().flat_map(|department| department.aisles).map(|aisle| aisle.share).sum();
     for (d, department) in DEPARTMENTS.iter().enumerate() {
         let makers = names::brands(department.aisles[0].occasion, 36, random);
         for (a, aisle) in department.aisles.iter().enumerate() {
             let mut brands = makers.clone();
             random.shuffle(&mut brands);
             brands.truncate(18);
-            let stars = BEST_SELLERS
-                .iter()
-                .filter(|(_, of)| *of == aisle.name)
-                .count();
+            let stars = BEST_SELLERS.iter().filter(|(_, of)| *of == aisle.name).count();
             let names = names::compose(aisle, &brands, aisle.products - stars, &mut taken, random);
-            shelves.push(Shelf {
-                aisle: a,
-                department: d,
-                names,
-                due: aisle.share / shares,
-            });
+            shelves.push(Shelf { aisle: a, department: d, names, due: aisle.share / shares });
         }
     }
     shelves
@@ -154,11 +134,7 @@ fn label(ranked: Vec<(Name, usize, usize)>, random: &mut Random) -> Catalogue {
     random.shuffle(&mut marked);
     let mut marks = vec![Mark::None; PRODUCTS];
     for (place, rank) in marked.into_iter().take(COMMAS + QUOTES).enumerate() {
-        marks[rank] = if place < COMMAS {
-            Mark::Comma
-        } else {
-            Mark::Quotes
-        };
+        marks[rank] = if place < COMMAS { Mark::Comma } else { Mark::Quotes };
     }
 
     let mut products: Vec<Product> = ranked
@@ -187,11 +163,7 @@ fn label(ranked: Vec<(Name, usize, usize)>, random: &mut Random) -> Catalogue {
         })
         .collect();
     random.shuffle(&mut products);
-    Catalogue {
-        products,
-        aisles,
-        departments,
-    }
+    Catalogue { products, aisles, departments }
 }
 
 #[derive(Clone, Copy)]
@@ -208,22 +180,13 @@ fn popularity(rank: usize) -> f64 {
 /// How much a product's rank adds to its loyalty.
 fn fame(rank: usize) -> f64 {
     interpolate(
-        &[
-            (1.0, 2.4),
-            (10.0, 2.0),
-            (100.0, 1.5),
-            (1000.0, 1.15),
-            (10_000.0, 0.85),
-            (49_688.0, 0.6),
-        ],
+        &[(1.0, 2.4), (10.0, 2.0), (100.0, 1.5), (1000.0, 1.15), (10_000.0, 0.85), (49_688.0, 0.6)],
         rank as f64,
     )
 }
 
 fn interpolate(knots: &[(f64, f64)], x: f64) -> f64 {
-    let upper = knots
-        .partition_point(|knot| knot.0 < x)
-        .clamp(1, knots.len() - 1);
+    let upper = knots.partition_point(|knot| knot.0 < x).clamp(1, knots.len() - 1);
     let ((x0, y0), (x1, y1)) = (knots[upper - 1], knots[upper]);
     exp(ln(y0) + (ln(y1) - ln(y0)) * (ln(x) - ln(x0)) / (ln(x1) - ln(x0)))
 }

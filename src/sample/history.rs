@@ -50,19 +50,10 @@ impl Plan {
             slots.push(next);
         }
         let trained = u64::from(spec.users) * TRAIN.0 / TRAIN.1;
-        let train = ranks(Stream::LastOrders)
-            .into_iter()
-            .map(|rank| u64::from(rank) < trained)
-            .collect();
+        let train = ranks(Stream::LastOrders).into_iter().map(|rank| u64::from(rank) < trained).collect();
         let mut ids: Vec<u32> = (1..=next).collect();
         Random::new(spec.seed, Stream::OrderIds, 0).shuffle(&mut ids);
-        Plan {
-            seed: spec.seed,
-            users,
-            slots,
-            train,
-            ids,
-        }
+        Plan { seed: spec.seed, users, slots, train, ids }
     }
 
     pub fn orders(&self) -> usize {
@@ -91,11 +82,7 @@ impl Plan {
     pub fn generate(&self, shop: &Shop, block: usize) -> (Block, Vec<u8>) {
         let mut lines = Vec::new();
         let users = block * BLOCK..self.users_through(block);
-        let mut made = Block {
-            first_slot: self.slots[users.start],
-            ends: Vec::new(),
-            items: Vec::new(),
-        };
+        let mut made = Block { first_slot: self.slots[users.start], ends: Vec::new(), items: Vec::new() };
         for user in users {
             let first = self.slots[user] as usize;
             let orders = self.slots[user + 1] as usize - first;
@@ -107,25 +94,14 @@ impl Plan {
                     (true, true) => "train",
                     (true, false) => "test",
                 };
-                output::order(
-                    &mut lines,
-                    self.ids[first + order],
-                    user as u32 + 1,
-                    set,
-                    order + 1,
-                    visit,
-                );
+                output::order(&mut lines, self.ids[first + order], user as u32 + 1, set, order + 1, visit);
             }
             // What is in a test order stays unknown.
             let shown = if self.train[user] { orders } else { orders - 1 };
-            Customer::new(shop, user as u64, orders, &mut random).shop(
-                &visits[..shown],
-                &mut random,
-                |basket| {
-                    made.items.extend(basket.iter().map(pack));
-                    made.ends.push((made.items.len() as u32, false));
-                },
-            );
+            Customer::new(shop, user as u64, orders, &mut random).shop(&visits[..shown], &mut random, |basket| {
+                made.items.extend(basket.iter().map(pack));
+                made.ends.push((made.items.len() as u32, false));
+            });
             if self.train[user] {
                 if let Some(last) = made.ends.last_mut() {
                     last.1 = true;
@@ -143,11 +119,7 @@ impl Block {
     /// Items of an order and whether it is for training; the slot must be of this block.
     fn order(&self, slot: u32) -> (impl Iterator<Item = Item> + '_, bool) {
         let index = (slot - self.first_slot) as usize;
-        let start = if index == 0 {
-            0
-        } else {
-            self.ends[index - 1].0 as usize
-        };
+        let start = if index == 0 { 0 } else { self.ends[index - 1].0 as usize };
         let (end, train) = self.ends[index];
         (self.items[start..end as usize].iter().map(unpack), train)
     }
@@ -168,11 +140,8 @@ pub(super) fn lines(blocks: &[Block], first: u32, slots: &[u32]) -> Lines {
     for (id, slot) in (first..).zip(slots) {
         let block = blocks.partition_point(|block| block.first_slot <= *slot) - 1;
         let (items, train) = blocks[block].order(*slot);
-        let (text, rows) = if train {
-            (&mut lines.train, &mut lines.train_rows)
-        } else {
-            (&mut lines.prior, &mut lines.prior_rows)
-        };
+        let (text, rows) =
+            if train { (&mut lines.train, &mut lines.train_rows) } else { (&mut lines.prior, &mut lines.prior_rows) };
         output::order_products(text, id, items.inspect(|_| *rows += 1));
     }
     lines
@@ -183,8 +152,5 @@ fn pack(item: &Item) -> u32 {
 }
 
 fn unpack(packed: &u32) -> Item {
-    Item {
-        product: (packed & 0xffff) as u16,
-        reordered: packed & REORDERED != 0,
-    }
+    Item { product: (packed & 0xffff) as u16, reordered: packed & REORDERED != 0 }
 }

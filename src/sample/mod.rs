@@ -23,7 +23,7 @@ use output::Output;
 use shop::Shop;
 
 /// Changes whenever the same [`Spec`] gives other bytes; part of every key under which samples are kept.
-pub const GENERATOR_VERSION: u32 = 1;
+pub const GENERATOR_VERSION: u32 = 2;
 
 /// Customers of the whole data set.
 pub const MOST_USERS: u32 = 206_209;
@@ -98,23 +98,16 @@ pub enum Error {
 
 /// Writes the six CSV files into the folder `out`, which is made if need be; files of those names are replaced.
 ///
-/// No file appears under its name before all are complete. `progress` is called a few hundred times at most per pass,
+/// No file appears under its name before all are complete. `progress` is called under a thousand times per pass,
 /// on the calling thread.
 ///
 /// # Errors
 /// [`Error::Users`] before anything is written; [`Error::Write`] with the path that the system refused.
-pub fn generate(
-    spec: &Spec,
-    out: &Path,
-    progress: &mut dyn FnMut(Progress),
-) -> Result<Counts, Error> {
+pub fn generate(spec: &Spec, out: &Path, progress: &mut dyn FnMut(Progress)) -> Result<Counts, Error> {
     if spec.users == 0 || spec.users > MOST_USERS {
         return Err(Error::Users { users: spec.users });
     }
-    fs::create_dir_all(out).map_err(|source| Error::Write {
-        path: out.to_owned(),
-        source,
-    })?;
+    fs::create_dir_all(out).map_err(|source| Error::Write { path: out.to_owned(), source })?;
     let shop = Shop::new();
     let plan = Plan::new(spec);
 
@@ -122,16 +115,12 @@ pub fn generate(
     let blocks = customers(&plan, &shop, &mut orders, progress)?;
     let mut prior = Output::create(out, "order_products__prior.csv", output::ORDER_PRODUCTS)?;
     let mut train = Output::create(out, "order_products__train.csv", output::ORDER_PRODUCTS)?;
-    let (order_products_prior, order_products_train) =
-        baskets(&plan, &blocks, &mut prior, &mut train, progress)?;
+    let (order_products_prior, order_products_train) = baskets(&plan, &blocks, &mut prior, &mut train, progress)?;
 
     let texts = output::shop(&shop.catalogue);
     let mut files = vec![orders, prior, train];
     let lists = [
-        (
-            "products.csv",
-            "product_id,product_name,aisle_id,department_id\n",
-        ),
+        ("products.csv", "product_id,product_name,aisle_id,department_id\n"),
         ("aisles.csv", "aisle_id,aisle\n"),
         ("departments.csv", "department_id,department\n"),
     ];
@@ -165,11 +154,7 @@ fn customers(
         |index, (block, lines)| {
             blocks.push(block);
             orders.write(&lines)?;
-            progress(Progress {
-                stage: Stage::Customers,
-                done: plan.users_through(index) as u64,
-                total,
-            });
+            progress(Progress { stage: Stage::Customers, done: plan.users_through(index) as u64, total });
             Ok(())
         },
     )?;
@@ -195,11 +180,7 @@ fn baskets(
             prior_rows += lines.prior_rows;
             train_rows += lines.train_rows;
             let done = ((index + 1) * STRIDE).min(slots.len()) as u64;
-            progress(Progress {
-                stage: Stage::Baskets,
-                done,
-                total: slots.len() as u64,
-            });
+            progress(Progress { stage: Stage::Baskets, done, total: slots.len() as u64 });
             Ok(())
         },
     )?;

@@ -23,23 +23,14 @@ impl Output {
     pub fn create(folder: &Path, name: &str, header: &str) -> Result<Self, Error> {
         let path = folder.join(name);
         let partial = folder.join(format!(".{name}.part"));
-        let file = File::create(&partial).map_err(|source| Error::Write {
-            path: partial.clone(),
-            source,
-        })?;
-        let mut output = Output {
-            path,
-            partial,
-            file,
-        };
+        let file = File::create(&partial).map_err(|source| Error::Write { path: partial.clone(), source })?;
+        let mut output = Output { path, partial, file };
         output.write(header.as_bytes())?;
         Ok(output)
     }
 
     pub fn write(&mut self, bytes: &[u8]) -> Result<(), Error> {
-        self.file
-            .write_all(bytes)
-            .map_err(|source| self.error(source))
+        self.file.write_all(bytes).map_err(|source| self.error(source))
     }
 
     pub fn finish(self) -> Result<(), Error> {
@@ -47,10 +38,7 @@ impl Output {
     }
 
     fn error(&self, source: io::Error) -> Error {
-        Error::Write {
-            path: self.path.clone(),
-            source,
-        }
+        Error::Write { path: self.path.clone(), source }
     }
 }
 
@@ -62,14 +50,7 @@ impl Drop for Output {
 }
 
 /// The line of `orders.csv` for the `number`th order of `user`.
-pub(super) fn order(
-    line: &mut Vec<u8>,
-    id: u32,
-    user: u32,
-    set: &str,
-    number: usize,
-    visit: &Visit,
-) {
+pub(super) fn order(line: &mut Vec<u8>, id: u32, user: u32, set: &str, number: usize, visit: &Visit) {
     decimal(line, id);
     line.push(b',');
     decimal(line, user);
@@ -77,14 +58,7 @@ pub(super) fn order(
     line.extend_from_slice(set.as_bytes());
     line.push(b',');
     decimal(line, number as u32);
-    line.extend_from_slice(&[
-        b',',
-        b'0' + visit.weekday,
-        b',',
-        b'0' + visit.hour / 10,
-        b'0' + visit.hour % 10,
-        b',',
-    ]);
+    line.extend_from_slice(&[b',', b'0' + visit.weekday, b',', b'0' + visit.hour / 10, b'0' + visit.hour % 10, b',']);
     if let Some(gap) = visit.gap {
         decimal(line, u32::from(gap));
         line.extend_from_slice(b".0");
@@ -114,35 +88,17 @@ pub(super) fn shop(catalogue: &Catalogue) -> [String; 3] {
         .enumerate()
         .map(|(index, product)| {
             let name = quote(&product.name);
-            format!(
-                "{},{name},{},{}\n",
-                index + 1,
-                product.aisle + 1,
-                product.department + 1
-            )
+            format!("{},{name},{},{}\n", index + 1, product.aisle + 1, product.department + 1)
         })
         .collect();
-    let list = |names: &[&str]| {
-        names
-            .iter()
-            .enumerate()
-            .map(|(index, name)| format!("{},{name}\n", index + 1))
-            .collect()
-    };
-    [
-        products,
-        list(&catalogue.aisles),
-        list(&catalogue.departments),
-    ]
+    let list =
+        |names: &[&str]| names.iter().enumerate().map(|(index, name)| format!("{},{name}\n", index + 1)).collect();
+    [products, list(&catalogue.aisles), list(&catalogue.departments)]
 }
 
 /// The data set doubles a quotation mark inside quotes, as CSV does, and puts a backslash before it all the same.
 fn quote(name: &str) -> String {
-    if name.contains([',', '"']) {
-        format!("\"{}\"", name.replace('"', "\\\"\""))
-    } else {
-        name.to_owned()
-    }
+    if name.contains([',', '"']) { format!("\"{}\"", name.replace('"', "\\\"\"")) } else { name.to_owned() }
 }
 
 fn decimal(bytes: &mut Vec<u8>, mut number: u32) {

@@ -13,10 +13,7 @@ pub(super) fn ordered<T: Send, E>(
     work: impl Fn(usize) -> T + Sync,
     mut take: impl FnMut(usize, T) -> Result<(), E>,
 ) -> Result<(), E> {
-    let threads = thread::available_parallelism()
-        .map_or(1, usize::from)
-        .min(THREADS)
-        .min(count.max(1));
+    let threads = thread::available_parallelism().map_or(1, usize::from).min(THREADS).min(count.max(1));
     thread::scope(|scope| {
         let results: Vec<_> = (0..threads)
             .map(|first| {
@@ -24,9 +21,7 @@ pub(super) fn ordered<T: Send, E>(
                 let work = &work;
                 scope.spawn(move || {
                     // A consumer that has given up has dropped its end.
-                    (first..count)
-                        .step_by(threads)
-                        .all(|index| sender.send(work(index)).is_ok())
+                    (first..count).step_by(threads).all(|index| sender.send(work(index)).is_ok())
                 });
                 receiver
             })
@@ -64,11 +59,7 @@ mod tests {
 
     #[test]
     fn the_first_error_ends_the_work() {
-        let done = ordered(
-            1_000_000,
-            |index| index,
-            |index, _| if index == 5 { Err(index) } else { Ok(()) },
-        );
+        let done = ordered(1_000_000, |index| index, |index, _| if index == 5 { Err(index) } else { Ok(()) });
         assert_eq!(done, Err(5));
     }
 }

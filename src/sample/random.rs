@@ -92,18 +92,9 @@ pub(super) fn ln(x: f64) -> f64 {
     }
     let s = (mantissa - 1.0) / (mantissa + 1.0);
     let square = s * s;
-    let series = [
-        1.0 / 15.0,
-        1.0 / 13.0,
-        1.0 / 11.0,
-        1.0 / 9.0,
-        1.0 / 7.0,
-        1.0 / 5.0,
-        1.0 / 3.0,
-        1.0,
-    ]
-    .iter()
-    .fold(0.0, |sum, term| sum * square + term);
+    let series = [1.0 / 15.0, 1.0 / 13.0, 1.0 / 11.0, 1.0 / 9.0, 1.0 / 7.0, 1.0 / 5.0, 1.0 / 3.0, 1.0]
+        .iter()
+        .fold(0.0, |sum, term| sum * square + term);
     exponent as f64 * std::f64::consts::LN_2 + 2.0 * s * series
 }
 
@@ -115,9 +106,7 @@ pub(super) fn exp(x: f64) -> f64 {
     let x = x.min(700.0);
     let power = (x / std::f64::consts::LN_2 + 0.5).floor();
     let rest = x - power * std::f64::consts::LN_2;
-    let series = (1..=12)
-        .rev()
-        .fold(1.0, |sum, n| 1.0 + rest / f64::from(n) * sum);
+    let series = (1..=12).rev().fold(1.0, |sum, n| 1.0 + rest / f64::from(n) * sum);
     series * f64::from_bits(((power as i64 + 1023) as u64) << 52)
 }
 
@@ -128,24 +117,16 @@ pub(super) fn logistic(x: f64) -> f64 {
 /// Distribution function of the standard normal (Abramowitz and Stegun 26.2.17, error below 1e-7).
 pub(super) fn normal_distribution(x: f64) -> f64 {
     let t = 1.0 / (1.0 + 0.231_641_9 * x.abs());
-    let series = [
-        1.330_274_429,
-        -1.821_255_978,
-        1.781_477_937,
-        -0.356_563_782,
-        0.319_381_530,
-    ]
-    .iter()
-    .fold(0.0, |sum, term| (sum + term) * t);
+    let series = [1.330_274_429, -1.821_255_978, 1.781_477_937, -0.356_563_782, 0.319_381_530]
+        .iter()
+        .fold(0.0, |sum, term| (sum + term) * t);
     let tail = 0.398_942_280_401 * exp(-x * x / 2.0) * series;
     if x < 0.0 { tail } else { 1.0 - tail }
 }
 
 /// The index of the first cumulative value that exceeds `at`; the last index when none does.
 pub(super) fn quantile(cumulative: &[f64], at: f64) -> usize {
-    cumulative
-        .partition_point(|value| *value <= at)
-        .min(cumulative.len().saturating_sub(1))
+    cumulative.partition_point(|value| *value <= at).min(cumulative.len().saturating_sub(1))
 }
 
 /// Running sums of `weights`, scaled to end at 1.
@@ -182,10 +163,7 @@ mod tests {
         let draws: Vec<f64> = (0..20_000).map(|_| random.normal()).collect();
         let mean = draws.iter().sum::<f64>() / 20_000.0;
         let variance = draws.iter().map(|x| x * x).sum::<f64>() / 20_000.0;
-        assert!(
-            mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05,
-            "{mean} {variance}"
-        );
+        assert!(mean.abs() < 0.03 && (variance - 1.0).abs() < 0.05, "{mean} {variance}");
         let exponential = (0..20_000).map(|_| random.exponential()).sum::<f64>() / 20_000.0;
         assert!((exponential - 1.0).abs() < 0.04, "{exponential}");
         assert_eq!(random.below(0), 0);

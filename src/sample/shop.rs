@@ -15,11 +15,6 @@ impl Shop {
     pub fn new() -> Self {
         let catalogue = Catalogue::new();
         let tastes = Tastes::new(&catalogue);
-        Shop {
-            catalogue,
-            tastes,
-            calendar: Calendar::new(),
-            sizes: Sizes::new(),
-        }
+        Shop { catalogue, tastes, calendar: Calendar::new(), sizes: Sizes::new() }
     }
 }

@@ -70,8 +70,7 @@ struct Liking {
 impl Liking {
     fn new(taste: usize) -> Self {
         let mut random = Random::new(SHOP, Stream::Topics, taste as u64);
-        let mut normals =
-            |count: usize, spread: f64| (0..count).map(|_| spread * random.normal()).collect();
+        let mut normals = |count: usize, spread: f64| (0..count).map(|_| spread * random.normal()).collect();
         Liking {
             occasions: normals(Occasion::COUNT, SPREAD_OCCASION),
             aisles: normals(super::catalogue::AISLES, SPREAD_AISLE),
@@ -94,14 +93,9 @@ fn partners(products: &[Product]) -> Vec<[u16; PARTNERS]> {
     let pools = |key: &dyn Fn(&Product) -> usize, count: usize| -> Vec<(Vec<u16>, Alias)> {
         (0..count)
             .map(|value| {
-                let members: Vec<u16> = (0..PRODUCTS)
-                    .filter(|p| key(&products[*p]) == value)
-                    .map(|p| p as u16)
-                    .collect();
-                let weights: Vec<f64> = members
-                    .iter()
-                    .map(|p| damped(&products[usize::from(*p)]))
-                    .collect();
+                let members: Vec<u16> =
+                    (0..PRODUCTS).filter(|p| key(&products[*p]) == value).map(|p| p as u16).collect();
+                let weights: Vec<f64> = members.iter().map(|p| damped(&products[usize::from(*p)])).collect();
                 (members, Alias::new(&weights))
             })
             .collect()
@@ -113,11 +107,8 @@ fn partners(products: &[Product]) -> Vec<[u16; PARTNERS]> {
         .iter()
         .map(|product| {
             std::array::from_fn(|place| {
-                let (members, alias) = if place % 3 == 0 {
-                    &aisles[product.aisle]
-                } else {
-                    &occasions[product.occasion as usize]
-                };
+                let (members, alias) =
+                    if place % 3 == 0 { &aisles[product.aisle] } else { &occasions[product.occasion as usize] };
                 members[usize::from(alias.draw(&mut random))]
             })
         })
@@ -154,10 +145,6 @@ impl Alias {
 
     pub fn draw(&self, random: &mut Random) -> u16 {
         let index = random.below(self.keep.len());
-        if random.unit() < f64::from(self.keep[index]) {
-            index as u16
-        } else {
-            self.other[index]
-        }
+        if random.unit() < f64::from(self.keep[index]) { index as u16 } else { self.other[index] }
     }
 }
