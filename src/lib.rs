@@ -1,2 +1,31 @@
 //! lakegen: one typed YAML blueprint becomes a data lake with machine learning on AWS, and runs on a laptop.
+//!
+//! ```text
+//! blueprint.yaml ─read─▶ Blueprint ─check─▶ Lake ─lower─▶ Assembly ─plan─▶ Plan ─execute─▶ Outcome
+//!                        as written         as meant │     plain files
+//!                                                    └─run──▶ the same Lake, on this machine
+//! ```
+
+pub mod assembly;
+pub mod blueprint;
+pub mod cfn;
+pub mod check;
+pub mod cli;
+pub mod command;
+pub mod console;
+pub mod cron;
+pub mod decode;
+pub mod diagnostic;
+pub mod failure;
+pub mod files;
+pub mod graph;
+pub mod kind;
+pub mod lake;
+pub mod local;
+pub mod lower;
+pub mod project;
+pub mod region;
+pub mod report;
 pub mod sample;
+pub mod source;
+mod sql;

@@ -1,4 +1,10 @@
 //! Arguments in, exit code out.
-fn main() -> std::process::ExitCode {
-    std::process::ExitCode::SUCCESS
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+fn main() -> ExitCode {
+    let exit = lakegen::command::run(&lakegen::cli::Cli::parse());
+    ExitCode::from(exit as u8)
 }

@@ -61,7 +61,7 @@ pub enum Stage {
 }
 
 /// Rows per file, without headers.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, serde::Serialize)]
 pub struct Counts {
     /// Rows of `orders.csv`.
     pub orders: u64,

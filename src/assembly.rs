@@ -1,0 +1,238 @@
+//! The assembly: what a lake comes to for one environment, as plain files.
+//!
+//! ```text
+//! DIR/manifest.json                     what there is and how it fits together: see `Manifest`
+//! DIR/<lake>-<environment>-<stack>.yaml one template per stack, in order of deployment
+//! DIR/assets/<sha256>.<ending>          scripts and archives, named by their content
+//! ```
+
+mod assets;
+mod manifest;
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+pub use self::assets::{Asset, AssetError, AssetPath, Assets, JobAssets};
+pub use self::manifest::{
+    AssetEntry, Channel, Gate, MANIFEST_VERSION, Manifest, MetricDefinition, OutputRef, S3Place, StackEntry, Training,
+};
+use crate::cfn::{Format, LogicalId, Output, Template, Value};
+
+/// Everything lakegen writes for one environment.
+#[derive(Clone, Debug)]
+pub struct Assembly {
+    /// The lake's name
+    pub lake: String,
+    /// The environment's name
+    pub environment: String,
+    /// The environment's region
+    pub region: String,
+    /// The account it must be deployed to, if the blueprint says so
+    pub account: Option<String>,
+    /// Whether its data must outlive its stacks
+    pub protected: bool,
+    /// The stacks, each after those it depends on
+    pub stacks: Vec<StackTemplate>,
+    /// The scripts and archives that the stacks speak of
+    pub assets: Assets,
+    /// What training needs to know, by model
+    pub training: Vec<(String, Training)>,
+}
+
+/// A template, and what whoever deploys it must know.
+#[derive(Clone, Debug)]
+pub struct StackTemplate {
+    /// The stack's name: `<lake>-<environment>-<stack>`
+    pub name: String,
+    /// What is created
+    pub template: Template,
+    /// Where the values of the template's parameters come from
+    pub parameters: Vec<StackParameter>,
+    /// Names of the stacks that must be there before
+    pub depends_on: Vec<String>,
+}
+
+/// A parameter of a template.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StackParameter {
+    /// Its name in the template
+    pub name: String,
+    /// Where its value comes from
+    pub source: Source,
+}
+
+/// Where the value of a parameter comes from.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Source {
+    /// An output of another stack
+    Output(OutputRef),
+    /// The name of the bucket to which whoever deploys uploaded the assets
+    AssetBucket,
+    /// `s3://…/model.tar.gz` of the model's last release; empty while there is none, and kept by every later deploy
+    ReleasedModel(String),
+}
+
+/// An output together with the stack that has it.
+#[derive(Clone, Debug)]
+pub struct Exported<T> {
+    stack: String,
+    output: Output<T>,
+}
+
+impl<T> Exported<T> {
+    /// The output as the manifest speaks of it.
+    pub fn reference(&self) -> OutputRef {
+        OutputRef { stack: self.stack.clone(), output: self.output.id().to_string() }
+    }
+}
+
+impl StackTemplate {
+    /// An empty stack.
+    pub fn new(name: String, description: String) -> Self {
+        Self { name, template: Template::new(description), parameters: Vec::new(), depends_on: Vec::new() }
+    }
+
+    /// The name of its template file.
+    pub fn file(&self, format: Format) -> String {
+        format!("{}.{}", self.name, format.extension())
+    }
+
+    /// Gives `value` to stacks that come later.
+    pub fn export<T>(&mut self, id: LogicalId, description: impl Into<String>, value: Value<T>) -> Exported<T> {
+        Exported { stack: self.name.clone(), output: self.template.output(id, description, value, None) }
+    }
+
+    /// Takes what another stack gives, as a parameter of the same name.
+    pub fn import<T>(&mut self, exported: &Exported<T>, description: &'static str) -> Value<T> {
+        if !self.depends_on.contains(&exported.stack) {
+            self.depends_on.push(exported.stack.clone());
+        }
+        self.parameter(exported.output.id().clone(), description, Source::Output(exported.reference()))
+    }
+
+    /// The parameter that whoever deploys fills from `source`, added when it is first asked for.
+    pub fn parameter<T>(&mut self, id: LogicalId, description: &'static str, source: Source) -> Value<T> {
+        if self.parameters.iter().all(|known| known.name != id.as_str()) {
+            self.parameters.push(StackParameter { name: id.to_string(), source });
+        }
+        self.template.parameter(id, description)
+    }
+}
+
+/// Why an assembly could not be written.
+#[derive(Debug, thiserror::Error)]
+pub enum WriteError {
+    /// The folder holds something that is not an assembly.
+    #[error("`{}` is not empty and holds no assembly, so it is left alone", .0.display())]
+    Occupied(PathBuf),
+    /// The file system said no.
+    #[error("cannot write `{}`", path.display())]
+    Io {
+        /// What was to be written
+        path: PathBuf,
+        /// What the system said
+        source: io::Error,
+    },
+}
+
+/// Writes the assembly as the folder `dir`, whole or not at all: it is put together beside `dir` and takes its place in one
+/// step. An assembly that was there before is replaced; a folder with anything else in it is refused.
+pub fn write(assembly: &Assembly, dir: &Path, format: Format) -> Result<(), WriteError> {
+    let failed = |path: &Path| {
+        let path = path.to_owned();
+        move |source| WriteError::Io { path, source }
+    };
+    let dir = std::path::absolute(dir).map_err(failed(dir))?;
+    let parent = dir.parent().unwrap_or(&dir);
+    std::fs::create_dir_all(parent).map_err(failed(parent))?;
+    let replaces = occupied(&dir).map_err(failed(&dir))?;
+    if replaces && !dir.join("manifest.json").is_file() {
+        return Err(WriteError::Occupied(dir));
+    }
+
+    let staging = tempfile::Builder::new().prefix(".lakegen-").tempdir_in(parent).map_err(failed(parent))?;
+    let next = staging.path().join("assembly");
+    for (name, content) in assembly.files(format) {
+        let path = next.join(name);
+        let folder = path.parent().unwrap_or(&next);
+        std::fs::create_dir_all(folder).map_err(failed(folder))?;
+        std::fs::write(&path, content).map_err(failed(&path))?;
+    }
+    if dir.exists() {
+        std::fs::rename(&dir, staging.path().join("previous")).map_err(failed(&dir))?;
+    }
+    std::fs::rename(&next, &dir).map_err(failed(&dir))
+}
+
+fn occupied(dir: &Path) -> io::Result<bool> {
+    match std::fs::read_dir(dir) {
+        Ok(mut entries) => Ok(entries.next().is_some()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+        Err(error) => Err(error),
+    }
+}
+
+impl Assembly {
+    /// The assembly's files: their paths inside its folder and their contents.
+    pub fn files(&self, format: Format) -> impl Iterator<Item = (String, Vec<u8>)> {
+        let manifest = Manifest::of(self, format).to_json().into_bytes();
+        let templates =
+            self.stacks.iter().map(move |stack| (stack.file(format), stack.template.render(format).into_bytes()));
+        let assets = self.assets.iter().map(|asset| (asset.path.to_string(), asset.content.clone()));
+        [("manifest.json".to_owned(), manifest)].into_iter().chain(templates).chain(assets)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn assembly(description: &str) -> Assembly {
+        Assembly {
+            lake: "shop".into(),
+            environment: "dev".into(),
+            region: "eu-west-1".into(),
+            account: None,
+            protected: false,
+            stacks: vec![StackTemplate::new("shop-dev-storage".into(), description.into())],
+            assets: Assets::default(),
+            training: Vec::new(),
+        }
+    }
+
+    #[test]
+    fn an_assembly_replaces_an_assembly_and_nothing_else() {
+        let root = tempfile::tempdir().unwrap();
+        let out = root.path().join("deep/out");
+        write(&assembly("first"), &out, Format::Yaml).unwrap();
+        write(&assembly("second"), &out, Format::Json).unwrap();
+        let mut names: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        names.sort();
+        assert_eq!(names, ["manifest.json", "shop-dev-storage.json"]);
+        assert!(std::fs::read_to_string(out.join("shop-dev-storage.json")).unwrap().contains("second"));
+        assert_eq!(
+            std::fs::read_dir(root.path().join("deep")).unwrap().count(),
+            1,
+            "nothing stays beside the assembly"
+        );
+
+        let precious = root.path().join("precious");
+        std::fs::create_dir(&precious).unwrap();
+        std::fs::write(precious.join("thesis.txt"), "years of work").unwrap();
+        let error = write(&assembly("third"), &precious, Format::Yaml).unwrap_err();
+        assert!(matches!(error, WriteError::Occupied(_)), "{error}");
+        assert!(precious.join("thesis.txt").is_file());
+    }
+
+    #[test]
+    fn an_import_is_a_parameter_fed_by_the_output() {
+        let mut storage = StackTemplate::new("shop-dev-storage".into(), "storage".into());
+        let key = storage.export(LogicalId::fixed("KeyArn"), "The key", Value::<crate::cfn::Text>::literal("k"));
+        let mut processing = StackTemplate::new("shop-dev-processing".into(), "processing".into());
+        processing.import(&key, "The key");
+        assert_eq!(processing.depends_on, ["shop-dev-storage"]);
+        let source = Source::Output(OutputRef { stack: "shop-dev-storage".into(), output: "KeyArn".into() });
+        assert_eq!(processing.parameters, [StackParameter { name: "KeyArn".into(), source }]);
+    }
+}

@@ -1,0 +1,77 @@
+//! A blueprint as it is written: one field a section, nothing resolved yet.
+
+use crate::decode::{Decode, Decoder, Named, section};
+use crate::diagnostic::Diagnostic;
+use crate::kind::api::ApiSpec;
+use crate::kind::crawler::CrawlerSpec;
+use crate::kind::environment::EnvironmentSpec;
+use crate::kind::function::FunctionSpec;
+use crate::kind::job::JobSpec;
+use crate::kind::model::ModelSpec;
+use crate::kind::pipeline::PipelineSpec;
+use crate::kind::query::QuerySpec;
+use crate::kind::recipe::RecipeSpec;
+use crate::kind::sample::SampleSpec;
+use crate::kind::table::TableSpec;
+use crate::kind::zone::ZoneSpec;
+use crate::source::{self, Node, Span, Spanned, Value};
+
+section! {
+    /// The whole file.
+    "the blueprint"
+    pub struct Blueprint {
+        /// The lake's name, first part of every physical name.
+        name: Option<Spanned<String>>,
+        /// One sentence about it.
+        description: Option<String>,
+        /// Where copies of the lake live; `local` is always there.
+        environments: Named<EnvironmentSpec>,
+        /// Where a local run takes its raw data from when nobody names a folder.
+        sample: Option<SampleSpec>,
+        /// S3 buckets.
+        zones: Named<ZoneSpec>,
+        /// The relational model.
+        tables: Named<TableSpec>,
+        /// Glue crawlers.
+        crawlers: Named<CrawlerSpec>,
+        /// Athena queries.
+        queries: Named<QuerySpec>,
+        /// DataBrew recipes.
+        recipes: Named<RecipeSpec>,
+        /// Glue jobs.
+        jobs: Named<JobSpec>,
+        /// SageMaker models.
+        models: Named<ModelSpec>,
+        /// Lambda functions.
+        functions: Named<FunctionSpec>,
+        /// The API that people and programs call.
+        api: Option<ApiSpec>,
+        /// What starts what.
+        pipelines: Named<PipelineSpec>,
+    }
+}
+
+/// Reads a text as a blueprint. The diagnostics are complete: every mistake of spelling and of type is among them.
+#[must_use]
+pub fn read(text: &str) -> (Option<Blueprint>, Vec<Diagnostic>) {
+    let mut decoder = Decoder::default();
+    let node = match source::parse(text) {
+        Ok(node) => node,
+        Err(error) => {
+            decoder.push(Diagnostic::error(error.span, error.message).maybe_help(error.help));
+            return (None, decoder.diagnostics);
+        }
+    };
+    if node.value == Value::Null {
+        decoder
+            .error(Span::default(), "the blueprint is empty")
+            .help("begin with `name: my_lake`; `lakegen init` writes a whole one");
+        return (None, decoder.diagnostics);
+    }
+    // What is missing at the top is missing from the first line on.
+    let first_line = text.find('\n').unwrap_or(text.len());
+    let node =
+        Node { span: if matches!(node.value, Value::Map(_)) { Span::new(0, first_line) } else { node.span }, ..node };
+    let blueprint = Blueprint::decode(&node, &mut decoder);
+    (blueprint, decoder.diagnostics)
+}

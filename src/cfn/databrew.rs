@@ -1,0 +1,186 @@
+//! DataBrew: recipes, the datasets they read and the jobs that run them.
+
+use std::borrow::Cow;
+
+use super::iam::Role;
+use super::kms::Key;
+use super::node::Tags;
+use super::s3::Bucket;
+use super::shape::{choice, resource, shape};
+use super::template::Ref;
+use super::value::{Arn, Attribute, Name, Value};
+
+resource! {
+    /// Files as a recipe sees them. `Ref` is its name.
+    "AWS::DataBrew::Dataset" Dataset {
+        name: Value<Name<Dataset>> = "Name",
+        format: FileFormat = "Format",
+        options: Option<FormatOptions> = "FormatOptions",
+        input: Input = "Input",
+        path: Option<PathOptions> = "PathOptions",
+        tags: Tags = "Tags",
+    }
+}
+
+impl Ref<Dataset> {
+    /// Its name.
+    pub fn name(&self) -> Value<Name<Dataset>> {
+        self.reference()
+    }
+}
+
+choice! {
+    /// Formats that both datasets and outputs know.
+    FileFormat { Csv = "CSV", Json = "JSON", Parquet = "PARQUET" }
+}
+
+shape! {
+    /// How files of a format are read.
+    FormatOptions {
+        csv: Option<CsvOptions> = "Csv",
+        json: Option<JsonOptions> = "Json",
+    }
+}
+
+shape! {
+    /// How CSV is read.
+    CsvOptions {
+        delimiter: String = "Delimiter",
+        header: bool = "HeaderRow",
+    }
+}
+
+shape! {
+    /// How JSON is read: `MultiLine` is one document over several lines.
+    JsonOptions { multi_line: bool = "MultiLine" }
+}
+
+shape! {
+    /// Where a dataset's files are.
+    Input { s3: S3Location = "S3InputDefinition" }
+}
+
+shape! {
+    /// A prefix in a bucket.
+    S3Location {
+        bucket: Value<Name<Bucket>> = "Bucket",
+        key: String = "Key",
+    }
+}
+
+shape! {
+    /// What the names of folders say.
+    PathOptions { parameters: Vec<PathParameter> = "Parameters" }
+}
+
+shape! {
+    /// A part of the path, written `{name}` in its key.
+    PathParameter {
+        name: String = "PathParameterName",
+        parameter: DatasetParameter = "DatasetParameter",
+    }
+}
+
+shape! {
+    /// What becomes of a part of the path.
+    DatasetParameter {
+        name: String = "Name",
+        kind: ParameterType = "Type",
+        column: bool = "CreateColumn",
+    }
+}
+
+choice! {
+    /// What a part of the path holds.
+    ParameterType { Text = "String", Number = "Number" }
+}
+
+resource! {
+    /// Steps of cleaning. `Ref` is its name.
+    "AWS::DataBrew::Recipe" Recipe {
+        name: Value<Name<Recipe>> = "Name",
+        steps: Vec<RecipeStep> = "Steps",
+        tags: Tags = "Tags",
+    }
+}
+
+impl Ref<Recipe> {
+    /// Its name.
+    pub fn name(&self) -> Value<Name<Recipe>> {
+        self.reference()
+    }
+}
+
+shape! {
+    /// One step: what is done, and to which rows.
+    RecipeStep {
+        action: Action = "Action",
+        conditions: Option<Vec<ConditionExpression>> = "ConditionExpressions",
+    }
+}
+
+shape! {
+    /// An operation with its parameters, all of them text.
+    Action {
+        operation: String = "Operation",
+        parameters: Option<Vec<(Cow<'static, str>, String)>> = "Parameters",
+    }
+}
+
+shape! {
+    /// A test of one column.
+    ConditionExpression {
+        condition: String = "Condition",
+        column: String = "TargetColumn",
+        value: Option<String> = "Value",
+    }
+}
+
+resource! {
+    /// Runs a published recipe over a dataset. `Ref` is its name.
+    "AWS::DataBrew::Job" Job {
+        name: Value<Name<Job>> = "Name",
+        kind: &'static str = "Type",
+        role: Value<Arn<Role>> = "RoleArn",
+        dataset: Value<Name<Dataset>> = "DatasetName",
+        recipe: PublishedVersion = "Recipe",
+        outputs: Vec<Output> = "Outputs",
+        encryption: &'static str = "EncryptionMode",
+        key: Value<Arn<Key>> = "EncryptionKeyArn",
+        logs: &'static str = "LogSubscription",
+        capacity: u32 = "MaxCapacity",
+        retries: u32 = "MaxRetries",
+        timeout_minutes: u32 = "Timeout",
+        tags: Tags = "Tags",
+    }
+}
+
+shape! {
+    /// One version of a recipe.
+    PublishedVersion {
+        name: Value<Name<Recipe>> = "Name",
+        version: Value<Attribute<Recipe>> = "Version",
+    }
+}
+
+shape! {
+    /// Where a job writes, and how.
+    Output {
+        location: S3Location = "Location",
+        format: FileFormat = "Format",
+        compression: Option<&'static str> = "CompressionFormat",
+        partition_columns: Option<Vec<String>> = "PartitionColumns",
+        overwrite: bool = "Overwrite",
+        options: Option<OutputFormatOptions> = "FormatOptions",
+    }
+}
+
+shape! {
+    /// How files of a format are written.
+    OutputFormatOptions { csv: CsvOutputOptions = "Csv" }
+}
+
+shape! {
+    /// How CSV is written.
+    CsvOutputOptions { delimiter: String = "Delimiter" }
+}

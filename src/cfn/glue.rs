@@ -1,0 +1,226 @@
+//! Glue: the catalog, crawlers and jobs.
+
+use std::borrow::Cow;
+
+use super::iam::Role;
+use super::kms::Key;
+use super::node::TagMap;
+use super::shape::{resource, shape};
+use super::template::Ref;
+use super::value::{Arn, Name, S3Uri, Text, Value};
+
+/// A map of texts chosen by name.
+pub type Parameters = Vec<(Cow<'static, str>, Value<Text>)>;
+
+resource! {
+    /// A database of the catalog. `Ref` is its name.
+    "AWS::Glue::Database" Database {
+        catalog: Value<Text> = "CatalogId",
+        input: DatabaseInput = "DatabaseInput",
+    }
+}
+
+impl Ref<Database> {
+    /// Its name.
+    pub fn name(&self) -> Value<Name<Database>> {
+        self.reference()
+    }
+}
+
+shape! {
+    /// What a database is.
+    DatabaseInput {
+        name: Value<Name<Database>> = "Name",
+        description: String = "Description",
+    }
+}
+
+resource! {
+    /// A table of the catalog. `Ref` is its name.
+    "AWS::Glue::Table" Table {
+        catalog: Value<Text> = "CatalogId",
+        database: Value<Name<Database>> = "DatabaseName",
+        input: TableInput = "TableInput",
+    }
+}
+
+impl Ref<Table> {
+    /// Its name.
+    pub fn name(&self) -> Value<Name<Table>> {
+        self.reference()
+    }
+}
+
+shape! {
+    /// What a table is.
+    TableInput {
+        name: String = "Name",
+        kind: &'static str = "TableType",
+        parameters: Parameters = "Parameters",
+        partition_keys: Option<Vec<Column>> = "PartitionKeys",
+        storage: StorageDescriptor = "StorageDescriptor",
+    }
+}
+
+shape! {
+    /// Where a table's files are and how they are read.
+    StorageDescriptor {
+        columns: Vec<Column> = "Columns",
+        location: Value<S3Uri> = "Location",
+        input_format: &'static str = "InputFormat",
+        output_format: &'static str = "OutputFormat",
+        serde: SerdeInfo = "SerdeInfo",
+    }
+}
+
+shape! {
+    /// A column, its type in Hive's words.
+    Column {
+        name: String = "Name",
+        kind: String = "Type",
+        comment: Option<String> = "Comment",
+    }
+}
+
+shape! {
+    /// The library that reads rows, and its settings.
+    SerdeInfo {
+        library: &'static str = "SerializationLibrary",
+        parameters: Parameters = "Parameters",
+    }
+}
+
+resource! {
+    /// How crawlers and jobs encrypt what they write. `Ref` is its name.
+    "AWS::Glue::SecurityConfiguration" SecurityConfiguration {
+        name: Value<Name<SecurityConfiguration>> = "Name",
+        encryption: EncryptionConfiguration = "EncryptionConfiguration",
+    }
+}
+
+impl Ref<SecurityConfiguration> {
+    /// Its name.
+    pub fn name(&self) -> Value<Name<SecurityConfiguration>> {
+        self.reference()
+    }
+}
+
+shape! {
+    /// Encryption of logs, bookmarks and files.
+    EncryptionConfiguration {
+        logs: CloudWatchEncryption = "CloudWatchEncryption",
+        bookmarks: JobBookmarksEncryption = "JobBookmarksEncryption",
+        files: Vec<S3Encryption> = "S3Encryptions",
+    }
+}
+
+shape! {
+    /// Encryption of logs.
+    CloudWatchEncryption {
+        mode: &'static str = "CloudWatchEncryptionMode",
+        key: Value<Arn<Key>> = "KmsKeyArn",
+    }
+}
+
+shape! {
+    /// Encryption of bookmarks.
+    JobBookmarksEncryption {
+        mode: &'static str = "JobBookmarksEncryptionMode",
+        key: Value<Arn<Key>> = "KmsKeyArn",
+    }
+}
+
+shape! {
+    /// Encryption of files.
+    S3Encryption {
+        mode: &'static str = "S3EncryptionMode",
+        key: Value<Arn<Key>> = "KmsKeyArn",
+    }
+}
+
+impl EncryptionConfiguration {
+    /// Everything with `key`.
+    pub fn all(key: &Value<Arn<Key>>) -> Self {
+        Self {
+            logs: CloudWatchEncryption { mode: "SSE-KMS", key: key.clone() },
+            bookmarks: JobBookmarksEncryption { mode: "CSE-KMS", key: key.clone() },
+            files: vec![S3Encryption { mode: "SSE-KMS", key: key.clone() }],
+        }
+    }
+}
+
+resource! {
+    /// Looks at files and keeps the catalog's partitions. `Ref` is its name.
+    "AWS::Glue::Crawler" Crawler {
+        name: Value<Name<Crawler>> = "Name",
+        description: String = "Description",
+        role: Value<Arn<Role>> = "Role",
+        targets: CrawlerTargets = "Targets",
+        schema_changes: SchemaChangePolicy = "SchemaChangePolicy",
+        recrawl: RecrawlPolicy = "RecrawlPolicy",
+        configuration: &'static str = "Configuration",
+        security: Value<Name<SecurityConfiguration>> = "CrawlerSecurityConfiguration",
+        tags: TagMap = "Tags",
+    }
+}
+
+shape! {
+    /// What a crawler looks at.
+    CrawlerTargets { catalog: Vec<CatalogTarget> = "CatalogTargets" }
+}
+
+shape! {
+    /// Tables that are already in the catalog.
+    CatalogTarget {
+        database: Value<Name<Database>> = "DatabaseName",
+        tables: Vec<Value<Name<Table>>> = "Tables",
+    }
+}
+
+shape! {
+    /// What a crawler does about a schema that is not as the catalog says.
+    SchemaChangePolicy {
+        update: &'static str = "UpdateBehavior",
+        delete: &'static str = "DeleteBehavior",
+    }
+}
+
+shape! {
+    /// What a second crawl looks at.
+    RecrawlPolicy { behavior: &'static str = "RecrawlBehavior" }
+}
+
+resource! {
+    /// A Spark job. `Ref` is its name.
+    "AWS::Glue::Job" Job {
+        name: Value<Name<Job>> = "Name",
+        description: String = "Description",
+        role: Value<Arn<Role>> = "Role",
+        command: JobCommand = "Command",
+        arguments: Parameters = "DefaultArguments",
+        glue_version: String = "GlueVersion",
+        worker_type: String = "WorkerType",
+        workers: u32 = "NumberOfWorkers",
+        timeout_minutes: u32 = "Timeout",
+        retries: u32 = "MaxRetries",
+        execution: ExecutionProperty = "ExecutionProperty",
+        execution_class: &'static str = "ExecutionClass",
+        queuing: bool = "JobRunQueuingEnabled",
+        security: Value<Name<SecurityConfiguration>> = "SecurityConfiguration",
+        tags: TagMap = "Tags",
+    }
+}
+
+shape! {
+    /// The script of a job.
+    JobCommand {
+        name: &'static str = "Name",
+        python_version: &'static str = "PythonVersion",
+        script: Value<S3Uri> = "ScriptLocation",
+    }
+}
+
+shape! {
+    /// How many runs of a job there may be at once.
+    ExecutionProperty { concurrent_runs: u32 = "MaxConcurrentRuns" }
+}

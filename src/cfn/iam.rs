@@ -1,0 +1,386 @@
+//! Identity and Access Management: policy documents without wildcard permissions, and roles.
+//!
+//! An [`Action`] is one of the constants below, each a whole name: no `Allow` statement can hold `s3:*`. Actions come in two
+//! types. An [`Action`] works on resources, so its statement names them; an [`Unscoped`] one is listed in AWS's Service
+//! Authorization Reference without any resource type, and only those may stand on `*`.
+
+use std::borrow::Cow;
+
+use super::node::{IntoNode, Node, Tags};
+use super::s3::Bucket;
+use super::shape::{resource, shape};
+use super::template::Ref;
+use super::value::{Arn, ArnPattern, Name, Text, Value, pseudo, sub};
+
+/// The whole name of an action that works on named resources.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Action(&'static str);
+
+/// The whole name of an action for which AWS has no resource-level permission.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unscoped(&'static str);
+
+/// Refuses, when lakegen is compiled, a name that is not `service:Operation`.
+const fn whole(name: &'static str) -> &'static str {
+    let bytes = name.as_bytes();
+    let mut colons = 0;
+    let mut index = 0;
+    while index < bytes.len() {
+        assert!(bytes[index] != b'*', "an action is named in full");
+        if bytes[index] == b':' {
+            colons += 1;
+        }
+        index += 1;
+    }
+    assert!(colons == 1, "an action is `service:Operation`");
+    name
+}
+
+macro_rules! actions {
+    ($type:ident { $( $constant:ident = $name:literal ),* $(,)? }) => {
+        impl $type {
+            $(
+                #[doc = concat!("`", $name, "`")]
+                pub const $constant: $type = $type(whole($name));
+            )*
+        }
+    };
+}
+
+actions!(Action {
+    ATHENA_GET_QUERY_EXECUTION = "athena:GetQueryExecution",
+    ATHENA_START_QUERY_EXECUTION = "athena:StartQueryExecution",
+    ATHENA_GET_NAMED_QUERY = "athena:GetNamedQuery",
+    ATHENA_STOP_QUERY_EXECUTION = "athena:StopQueryExecution",
+    DATABREW_DELETE_RECIPE_VERSION = "databrew:DeleteRecipeVersion",
+    DATABREW_DESCRIBE_RECIPE = "databrew:DescribeRecipe",
+    DATABREW_LIST_RECIPE_VERSIONS = "databrew:ListRecipeVersions",
+    DATABREW_PUBLISH_RECIPE = "databrew:PublishRecipe",
+    DYNAMODB_BATCH_GET_ITEM = "dynamodb:BatchGetItem",
+    DYNAMODB_BATCH_WRITE_ITEM = "dynamodb:BatchWriteItem",
+    DYNAMODB_DELETE_ITEM = "dynamodb:DeleteItem",
+    DYNAMODB_DESCRIBE_TABLE = "dynamodb:DescribeTable",
+    DYNAMODB_GET_ITEM = "dynamodb:GetItem",
+    DYNAMODB_PUT_ITEM = "dynamodb:PutItem",
+    DYNAMODB_QUERY = "dynamodb:Query",
+    DYNAMODB_SCAN = "dynamodb:Scan",
+    DYNAMODB_UPDATE_ITEM = "dynamodb:UpdateItem",
+    ECR_BATCH_CHECK_LAYER_AVAILABILITY = "ecr:BatchCheckLayerAvailability",
+    ECR_BATCH_GET_IMAGE = "ecr:BatchGetImage",
+    ECR_GET_DOWNLOAD_URL_FOR_LAYER = "ecr:GetDownloadUrlForLayer",
+    GLUE_BATCH_CREATE_PARTITION = "glue:BatchCreatePartition",
+    GLUE_BATCH_UPDATE_PARTITION = "glue:BatchUpdatePartition",
+    GLUE_BATCH_GET_PARTITION = "glue:BatchGetPartition",
+    GLUE_CREATE_PARTITION = "glue:CreatePartition",
+    GLUE_GET_DATABASE = "glue:GetDatabase",
+    GLUE_GET_PARTITION = "glue:GetPartition",
+    GLUE_GET_PARTITIONS = "glue:GetPartitions",
+    GLUE_GET_TABLE = "glue:GetTable",
+    GLUE_GET_TABLES = "glue:GetTables",
+    GLUE_UPDATE_PARTITION = "glue:UpdatePartition",
+    GLUE_UPDATE_TABLE = "glue:UpdateTable",
+    KMS_CREATE_GRANT = "kms:CreateGrant",
+    KMS_DECRYPT = "kms:Decrypt",
+    KMS_DESCRIBE_KEY = "kms:DescribeKey",
+    KMS_ENCRYPT = "kms:Encrypt",
+    KMS_GENERATE_DATA_KEY = "kms:GenerateDataKey",
+    KMS_RE_ENCRYPT_FROM = "kms:ReEncryptFrom",
+    KMS_RE_ENCRYPT_TO = "kms:ReEncryptTo",
+    LOGS_ASSOCIATE_KMS_KEY = "logs:AssociateKmsKey",
+    LOGS_CREATE_LOG_GROUP = "logs:CreateLogGroup",
+    LOGS_CREATE_LOG_STREAM = "logs:CreateLogStream",
+    LOGS_DESCRIBE_LOG_STREAMS = "logs:DescribeLogStreams",
+    LOGS_PUT_LOG_EVENTS = "logs:PutLogEvents",
+    S3_ABORT_MULTIPART_UPLOAD = "s3:AbortMultipartUpload",
+    S3_DELETE_OBJECT = "s3:DeleteObject",
+    S3_GET_BUCKET_LOCATION = "s3:GetBucketLocation",
+    S3_GET_OBJECT = "s3:GetObject",
+    S3_LIST_BUCKET = "s3:ListBucket",
+    S3_LIST_MULTIPART_UPLOAD_PARTS = "s3:ListMultipartUploadParts",
+    S3_PUT_OBJECT = "s3:PutObject",
+    SAGEMAKER_INVOKE_ENDPOINT = "sagemaker:InvokeEndpoint",
+    STS_ASSUME_ROLE = "sts:AssumeRole",
+});
+
+actions!(Unscoped {
+    CLOUDWATCH_PUT_METRIC_DATA = "cloudwatch:PutMetricData",
+    ECR_GET_AUTHORIZATION_TOKEN = "ecr:GetAuthorizationToken",
+    GLUE_GET_SECURITY_CONFIGURATION = "glue:GetSecurityConfiguration",
+    XRAY_PUT_TELEMETRY_RECORDS = "xray:PutTelemetryRecords",
+    XRAY_PUT_TRACE_SEGMENTS = "xray:PutTraceSegments",
+});
+
+/// Everything that a key policy can give, named in full, for the account that owns the key.
+const KEY_ADMINISTRATION: [&str; 40] = [
+    "kms:CancelKeyDeletion",
+    "kms:CreateAlias",
+    "kms:CreateGrant",
+    "kms:Decrypt",
+    "kms:DeleteAlias",
+    "kms:DeleteImportedKeyMaterial",
+    "kms:DescribeKey",
+    "kms:DisableKey",
+    "kms:DisableKeyRotation",
+    "kms:EnableKey",
+    "kms:EnableKeyRotation",
+    "kms:Encrypt",
+    "kms:GenerateDataKey",
+    "kms:GenerateDataKeyPair",
+    "kms:GenerateDataKeyPairWithoutPlaintext",
+    "kms:GenerateDataKeyWithoutPlaintext",
+    "kms:GenerateMac",
+    "kms:GetKeyPolicy",
+    "kms:GetKeyRotationStatus",
+    "kms:GetParametersForImport",
+    "kms:GetPublicKey",
+    "kms:ImportKeyMaterial",
+    "kms:ListGrants",
+    "kms:ListKeyPolicies",
+    "kms:ListKeyRotations",
+    "kms:ListResourceTags",
+    "kms:PutKeyPolicy",
+    "kms:ReEncryptFrom",
+    "kms:ReEncryptTo",
+    "kms:ReplicateKey",
+    "kms:RetireGrant",
+    "kms:RevokeGrant",
+    "kms:RotateKeyOnDemand",
+    "kms:ScheduleKeyDeletion",
+    "kms:TagResource",
+    "kms:UntagResource",
+    "kms:UpdateAlias",
+    "kms:UpdateKeyDescription",
+    "kms:UpdatePrimaryRegion",
+    "kms:VerifyMac",
+];
+
+/// Who a statement of a resource's policy or of a trust policy speaks of.
+#[derive(Clone, Debug)]
+pub enum Principal {
+    /// An AWS service, such as `glue.amazonaws.com`
+    Service(&'static str),
+    /// A service whose name has the region in it
+    RegionalService(Value<Text>),
+    /// The root of an account: whoever its administrators choose
+    Account(Value<Text>),
+}
+
+impl IntoNode for Principal {
+    fn into_node(self) -> Option<Node> {
+        let (kind, value) = match self {
+            Principal::Service(service) => ("Service", service.into_node()),
+            Principal::RegionalService(service) => ("Service", service.into_node()),
+            Principal::Account(root) => ("AWS", root.into_node()),
+        };
+        Some(Node::map([(kind, value?)]))
+    }
+}
+
+/// One condition of a statement: `operator: { key: value }`.
+#[derive(Clone, Debug)]
+struct Test {
+    operator: &'static str,
+    key: &'static str,
+    value: Node,
+}
+
+/// One statement of a policy.
+#[derive(Clone, Debug)]
+pub struct Statement {
+    sid: Cow<'static, str>,
+    effect: &'static str,
+    principal: Option<Node>,
+    actions: Vec<&'static str>,
+    resources: Option<Node>,
+    tests: Vec<Test>,
+}
+
+impl Statement {
+    /// Allows `actions` on `resources`. `sid`, letters and digits, says what for.
+    pub fn allow(
+        sid: impl Into<Cow<'static, str>>,
+        actions: impl IntoIterator<Item = Action>,
+        resources: impl IntoIterator<Item = Value<ArnPattern>>,
+    ) -> Self {
+        let resources = resources.into_iter().filter_map(IntoNode::into_node).collect();
+        Self::new(sid, "Allow", actions.into_iter().map(|Action(name)| name).collect(), Some(Node::List(resources)))
+    }
+
+    /// Allows actions that AWS cannot narrow to resources.
+    pub fn unscoped(sid: &'static str, actions: impl IntoIterator<Item = Unscoped>) -> Self {
+        Self::new(sid, "Allow", actions.into_iter().map(|Unscoped(name)| name).collect(), Some(Node::text("*")))
+    }
+
+    /// Lets a service take on the role whose trust policy this is.
+    pub fn assume(principal: Principal) -> Self {
+        Self { principal: principal.into_node(), ..Self::new("Assume", "Allow", vec!["sts:AssumeRole"], None) }
+    }
+
+    /// Lets one role of this account, which need not be there yet, take on the role whose trust policy this is.
+    pub fn assumed_by(role: Value<Arn<Role>>) -> Self {
+        // A principal that is not there is refused; the account with a condition on the caller is not.
+        let root = sub!["arn:", pseudo::partition(), ":iam::", pseudo::account(), ":root"];
+        Self::assume(Principal::Account(root)).only_if("ArnEquals", "aws:PrincipalArn", role.text())
+    }
+
+    /// Lets the account, and so whoever it allows by IAM, administer and use the key whose policy this is.
+    pub fn key_of(account: Principal) -> Self {
+        // In a key policy `*` means the key.
+        let statement = Self::new("Account", "Allow", KEY_ADMINISTRATION.to_vec(), Some(Node::text("*")));
+        Self { principal: account.into_node(), ..statement }
+    }
+
+    /// Lets a service use the key whose policy this is.
+    pub fn key_for(sid: &'static str, principal: Principal, actions: impl IntoIterator<Item = Action>) -> Self {
+        let actions = actions.into_iter().map(|Action(name)| name).collect();
+        Self { principal: principal.into_node(), ..Self::new(sid, "Allow", actions, Some(Node::text("*"))) }
+    }
+
+    /// Refuses whatever comes to the bucket without TLS.
+    pub fn tls_only(bucket: &Ref<Bucket>) -> Self {
+        let resources = [bucket.arn().pattern(), sub![bucket.arn(), "/*"]];
+        let resources = resources.into_iter().filter_map(IntoNode::into_node).collect();
+        let statement = Self::new("TlsOnly", "Deny", vec!["s3:*"], Some(Node::List(resources)));
+        Self { principal: Some(Node::text("*")), ..statement }.only_if("Bool", "aws:SecureTransport", "false".into())
+    }
+
+    fn new(
+        sid: impl Into<Cow<'static, str>>,
+        effect: &'static str,
+        actions: Vec<&'static str>,
+        resources: Option<Node>,
+    ) -> Self {
+        Self { sid: sid.into(), effect, principal: None, actions, resources, tests: Vec::new() }
+    }
+
+    /// The same statement, spoken to `principal` in a resource's own policy.
+    pub fn to(mut self, principal: Principal) -> Self {
+        self.principal = principal.into_node();
+        self
+    }
+
+    /// Holds only where the request's `key` passes `operator` with `value`.
+    pub fn only_if(mut self, operator: &'static str, key: &'static str, value: Value<Text>) -> Self {
+        self.tests.extend(value.into_node().map(|value| Test { operator, key, value }));
+        self
+    }
+
+    /// Holds only where the request's `key` passes `operator` with one of `values`.
+    pub fn only_if_any(
+        mut self,
+        operator: &'static str,
+        key: &'static str,
+        values: impl IntoIterator<Item = Value<Text>>,
+    ) -> Self {
+        let value = Node::List(values.into_iter().filter_map(IntoNode::into_node).collect());
+        self.tests.push(Test { operator, key, value });
+        self
+    }
+}
+
+impl IntoNode for Statement {
+    fn into_node(self) -> Option<Node> {
+        let Self { sid, effect, principal, actions, resources, tests } = self;
+        let mut entries = vec![("Sid", Node::text(sid)), ("Effect", Node::text(effect))];
+        entries.extend(principal.map(|principal| ("Principal", principal)));
+        entries.push(("Action", Node::List(actions.into_iter().map(Node::text).collect())));
+        entries.extend(resources.map(|resources| ("Resource", resources)));
+        let mut conditions: Vec<(Cow<'static, str>, Node)> = Vec::new();
+        for Test { operator, key, value } in tests {
+            let test = (Cow::Borrowed(key), value);
+            match conditions.iter_mut().find(|(known, _)| known == operator) {
+                Some((_, Node::Map(tests))) => tests.push(test),
+                _ => conditions.push((Cow::Borrowed(operator), Node::Map(vec![test]))),
+            }
+        }
+        if !conditions.is_empty() {
+            entries.push(("Condition", Node::Map(conditions)));
+        }
+        Some(Node::Map(entries.into_iter().map(|(key, node)| (Cow::Borrowed(key), node)).collect()))
+    }
+}
+
+/// A policy: its statements together.
+#[derive(Clone, Debug)]
+pub struct Policy(pub Vec<Statement>);
+
+impl IntoNode for Policy {
+    fn into_node(self) -> Option<Node> {
+        Some(Node::map([("Version", Node::text("2012-10-17")), ("Statement", self.0.into_node()?)]))
+    }
+}
+
+shape! {
+    /// A policy that belongs to one role alone.
+    InlinePolicy {
+        name: &'static str = "PolicyName",
+        document: Policy = "PolicyDocument",
+    }
+}
+
+resource! {
+    /// Who a step is to AWS. `Ref` is its name.
+    "AWS::IAM::Role" Role {
+        name: Value<Name<Role>> = "RoleName",
+        description: String = "Description",
+        trust: Policy = "AssumeRolePolicyDocument",
+        policies: Vec<InlinePolicy> = "Policies",
+        tags: Tags = "Tags",
+    }
+}
+
+impl Role {
+    /// A role that whoever `trust` names takes on and that may do what `statements` say.
+    pub fn new(
+        name: Value<Name<Role>>,
+        description: impl Into<String>,
+        trust: Statement,
+        statements: Vec<Statement>,
+        tags: Vec<(&'static str, Value<Text>)>,
+    ) -> Self {
+        let policies = if statements.is_empty() {
+            Vec::new()
+        } else {
+            vec![InlinePolicy { name: "step", document: Policy(statements) }]
+        };
+        Self { name, description: description.into(), trust: Policy(vec![trust]), policies, tags: Tags(tags) }
+    }
+}
+
+impl Ref<Role> {
+    /// Its ARN.
+    pub fn arn(&self) -> Value<Arn<Role>> {
+        self.attribute("Arn")
+    }
+
+    /// Its name.
+    pub fn name(&self) -> Value<Name<Role>> {
+        self.reference()
+    }
+}
+
+resource! {
+    /// A policy on its own, for what does not fit into a role.
+    "AWS::IAM::ManagedPolicy" ManagedPolicy {
+        description: String = "Description",
+        document: Policy = "PolicyDocument",
+        roles: Vec<Value<Name<Role>>> = "Roles",
+    }
+}
+
+resource! {
+    /// A role of which only AWS needs to know, with policies that AWS wrote.
+    "AWS::IAM::Role" ServiceRole {
+        description: &'static str = "Description",
+        trust: Policy = "AssumeRolePolicyDocument",
+        managed: Vec<Value<ArnPattern>> = "ManagedPolicyArns",
+        tags: Tags = "Tags",
+    }
+}
+
+impl Ref<ServiceRole> {
+    /// Its ARN.
+    pub fn arn(&self) -> Value<Arn<ServiceRole>> {
+        self.attribute("Arn")
+    }
+}

@@ -1,0 +1,137 @@
+//! The small tree that every template becomes before it is written as YAML or JSON.
+
+use std::borrow::Cow;
+
+use super::value::{Text, Value};
+
+/// A JSON-like tree whose maps keep the order in which they were made.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Node {
+    /// `true` or `false`
+    Bool(bool),
+    /// A whole number
+    Integer(i64),
+    /// A string
+    Text(Cow<'static, str>),
+    /// A sequence
+    List(Vec<Node>),
+    /// A map in order of insertion
+    Map(Vec<(Cow<'static, str>, Node)>),
+}
+
+impl Node {
+    /// A string node.
+    pub fn text(text: impl Into<Cow<'static, str>>) -> Node {
+        Node::Text(text.into())
+    }
+
+    /// How many characters it has as JSON without spaces.
+    pub fn weight(&self) -> usize {
+        let separated = |weights: usize, count: usize| 2 + weights + count.saturating_sub(1);
+        match self {
+            Node::Bool(value) => {
+                if *value {
+                    4
+                } else {
+                    5
+                }
+            }
+            Node::Integer(value) => value.to_string().len(),
+            Node::Text(text) => text.len() + 2,
+            Node::List(items) => separated(items.iter().map(Node::weight).sum(), items.len()),
+            Node::Map(entries) => {
+                separated(entries.iter().map(|(key, node)| key.len() + 3 + node.weight()).sum(), entries.len())
+            }
+        }
+    }
+
+    /// A map node from static keys.
+    pub fn map<const N: usize>(entries: [(&'static str, Node); N]) -> Node {
+        Node::Map(entries.into_iter().map(|(key, node)| (Cow::Borrowed(key), node)).collect())
+    }
+}
+
+/// What can stand as the value of a property; `None` leaves the property out.
+pub trait IntoNode {
+    /// The tree of this value.
+    fn into_node(self) -> Option<Node>;
+}
+
+impl IntoNode for Node {
+    fn into_node(self) -> Option<Node> {
+        Some(self)
+    }
+}
+
+impl IntoNode for bool {
+    fn into_node(self) -> Option<Node> {
+        Some(Node::Bool(self))
+    }
+}
+
+impl IntoNode for u32 {
+    fn into_node(self) -> Option<Node> {
+        Some(Node::Integer(i64::from(self)))
+    }
+}
+
+impl IntoNode for u64 {
+    fn into_node(self) -> Option<Node> {
+        Some(Node::Integer(i64::try_from(self).unwrap_or(i64::MAX)))
+    }
+}
+
+impl IntoNode for &'static str {
+    fn into_node(self) -> Option<Node> {
+        Some(Node::text(self))
+    }
+}
+
+impl IntoNode for String {
+    fn into_node(self) -> Option<Node> {
+        Some(Node::text(self))
+    }
+}
+
+impl<T: IntoNode> IntoNode for Option<T> {
+    fn into_node(self) -> Option<Node> {
+        self.and_then(IntoNode::into_node)
+    }
+}
+
+impl<T: IntoNode> IntoNode for Vec<T> {
+    fn into_node(self) -> Option<Node> {
+        Some(Node::List(self.into_iter().filter_map(IntoNode::into_node).collect()))
+    }
+}
+
+/// A property that is a map from names chosen by the blueprint.
+impl<T: IntoNode> IntoNode for Vec<(Cow<'static, str>, T)> {
+    fn into_node(self) -> Option<Node> {
+        Some(Node::Map(self.into_iter().filter_map(|(key, value)| Some((key, value.into_node()?))).collect()))
+    }
+}
+
+/// Tags in the form most services take: a list of `Key` and `Value`.
+#[derive(Clone, Debug)]
+pub struct Tags(pub Vec<(&'static str, Value<Text>)>);
+
+impl IntoNode for Tags {
+    fn into_node(self) -> Option<Node> {
+        let tag = |(key, value): (&'static str, Value<Text>)| {
+            Some(Node::map([("Key", Node::text(key)), ("Value", value.into_node()?)]))
+        };
+        Some(Node::List(self.0.into_iter().filter_map(tag).collect()))
+    }
+}
+
+/// Tags in the form Glue takes: a map.
+#[derive(Clone, Debug)]
+pub struct TagMap(pub Tags);
+
+impl IntoNode for TagMap {
+    fn into_node(self) -> Option<Node> {
+        let Self(Tags(tags)) = self;
+        tags.into_iter().map(|(key, value)| (Cow::Borrowed(key), value)).collect::<Vec<_>>().into_node()
+    }
+}

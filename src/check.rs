@@ -1,0 +1,653 @@
+//! From what is written to what is meant: every name resolved, every mistake found, and only then a [`Lake`].
+
+use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::path::{Component, Path, PathBuf};
+
+use crate::blueprint::{self, Blueprint};
+use crate::decode::{Decode, Decoder, Named};
+use crate::diagnostic::{Diagnostic, Diagnostics, Noted, did_you_mean, nearest};
+use crate::files::{FileKind, Files};
+use crate::lake::{Arena, Crawler, Function, Id, Job, Lake, Model, Query, Recipe, Step, StepId, Table, Zone};
+use crate::source::{Node, Source, Span, Spanned};
+
+/// Reads and checks a blueprint.
+///
+/// The diagnostics hold everything that is wrong; there is a lake exactly when none of them is an error.
+pub fn check(source: Source, root: &Path, files: &dyn Files) -> (Option<Lake>, Diagnostics) {
+    let (blueprint, diagnostics) = blueprint::read(&source.text);
+    let mut sources = vec![source];
+    let mut list = diagnostics;
+    let mut lake = None;
+    if let Some(blueprint) = &blueprint {
+        let mut cx = Check::new(blueprint, files, sources, list);
+        lake = cx.lake(root);
+        (sources, list) = (cx.sources, cx.decoder.diagnostics);
+    }
+    list.sort_by_key(|diagnostic| diagnostic.span);
+    list.dedup();
+    let diagnostics = Diagnostics { sources, list };
+    if diagnostics.errors() > 0 {
+        lake = None;
+    }
+    (lake, diagnostics)
+}
+
+/// The names of every section, for resolving references.
+#[derive(Default)]
+struct Names<'a> {
+    sections: Vec<(&'static str, HashMap<&'a str, usize>)>,
+}
+
+/// A section's place in [`Names`].
+#[derive(Clone, Copy)]
+enum Section {
+    Zones,
+    Tables,
+    Crawlers,
+    Queries,
+    Recipes,
+    Jobs,
+    Models,
+    Functions,
+}
+
+/// What checking knows so far.
+pub(crate) struct Check<'a> {
+    pub(crate) blueprint: &'a Blueprint,
+    pub(crate) files: &'a dyn Files,
+    pub(crate) sources: Vec<Source>,
+    /// The tables by position; `None` for one that could not be understood.
+    pub(crate) tables: Vec<Option<Table>>,
+    /// Who writes a table, and where that is said.
+    pub(crate) writers: HashMap<Id<Table>, (StepId, Span)>,
+    /// Where a crawler names a table.
+    pub(crate) crawled: HashMap<Id<Table>, Span>,
+    decoder: Decoder,
+    names: Names<'a>,
+}
+
+impl<'a> Check<'a> {
+    fn new(blueprint: &'a Blueprint, files: &'a dyn Files, sources: Vec<Source>, diagnostics: Vec<Diagnostic>) -> Self {
+        fn index<T>(named: &Named<T>) -> HashMap<&str, usize> {
+            named.0.iter().enumerate().map(|(at, (name, _))| (name.as_str(), at)).collect()
+        }
+        let sections = vec![
+            ("zone", index(&blueprint.zones)),
+            ("table", index(&blueprint.tables)),
+            ("crawler", index(&blueprint.crawlers)),
+            ("query", index(&blueprint.queries)),
+            ("recipe", index(&blueprint.recipes)),
+            ("job", index(&blueprint.jobs)),
+            ("model", index(&blueprint.models)),
+            ("function", index(&blueprint.functions)),
+        ];
+        Self {
+            blueprint,
+            files,
+            sources,
+            tables: Vec::new(),
+            writers: HashMap::new(),
+            crawled: HashMap::new(),
+            decoder: Decoder::new(diagnostics),
+            names: Names { sections },
+        }
+    }
+
+    /// The whole check, in the order in which kinds depend on each other.
+    fn lake(&mut self, root: &Path) -> Option<Lake> {
+        let b = self.blueprint;
+        let name = self.lake_name();
+        self.step_names();
+        let environments = self.all(&b.environments, "an environment", |spec, name, cx| spec.check(name, cx));
+        let sample = b.sample.as_ref().map(|sample| sample.check(self));
+        let zones = self.all(&b.zones, "a zone", |spec, name, cx| spec.check(name, cx));
+        self.tables = self.all(&b.tables, "a table", |spec, name, cx| spec.check(name, cx));
+        self.find_writers();
+        let crawlers = self.all(&b.crawlers, "a crawler", |spec, name, cx| spec.check(name, cx));
+        let recipes = self.all(&b.recipes, "a recipe", |spec, name, cx| spec.check(name, cx));
+        let queries = self.all(&b.queries, "a query", |spec, name, cx| spec.check(name, cx));
+        let jobs = self.all(&b.jobs, "a job", |spec, name, cx| spec.check(name, cx));
+        let models = self.all(&b.models, "a model", |spec, name, cx| spec.check(name, cx));
+        let functions = self.all(&b.functions, "a function", |spec, name, cx| spec.check(name, cx));
+        let api = b.api.as_ref().map(|api| api.check(self));
+        self.references();
+        let reads = reads(&crawlers, &queries, &recipes, &jobs, &models);
+        let steps = self.order(&reads);
+        let order: Vec<StepId> = steps.iter().map(|step| step.id).collect();
+        let pipelines = self.all(&b.pipelines, "a pipeline", |spec, name, cx| spec.check(name, &order, cx));
+        if self.decoder.diagnostics.is_empty() {
+            self.unused(&reads, api.as_ref().and_then(Option::as_ref));
+        }
+        for (at, table) in self.tables.iter_mut().enumerate() {
+            let Some(table) = table else { continue };
+            let id = Id::new(at);
+            table.writer = self.writers.get(&id).map(|(writer, _)| *writer);
+            let by = |crawler: &Option<Crawler>| crawler.as_ref().is_some_and(|crawler| crawler.reads.contains(&id));
+            table.crawler =
+                if self.crawled.contains_key(&id) { crawlers.iter().position(by).map(Id::new) } else { None };
+        }
+        Some(Lake {
+            name: name?,
+            description: b.description.clone(),
+            root: root.to_owned(),
+            environments: environments.into_iter().collect::<Option<_>>()?,
+            sample: match sample {
+                Some(sample) => Some(sample?),
+                None => None,
+            },
+            zones: arena(zones)?,
+            tables: arena(std::mem::take(&mut self.tables))?,
+            crawlers: arena(crawlers)?,
+            queries: arena(queries)?,
+            recipes: arena(recipes)?,
+            jobs: arena(jobs)?,
+            models: arena(models)?,
+            functions: arena(functions)?,
+            api: match api {
+                Some(api) => Some(api?),
+                None => None,
+            },
+            pipelines: arena(pipelines)?,
+            steps,
+        })
+    }
+
+    fn all<S, K>(
+        &mut self,
+        section: &'a Named<S>,
+        noun: &str,
+        check: impl Fn(&'a S, &'a Spanned<String>, &mut Self) -> Option<K>,
+    ) -> Vec<Option<K>> {
+        let one = |(name, spec): &'a (Spanned<String>, Option<S>)| {
+            let named = self.name(name, noun);
+            let kind = spec.as_ref().and_then(|spec| check(spec, name, self));
+            named.and(kind)
+        };
+        section.0.iter().map(one).collect()
+    }
+
+    fn lake_name(&mut self) -> Option<String> {
+        let Some(name) = &self.blueprint.name else {
+            self.error(Span::new(0, 0), "the lake has no name").help("begin the file with `name: my_lake`");
+            return None;
+        };
+        let fits = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')
+            && name.chars().next().is_some_and(|c| c.is_ascii_lowercase())
+            && name.chars().last().is_some_and(|c| c.is_ascii_alphanumeric())
+            && name.len() <= 20;
+        if !fits {
+            self.error(name.span, format!("`{}` cannot be the name of a lake", name.value))
+                .help("at most 20 lower-case letters, digits, `-` and `_`, beginning with a letter");
+        }
+        Some(name.value.clone())
+    }
+
+    /// Steps share one namespace: `lakegen run STEP` must say which.
+    fn step_names(&mut self) {
+        let b = self.blueprint;
+        let mut seen: HashMap<&str, (Span, &'static str)> = HashMap::new();
+        let names = |(name, _): &'a (Spanned<String>, Option<_>)| name;
+        let crawlers = b.crawlers.0.iter().map(|(name, _)| (name, "crawler"));
+        let queries = b.queries.0.iter().map(|(name, _)| (name, "query"));
+        let recipes = b.recipes.0.iter().map(|(name, _)| (name, "recipe"));
+        let jobs = b.jobs.0.iter().map(names).map(|name| (name, "job"));
+        let models = b.models.0.iter().map(|(name, _)| (name, "model"));
+        for (name, kind) in crawlers.chain(queries).chain(recipes).chain(jobs).chain(models) {
+            if let Some((first, other)) = seen.insert(name, (name.span, kind))
+                && other != kind
+            {
+                self.push(
+                    Diagnostic::error(
+                        name.span,
+                        format!("two steps are named `{}`: a {other} and a {kind}", name.value),
+                    )
+                    .related(first, format!("the {other}"))
+                    .help("rename one; `lakegen run` names steps"),
+                );
+            }
+        }
+    }
+
+    fn find_writers(&mut self) {
+        let b = self.blueprint;
+        let mut claims: Vec<(&'a Spanned<String>, StepId)> = Vec::new();
+        for (at, (_, spec)) in b.queries.0.iter().enumerate() {
+            claims.extend(spec.iter().map(|spec| (&spec.writes, StepId::Query(Id::new(at)))));
+        }
+        for (at, (_, spec)) in b.recipes.0.iter().enumerate() {
+            claims.extend(spec.iter().map(|spec| (&spec.writes, StepId::Recipe(Id::new(at)))));
+        }
+        for (at, (_, spec)) in b.jobs.0.iter().enumerate() {
+            let writes = spec.iter().flat_map(|spec| &spec.writes);
+            claims.extend(writes.map(|table| (table, StepId::Job(Id::new(at)))));
+        }
+        for (table, step) in claims {
+            let Some(at) = self.names.sections[Section::Tables as usize].1.get(table.as_str()) else { continue };
+            match self.writers.get(&Id::new(*at)) {
+                Some((other, first)) if *other != step => {
+                    let (first, other) = (*first, format!("{} `{}`", other.kind(), self.step_name(*other)));
+                    self.push(
+                        Diagnostic::error(table.span, format!("two steps write `{}`", table.value))
+                            .related(first, format!("the {other} writes it too"))
+                            .help("let each write a table of its own, and a third join them"),
+                    );
+                }
+                Some(_) => {}
+                None => {
+                    self.writers.insert(Id::new(*at), (step, table.span));
+                }
+            }
+        }
+    }
+
+    fn references(&mut self) {
+        for (at, (_, spec)) in self.blueprint.tables.0.iter().enumerate() {
+            let Some(spec) = spec else { continue };
+            let references = spec.check_references(self);
+            let Some(Some(table)) = self.tables.get_mut(at) else { continue };
+            for (column, reference) in table.columns.iter_mut().zip(references) {
+                column.references = reference;
+            }
+        }
+    }
+
+    /// Every step in an order in which they can run; a cycle is an error, shown as a path.
+    fn order(&mut self, reads: &[(StepId, Vec<Id<Table>>)]) -> Vec<Step> {
+        let mut crawler_of: HashMap<Id<Table>, StepId> = HashMap::new();
+        for (step, tables) in reads {
+            if matches!(step, StepId::Crawler(_)) {
+                crawler_of.extend(tables.iter().map(|table| (*table, *step)));
+            }
+        }
+        let mut after: HashMap<StepId, BTreeSet<StepId>> = HashMap::new();
+        let mut before: HashMap<StepId, Vec<StepId>> = HashMap::new();
+        for (step, tables) in reads {
+            let mut predecessors = BTreeSet::new();
+            for table in tables {
+                predecessors.extend(self.writers.get(table).map(|(writer, _)| *writer));
+                predecessors.extend(crawler_of.get(table).filter(|crawler| *crawler != step));
+            }
+            for predecessor in &predecessors {
+                before.entry(*predecessor).or_default().push(*step);
+            }
+            after.insert(*step, predecessors);
+        }
+        let known: BTreeSet<StepId> = after.keys().copied().collect();
+        let mut open: HashMap<StepId, usize> =
+            after.iter().map(|(step, after)| (*step, after.iter().filter(|s| known.contains(s)).count())).collect();
+        let mut ready: BinaryHeap<std::cmp::Reverse<StepId>> =
+            open.iter().filter(|(_, count)| **count == 0).map(|(step, _)| std::cmp::Reverse(*step)).collect();
+        let mut steps = Vec::with_capacity(after.len());
+        while let Some(std::cmp::Reverse(id)) = ready.pop() {
+            open.remove(&id);
+            for next in before.get(&id).into_iter().flatten() {
+                if let Some(count) = open.get_mut(next) {
+                    *count -= 1;
+                    if *count == 0 {
+                        ready.push(std::cmp::Reverse(*next));
+                    }
+                }
+            }
+            let after = after.get(&id).map(|after| after.iter().copied().collect()).unwrap_or_default();
+            steps.push(Step { id, after });
+        }
+        if let Some(start) = open.keys().min().copied() {
+            self.cycle(start, &after, &open, reads);
+        }
+        steps
+    }
+
+    /// Follows unfinished predecessors from `start` until one comes again.
+    fn cycle(
+        &mut self,
+        start: StepId,
+        after: &HashMap<StepId, BTreeSet<StepId>>,
+        open: &HashMap<StepId, usize>,
+        reads: &[(StepId, Vec<Id<Table>>)],
+    ) {
+        let mut path = vec![start];
+        let mut at = start;
+        let first = loop {
+            let next = after.get(&at).into_iter().flatten().find(|step| open.contains_key(step));
+            let Some(next) = next.copied() else { return };
+            if let Some(first) = path.iter().position(|step| *step == next) {
+                break first;
+            }
+            path.push(next);
+            at = next;
+        };
+        // Predecessors were followed, so data flows the other way round.
+        let mut round: Vec<StepId> = path.split_off(first);
+        round.reverse();
+        let smallest = round.iter().enumerate().min_by_key(|(_, step)| **step).map_or(0, |(at, _)| at);
+        round.rotate_left(smallest);
+        let mut words = Vec::new();
+        let mut places = Vec::new();
+        for (at, step) in round.iter().enumerate() {
+            let next = round[(at + 1) % round.len()];
+            words.push(format!("{} `{}`", step.kind(), self.step_name(*step)));
+            let tables =
+                reads.iter().find(|(id, _)| *id == next).map(|(_, tables)| tables.as_slice()).unwrap_or_default();
+            let written = tables.iter().find(|table| self.writers.get(table).is_some_and(|(writer, _)| writer == step));
+            if let Some(table) = written {
+                let name = &self.blueprint.tables.0[table.index()].0.value;
+                words.push(format!("table `{name}`"));
+                if let Some((_, span)) = self.writers.get(table) {
+                    places.push((*span, format!("`{}` writes `{name}`", self.step_name(*step))));
+                }
+            }
+        }
+        words.push(format!("{} `{}`", round[0].kind(), self.step_name(round[0])));
+        let mut places = places.into_iter();
+        let Some((span, label)) = places.next() else { return };
+        let mut diagnostic = Diagnostic::error(span, format!("these steps wait for each other: {}", words.join(" → ")))
+            .label(label)
+            .help("a step runs when everything it reads is fresh: break the circle, perhaps with a table of its own");
+        diagnostic.related = places.collect();
+        self.push(diagnostic);
+    }
+
+    /// Warns of what nothing uses.
+    fn unused(&mut self, reads: &[(StepId, Vec<Id<Table>>)], api: Option<&crate::lake::Api>) {
+        let b = self.blueprint;
+        // Only called when nothing else was found, so every table and step has been understood.
+        let mut used: BTreeSet<usize> =
+            reads.iter().flat_map(|(_, tables)| tables).map(|table| table.index()).collect();
+        used.extend(self.writers.keys().map(|table| table.index()));
+        let tables = &self.names.sections[Section::Tables as usize].1;
+        let named = b.functions.0.iter().filter_map(|(_, spec)| spec.as_ref()).flat_map(|spec| &spec.reads);
+        used.extend(named.filter_map(|name| tables.get(name.as_str())));
+        for (at, (name, _)) in b.tables.0.iter().enumerate() {
+            if !used.contains(&at) {
+                let message = format!("nothing reads or writes the table `{}`", name.value);
+                self.push(
+                    Diagnostic::warning(name.span, message).help("let a crawler or a step read it, or remove it"),
+                );
+            }
+        }
+        let called: BTreeSet<usize> =
+            api.iter().flat_map(|api| &api.routes).map(|route| route.function.index()).collect();
+        for (at, (name, _)) in b.functions.0.iter().enumerate() {
+            if !called.contains(&at) {
+                let message = format!("nothing calls the function `{}`", name.value);
+                self.push(Diagnostic::warning(name.span, message).help("give it a route in `api`, or remove it"));
+            }
+        }
+    }
+
+    // ── what the kinds use ──
+
+    /// Notes an error.
+    pub(crate) fn error(&mut self, span: Span, message: impl Into<String>) -> Noted<'_> {
+        self.decoder.error(span, message)
+    }
+
+    /// Notes a diagnostic.
+    pub(crate) fn push(&mut self, diagnostic: Diagnostic) -> Noted<'_> {
+        self.decoder.push(diagnostic)
+    }
+
+    /// How much has been noted.
+    pub(crate) fn errors(&self) -> usize {
+        self.decoder.diagnostics.len()
+    }
+
+    /// Reads a node whose type depends on something that only checking knows.
+    pub(crate) fn decode<T: Decode>(&mut self, node: &Node) -> Option<T> {
+        T::decode(node, &mut self.decoder)
+    }
+
+    /// Checks the spelling of a name that becomes part of AWS names, SQL and variables.
+    pub(crate) fn name(&mut self, name: &Spanned<String>, noun: &str) -> Option<()> {
+        let fits = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+            && name.chars().next().is_some_and(|c| c.is_ascii_lowercase())
+            && name.len() <= 40;
+        if fits {
+            return Some(());
+        }
+        let lower: String = name
+            .chars()
+            .take(40)
+            .map(|c| if c.is_ascii_alphanumeric() { c.to_ascii_lowercase() } else { '_' })
+            .collect();
+        let lower = lower.trim_matches('_');
+        let help = if lower.chars().next().is_some_and(|c| c.is_ascii_lowercase()) {
+            format!("lower-case letters, digits and `_`, at most 40: `{lower}`?")
+        } else {
+            "lower-case letters, digits and `_`, at most 40, beginning with a letter".into()
+        };
+        self.error(name.span, format!("`{}` cannot be the name of {noun}", name.value)).help(help);
+        None
+    }
+
+    fn resolve(&mut self, section: Section, name: &Spanned<String>) -> Option<usize> {
+        let (kind, names) = &self.names.sections[section as usize];
+        if let Some(at) = names.get(name.as_str()) {
+            return Some(*at);
+        }
+        let elsewhere = self.names.sections.iter().find(|(_, names)| names.contains_key(name.as_str()));
+        let diagnostic = match elsewhere {
+            Some((other, _)) => {
+                let mut diagnostic = Diagnostic::error(
+                    name.span,
+                    format!("`{}` is {}, not {}", name.value, article(other), article(kind)),
+                );
+                diagnostic.help = nearest(name, names.keys().copied()).map(|found| format!("did you mean `{found}`?"));
+                diagnostic
+            }
+            None => {
+                let mut candidates: Vec<&str> = names.keys().copied().collect();
+                candidates.sort_unstable();
+                let help = did_you_mean(name, candidates.iter().copied())
+                    .or_else(|| candidates.is_empty().then(|| format!("the blueprint has no {}", plural(kind))));
+                Diagnostic::error(name.span, format!("no {kind} named `{}`", name.value))
+                    .label(format!("not {}", article(kind)))
+                    .maybe_help(help)
+            }
+        };
+        self.push(diagnostic);
+        None
+    }
+
+    /// The zone of that name.
+    pub(crate) fn zone(&mut self, name: &Spanned<String>) -> Option<Id<Zone>> {
+        self.resolve(Section::Zones, name).map(Id::new)
+    }
+
+    /// The table of that name.
+    pub(crate) fn table(&mut self, name: &Spanned<String>) -> Option<Id<Table>> {
+        self.resolve(Section::Tables, name).map(Id::new)
+    }
+
+    /// The tables of those names; every unknown one is noted.
+    pub(crate) fn tables(&mut self, names: &[Spanned<String>]) -> Option<Vec<Id<Table>>> {
+        let ids: Vec<Option<Id<Table>>> = names.iter().map(|name| self.table(name)).collect();
+        ids.into_iter().collect()
+    }
+
+    /// The position of a table, without a word when there is none.
+    pub(crate) fn find_table(&self, name: &str) -> Option<Id<Table>> {
+        self.names.sections[Section::Tables as usize].1.get(name).map(|at| Id::new(*at))
+    }
+
+    /// The names of all tables.
+    pub(crate) fn table_names(&self) -> Vec<&'a str> {
+        self.blueprint.tables.0.iter().map(|(name, _)| name.as_str()).collect()
+    }
+
+    /// The names of a table's columns and partitions as written, even when a type among them is wrong.
+    pub(crate) fn column_names(&self, table: Id<Table>) -> Option<Vec<String>> {
+        let spec = self.blueprint.tables.0.get(table.index())?.1.as_ref()?;
+        Some(spec.columns.0.iter().chain(&spec.partitions.0).map(|(name, _)| name.value.clone()).collect())
+    }
+
+    /// The model of that name.
+    pub(crate) fn model(&mut self, name: &Spanned<String>) -> Option<Id<Model>> {
+        self.resolve(Section::Models, name).map(Id::new)
+    }
+
+    /// The function of that name.
+    pub(crate) fn function(&mut self, name: &Spanned<String>) -> Option<Id<Function>> {
+        self.resolve(Section::Functions, name).map(Id::new)
+    }
+
+    /// The step of that name, whatever its kind.
+    pub(crate) fn step(&mut self, name: &Spanned<String>) -> Option<StepId> {
+        let at = |section: Section| self.names.sections[section as usize].1.get(name.as_str()).copied();
+        let found = (at(Section::Crawlers).map(|at| StepId::Crawler(Id::new(at))))
+            .or_else(|| at(Section::Queries).map(|at| StepId::Query(Id::new(at))))
+            .or_else(|| at(Section::Recipes).map(|at| StepId::Recipe(Id::new(at))))
+            .or_else(|| at(Section::Jobs).map(|at| StepId::Job(Id::new(at))))
+            .or_else(|| at(Section::Models).map(|at| StepId::Model(Id::new(at))));
+        if found.is_none() {
+            let steps = [Section::Crawlers, Section::Queries, Section::Recipes, Section::Jobs, Section::Models];
+            let mut names: Vec<&str> =
+                steps.iter().flat_map(|section| self.names.sections[*section as usize].1.keys().copied()).collect();
+            names.sort_unstable();
+            let help = did_you_mean(name, names);
+            self.push(Diagnostic::error(name.span, format!("no step named `{}`", name.value)).maybe_help(help));
+        }
+        found
+    }
+
+    /// The name of a step, from the blueprint.
+    pub(crate) fn step_name(&self, step: StepId) -> &'a str {
+        let b = self.blueprint;
+        match step {
+            StepId::Crawler(id) => &b.crawlers.0[id.index()].0,
+            StepId::Query(id) => &b.queries.0[id.index()].0,
+            StepId::Recipe(id) => &b.recipes.0[id.index()].0,
+            StepId::Job(id) => &b.jobs.0[id.index()].0,
+            StepId::Model(id) => &b.models.0[id.index()].0,
+        }
+    }
+
+    fn relative(&mut self, written: &Spanned<String>) -> Option<PathBuf> {
+        let path = Path::new(&written.value);
+        let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
+        let plain = !written.chars().any(|c| c.is_control() || c == '\\');
+        if written.is_empty() || !inside || !plain {
+            self.error(written.span, format!("`{}` does not stay inside the project", printable(written)))
+                .help("write a path relative to the project's folder, with `/` and without `..`");
+            return None;
+        }
+        Some(path.components().filter(|part| !matches!(part, Component::CurDir)).collect())
+    }
+
+    fn existing(&mut self, written: &Spanned<String>, wanted: &[FileKind]) -> Option<PathBuf> {
+        let path = self.relative(written)?;
+        let noun = if wanted == [FileKind::Directory] { "folder" } else { "file" };
+        match self.files.kind(&path) {
+            Some(kind) if wanted.contains(&kind) => Some(path),
+            Some(FileKind::Outside) => {
+                self.error(written.span, format!("`{}` is a link that leaves the project", written.value));
+                None
+            }
+            Some(kind) => {
+                let found = if kind == FileKind::Directory { "a folder" } else { "a file" };
+                self.error(written.span, format!("`{}` is {found}, not a {noun}", written.value));
+                None
+            }
+            None => {
+                let parent = path.parent().unwrap_or(Path::new(""));
+                let names = self.files.list(parent);
+                let last = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+                let help = nearest(last, names.iter().map(String::as_str))
+                    .map(|found| format!("did you mean `{}`?", parent.join(found).display()))
+                    .unwrap_or_else(|| "paths start from the project's folder".into());
+                self.error(written.span, format!("there is no {noun} `{}`", written.value)).help(help);
+                None
+            }
+        }
+    }
+
+    /// A file of the project.
+    pub(crate) fn file(&mut self, written: &Spanned<String>) -> Option<PathBuf> {
+        self.existing(written, &[FileKind::File])
+    }
+
+    /// A folder of the project.
+    pub(crate) fn directory(&mut self, written: &Spanned<String>) -> Option<PathBuf> {
+        self.existing(written, &[FileKind::Directory])
+    }
+
+    /// A Python module or package of the project.
+    pub(crate) fn module(&mut self, written: &Spanned<String>) -> Option<PathBuf> {
+        self.existing(written, &[FileKind::File, FileKind::Directory])
+    }
+
+    /// A file that must lie in a folder named in the blueprint.
+    pub(crate) fn file_in(&mut self, directory: &Spanned<String>, file: &str) {
+        let path = Path::new(&directory.value).join(file);
+        if self.files.kind(&path) != Some(FileKind::File) {
+            self.error(directory.span, format!("there is no file `{}`", path.display()));
+        }
+    }
+
+    /// The bare name of a file.
+    pub(crate) fn file_name(&mut self, written: &Spanned<String>) -> Option<String> {
+        let plain = !written.is_empty()
+            && !written.starts_with('.')
+            && !written.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | ':'));
+        if !plain {
+            self.error(written.span, format!("`{}` is not the bare name of a file", printable(written)));
+        }
+        plain.then(|| written.value.clone())
+    }
+}
+
+/// Notes every name that stands twice in a list.
+pub(crate) fn unique(names: &[Spanned<String>], cx: &mut Check<'_>) {
+    let mut seen: HashMap<&str, Span> = HashMap::new();
+    for name in names {
+        if let Some(first) = seen.insert(name, name.span) {
+            cx.push(
+                Diagnostic::error(name.span, format!("`{}` stands twice in the list", name.value))
+                    .related(first, "first here"),
+            );
+        }
+    }
+}
+
+fn printable(text: &str) -> String {
+    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+}
+
+fn article(kind: &str) -> String {
+    format!("a {kind}")
+}
+
+fn plural(kind: &str) -> String {
+    match kind {
+        "query" => "queries".into(),
+        other => format!("{other}s"),
+    }
+}
+
+fn arena<K>(items: Vec<Option<K>>) -> Option<Arena<K>> {
+    items.into_iter().collect::<Option<Vec<K>>>().map(Arena::new)
+}
+
+/// What each understood step reads.
+fn reads(
+    crawlers: &[Option<Crawler>],
+    queries: &[Option<Query>],
+    recipes: &[Option<Recipe>],
+    jobs: &[Option<Job>],
+    models: &[Option<Model>],
+) -> Vec<(StepId, Vec<Id<Table>>)> {
+    fn each<'k, K: 'k>(
+        items: &'k [Option<K>],
+        step: impl Fn(Id<K>) -> StepId + 'k,
+        reads: impl Fn(&'k K) -> Vec<Id<Table>> + 'k,
+    ) -> impl Iterator<Item = (StepId, Vec<Id<Table>>)> + 'k {
+        let some = items.iter().enumerate().filter_map(|(at, item)| item.as_ref().map(|item| (at, item)));
+        some.map(move |(at, item)| (step(Id::new(at)), reads(item)))
+    }
+    each(crawlers, StepId::Crawler, |crawler| crawler.reads.clone())
+        .chain(each(queries, StepId::Query, |query| query.reads.clone()))
+        .chain(each(recipes, StepId::Recipe, |recipe| vec![recipe.reads]))
+        .chain(each(jobs, StepId::Job, |job| job.reads.clone()))
+        .chain(each(models, StepId::Model, |model| model.reads.iter().map(|(_, table)| *table).collect()))
+        .collect()
+}

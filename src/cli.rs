@@ -1,0 +1,245 @@
+//! The command line. The comments here are the help texts.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+/// One YAML blueprint becomes a data lake with machine learning on AWS, and runs on this machine.
+#[derive(Debug, Parser)]
+#[command(name = "lakegen", version, arg_required_else_help = true, propagate_version = true, after_help = EXIT_CODES)]
+pub struct Cli {
+    /// What every command understands.
+    #[command(flatten)]
+    pub global: Global,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+const EXIT_CODES: &str = "\
+Exit codes:
+  0    done
+  1    the blueprint has errors
+  2    the command line is wrong
+  3    the world said no: a file, Python, the network, AWS
+  4    a step of the pipeline failed, or a model was refused
+  130  interrupted";
+
+/// What every command understands.
+#[derive(Debug, Clone, Args)]
+pub struct Global {
+    /// The blueprint; by default the only file in `blueprints/`
+    #[arg(long, short, global = true, value_name = "FILE", env = "LAKEGEN_BLUEPRINT")]
+    pub blueprint: Option<PathBuf>,
+    /// Results for people or for machines
+    #[arg(long, global = true, value_name = "FORM", default_value = "text")]
+    pub output: Output,
+    /// No progress, only results and errors
+    #[arg(long, short, global = true)]
+    pub quiet: bool,
+}
+
+/// The form of results.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    /// For people.
+    Text,
+    /// For machines.
+    Json,
+}
+
+/// What to do.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Write a new project from a built-in starter
+    Init(Init),
+    /// Show every error and warning in the blueprint
+    Check,
+    /// Write templates, assets and a manifest
+    Synth(Synth),
+    /// Write made-up customers of the Instacart shop as six CSV files
+    Sample(Sample),
+    /// Run the pipeline: all of it, or some steps and what depends on them
+    Run(Run),
+    /// Ask the lake in SQL
+    Query(Query),
+    /// Serve the API on this machine
+    Serve(Serve),
+    /// Call the API once
+    Call(Call),
+    /// Draw the lake: from raw files to routes
+    Graph(Graph),
+    /// Write shell completions
+    Completions(Completions),
+}
+
+/// Arguments of `init`.
+#[derive(Debug, Args)]
+pub struct Init {
+    /// The folder to write into; it must not hold a project yet
+    #[arg(default_value = ".")]
+    pub directory: PathBuf,
+    /// Which starter
+    #[arg(long, default_value = "minimal")]
+    pub from: Starter,
+    /// The lake's name; by default the folder's
+    #[arg(long)]
+    pub name: Option<String>,
+}
+
+/// A built-in starter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum Starter {
+    /// Two tables, a query and a job.
+    Minimal,
+    /// The whole Instacart lake.
+    Instacart,
+}
+
+/// Arguments of `synth`.
+#[derive(Debug, Args)]
+pub struct Synth {
+    /// The environment; by default every declared one
+    #[arg(long, short)]
+    pub env: Option<String>,
+    /// The folder to write into; each environment gets a folder in it
+    #[arg(long, short, default_value = "lakegen-out", value_name = "DIR")]
+    pub out: PathBuf,
+    /// The form of the templates
+    #[arg(long, default_value = "yaml")]
+    pub format: TemplateFormat,
+}
+
+/// The form of templates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum TemplateFormat {
+    /// YAML, as CloudFormation reads it.
+    Yaml,
+    /// JSON.
+    Json,
+}
+
+/// Arguments of `sample`.
+#[derive(Debug, Args)]
+pub struct Sample {
+    /// How many customers, 1 to 206209
+    #[arg(long, default_value_t = 2_000)]
+    pub users: u32,
+    /// The same seed makes the same customers
+    #[arg(long, default_value_t = 2_017)]
+    pub seed: u64,
+    /// The folder to write into
+    #[arg(long, short, value_name = "DIR")]
+    pub out: PathBuf,
+}
+
+/// Arguments of `run`.
+#[derive(Debug, Args)]
+pub struct Run {
+    /// Where to run: `local`
+    #[arg(long, short)]
+    pub env: String,
+    /// Steps to begin with; what depends on them follows
+    pub steps: Vec<String>,
+    /// A folder with the raw tables' files
+    #[arg(long, value_name = "DIR", conflicts_with = "users")]
+    pub data: Option<PathBuf>,
+    /// How many customers the sample has
+    #[arg(long, value_name = "N")]
+    pub users: Option<u32>,
+    /// Run steps again that nothing has changed for
+    #[arg(long)]
+    pub force: bool,
+}
+
+/// Arguments of `query`.
+#[derive(Debug, Args)]
+pub struct Query {
+    /// Where to ask: `local`
+    #[arg(long, short)]
+    pub env: String,
+    /// One `select`, in Athena's dialect
+    pub sql: String,
+    /// At most so many rows
+    #[arg(long, default_value_t = 1_000)]
+    pub limit: u32,
+    /// The form of the rows
+    #[arg(long, default_value = "table")]
+    pub format: RowFormat,
+}
+
+/// The form of rows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum RowFormat {
+    /// A table for people.
+    Table,
+    /// Comma-separated values with a header.
+    Csv,
+    /// A JSON array of objects.
+    Json,
+}
+
+/// Arguments of `serve`.
+#[derive(Debug, Args)]
+pub struct Serve {
+    /// The port; 0 takes a free one
+    #[arg(long, default_value_t = 8_787)]
+    pub port: u16,
+    /// Show what the functions write to their logs
+    #[arg(long, short)]
+    pub verbose: bool,
+}
+
+/// Arguments of `call`.
+#[derive(Debug, Args)]
+pub struct Call {
+    /// Where to call: `local`
+    #[arg(long, short)]
+    pub env: String,
+    /// Method and path, like `GET /users/42/buy-again?limit=5`
+    pub request: String,
+    /// The body, for methods that have one
+    #[arg(long, short)]
+    pub data: Option<String>,
+}
+
+/// Arguments of `graph`.
+#[derive(Debug, Args)]
+pub struct Graph {
+    /// The form of the picture
+    #[arg(long, default_value = "mermaid")]
+    pub format: GraphFormat,
+    /// What to draw
+    #[arg(long, default_value = "lineage")]
+    pub view: GraphView,
+    /// The file to write; standard output by default
+    #[arg(long, short, value_name = "FILE")]
+    pub out: Option<PathBuf>,
+}
+
+/// What a picture shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphView {
+    /// What everything is made from, from raw files to routes.
+    Lineage,
+    /// Tables, keys and references.
+    Model,
+}
+
+/// The form of a picture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphFormat {
+    /// Scalable Vector Graphics.
+    Svg,
+    /// Mermaid, which GitHub draws.
+    Mermaid,
+    /// Graphviz.
+    Dot,
+}
+
+/// Arguments of `completions`.
+#[derive(Debug, Args)]
+pub struct Completions {
+    /// The shell
+    pub shell: clap_complete::Shell,
+}

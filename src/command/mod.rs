@@ -1,0 +1,64 @@
+//! One thin file for each command.
+
+mod call;
+mod check;
+mod completions;
+mod graph;
+mod local;
+mod query;
+mod run;
+mod sample;
+mod serve;
+mod synth;
+
+use std::path::Path;
+
+use crate::cli::{Cli, Command, Global, Output};
+use crate::console::Console;
+use crate::failure::{Exit, Failure};
+use crate::lake::Lake;
+use crate::project::Project;
+
+/// Runs a command; what it has to say goes to its console.
+pub fn run(cli: &Cli) -> Exit {
+    let console = Console::new(cli.global.quiet, cli.global.output == Output::Json);
+    let context = Context { global: &cli.global, console };
+    let result = match &cli.command {
+        Command::Check => check::run(&context),
+        Command::Sample(args) => sample::run(args, &context),
+        Command::Graph(args) => graph::run(args, &context),
+        Command::Completions(args) => completions::run(args, &context),
+        Command::Synth(args) => synth::run(args, &context),
+        Command::Run(args) => run::run(args, &context),
+        Command::Query(args) => query::run(args, &context),
+        Command::Serve(args) => serve::run(args, &context),
+        Command::Call(args) => call::run(args, &context),
+        Command::Init(_) => Ok(()),
+    };
+    match result {
+        Ok(()) => Exit::Done,
+        Err(failure) => {
+            console.failure(&failure);
+            failure.exit
+        }
+    }
+}
+
+/// What every command works with.
+struct Context<'a> {
+    global: &'a Global,
+    console: Console,
+}
+
+impl Context<'_> {
+    fn project(&self) -> Result<Project, Failure> {
+        Ok(Project::open(self.global.blueprint.as_deref(), Path::new("."))?)
+    }
+
+    /// The checked lake; what is wrong with it is shown.
+    fn lake(&self) -> Result<Lake, Failure> {
+        let (lake, diagnostics) = self.project()?.check();
+        self.console.diagnostics(&diagnostics);
+        lake.ok_or_else(|| Failure::shown(Exit::Blueprint))
+    }
+}

@@ -1,0 +1,16 @@
+//! The kinds of things that a blueprint can hold, one file each: what is written, what it means, how it is checked.
+//!
+//! Adding a kind: ARCHITECTURE.md has the recipe.
+
+pub mod api;
+pub mod crawler;
+pub mod environment;
+pub mod function;
+pub mod job;
+pub mod model;
+pub mod pipeline;
+pub mod query;
+pub mod recipe;
+pub mod sample;
+pub mod table;
+pub mod zone;

@@ -1,0 +1,296 @@
+//! A model: SageMaker training in script mode, a gate, and an endpoint.
+
+use std::path::PathBuf;
+
+use crate::check::Check;
+use crate::decode::{Decode, Decoder, Named, Scalar, alternatives, quantity, section};
+use crate::diagnostic::Diagnostic;
+use crate::kind::job::Minutes;
+use crate::lake::{Id, Table};
+use crate::source::{Node, Spanned};
+
+section! {
+    /// A model, trained by SageMaker's XGBoost container.
+    "a model"
+    pub struct ModelSpec {
+        /// The folder with `train.py` and `inference.py`.
+        source: Spanned<String>,
+        /// What it learns from: a table for each channel.
+        reads: Named<Spanned<String>>,
+        /// The machine that trains, like `ml.m5.2xlarge`.
+        instance: Option<Spanned<String>>,
+        /// Each comes to `train.py` as `--<name> <value>`.
+        hyperparameters: Named<Scalar>,
+        /// What the metrics must be before a model is released.
+        accept: Named<GateSpec>,
+        /// Where it answers.
+        endpoint: Option<Spanned<EndpointSpec>>,
+        /// After how long training is stopped.
+        timeout: Option<Spanned<Minutes>>,
+    }
+}
+
+section! {
+    /// What one metric must be.
+    "a gate"
+    pub struct GateSpec {
+        /// At least this number.
+        at_least: Option<f64>,
+        /// At most this number.
+        at_most: Option<f64>,
+        /// More than these other metrics.
+        above: Vec<Spanned<String>>,
+        /// Less than these other metrics.
+        below: Vec<Spanned<String>>,
+    }
+}
+
+alternatives! {
+    /// How an endpoint runs.
+    "an endpoint"
+    pub enum EndpointSpec {
+        /// By the request.
+        Serverless(ServerlessSpec) = "serverless",
+        /// On machines of its own.
+        Instances(InstancesSpec) = "instances",
+    }
+}
+
+section! {
+    /// A serverless endpoint.
+    "a serverless endpoint"
+    pub struct ServerlessSpec {
+        /// 1 to 6 GB.
+        memory: Option<Spanned<Megabytes>>,
+        /// Requests at a time, 1 to 200.
+        concurrency: Option<Spanned<u32>>,
+    }
+}
+
+section! {
+    /// An endpoint on machines.
+    "an endpoint on instances"
+    pub struct InstancesSpec {
+        /// Like `ml.m5.large`.
+        ty as "type": Spanned<String>,
+        /// How many.
+        count: Option<Spanned<u32>>,
+    }
+}
+
+/// An amount of memory in whole megabytes (MiB).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Megabytes(pub u32);
+
+impl Decode for Megabytes {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        quantity(node, &[("MB", 1), ("GB", 1_024)], "2 GB", decoder)
+            .map(|megabytes| Self(u32::try_from(megabytes).unwrap_or(u32::MAX)))
+    }
+}
+
+/// A model.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Model {
+    /// The name.
+    pub name: String,
+    /// The folder with `train.py` and `inference.py`, relative to the project.
+    pub source: PathBuf,
+    /// Channel and table, in order.
+    pub reads: Vec<(String, Id<Table>)>,
+    /// The machine that trains.
+    pub instance: String,
+    /// Names and values, in order.
+    pub hyperparameters: Vec<(String, String)>,
+    /// What must hold before a model is released.
+    pub accept: Vec<Gate>,
+    /// Where it answers; none when nothing asks it.
+    pub endpoint: Option<Endpoint>,
+    /// After how many minutes training is stopped.
+    pub timeout_minutes: u32,
+}
+
+/// What one metric must be.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Gate {
+    /// The metric, as `train.py` reports it.
+    pub metric: String,
+    /// At least this.
+    pub at_least: Option<f64>,
+    /// At most this.
+    pub at_most: Option<f64>,
+    /// More than each of these metrics.
+    pub above: Vec<String>,
+    /// Less than each of these metrics.
+    pub below: Vec<String>,
+}
+
+/// How an endpoint runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Endpoint {
+    /// By the request.
+    Serverless {
+        /// In MiB: 1,024 to 6,144 in steps of 1,024.
+        memory_mb: u32,
+        /// Requests at a time.
+        concurrency: u32,
+    },
+    /// On machines of its own.
+    Instances {
+        /// Their type.
+        instance: String,
+        /// How many.
+        count: u32,
+    },
+}
+
+impl ModelSpec {
+    pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Model> {
+        let source = cx.directory(&self.source);
+        if source.is_some() {
+            for file in ["train.py", "inference.py"] {
+                cx.file_in(&self.source, file);
+            }
+        }
+        if self.reads.0.is_empty() {
+            cx.error(name.span, format!("the model `{}` learns from nothing", name.value))
+                .help("name its channels: `reads: { train: training_table }`");
+        }
+        let reads: Vec<Option<(String, Id<Table>)>> = self
+            .reads
+            .0
+            .iter()
+            .map(|(channel, table)| {
+                let named = cx.name(channel, "a channel");
+                let table = table.as_ref()?;
+                let id = cx.table(table)?;
+                cx.refuse_dynamodb(table, id, "a model");
+                named.map(|()| (channel.value.clone(), id))
+            })
+            .collect();
+        let instance = instance(self.instance.as_ref(), "ml.m5.xlarge", cx);
+        if let Some(timeout) = &self.timeout
+            && !(1..=40_320).contains(&timeout.value.0)
+        {
+            cx.error(timeout.span, "training runs 1 minute to 28 days");
+        }
+        let hyperparameters = self.hyperparameters(cx);
+        let accept = self.gates(cx);
+        let endpoint = self.endpoint.as_ref().map(|endpoint| endpoint.check(cx));
+        Some(Model {
+            name: name.value.clone(),
+            source: source?,
+            reads: reads.into_iter().collect::<Option<_>>()?,
+            instance: instance?,
+            hyperparameters,
+            accept,
+            endpoint,
+            timeout_minutes: self.timeout.as_ref().map_or(60, |timeout| timeout.value.0),
+        })
+    }
+
+    fn hyperparameters(&self, cx: &mut Check<'_>) -> Vec<(String, String)> {
+        let mut out = Vec::new();
+        for (key, value) in &self.hyperparameters.0 {
+            if key.starts_with("sagemaker_") {
+                cx.error(key.span, "hyperparameters that begin with `sagemaker_` belong to SageMaker")
+                    .help("rename it");
+            }
+            if cx.name(key, "a hyperparameter").is_some()
+                && let Some(Scalar(value)) = value
+            {
+                out.push((key.value.clone(), value.clone()));
+            }
+        }
+        out
+    }
+
+    fn gates(&self, cx: &mut Check<'_>) -> Vec<Gate> {
+        let mut gates = Vec::new();
+        for (metric, gate) in &self.accept.0 {
+            metric_name(metric, cx);
+            let Some(gate) = gate else { continue };
+            for other in gate.above.iter().chain(&gate.below) {
+                metric_name(other, cx);
+                if other.value == metric.value {
+                    cx.error(other.span, format!("`{}` is compared with itself", other.value));
+                }
+            }
+            if gate.at_least.is_none() && gate.at_most.is_none() && gate.above.is_empty() && gate.below.is_empty() {
+                cx.error(metric.span, format!("nothing is asked of `{}`", metric.value))
+                    .help("add `at_least`, `at_most`, `above` or `below`");
+            }
+            let names = |written: &[Spanned<String>]| written.iter().map(|name| name.value.clone()).collect();
+            gates.push(Gate {
+                metric: metric.value.clone(),
+                at_least: gate.at_least,
+                at_most: gate.at_most,
+                above: names(&gate.above),
+                below: names(&gate.below),
+            });
+        }
+        gates
+    }
+}
+
+/// A metric's name goes into a regular expression and into CloudWatch.
+fn metric_name(name: &Spanned<String>, cx: &mut Check<'_>) {
+    let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, ':' | '@' | '_' | '-' | '.');
+    if name.is_empty() || name.len() > 255 || !name.chars().all(plain) {
+        cx.push(
+            Diagnostic::error(name.span, format!("`{}` is not the name of a metric", name.value))
+                .help("letters, digits and `:@_-.`, like `validation:ndcg@10`"),
+        );
+    }
+}
+
+fn instance(written: Option<&Spanned<String>>, default: &str, cx: &mut Check<'_>) -> Option<String> {
+    let Some(written) = written else { return Some(default.to_owned()) };
+    let mut parts = written.split('.');
+    let shape = (parts.next(), parts.next(), parts.next(), parts.next());
+    let word =
+        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
+    match shape {
+        (Some("ml"), Some(family), Some(size), None) if word(family) && word(size) => Some(written.value.clone()),
+        _ => {
+            cx.error(written.span, format!("`{}` is not a SageMaker instance type", written.value))
+                .help("write it like `ml.m5.xlarge`");
+            None
+        }
+    }
+}
+
+impl Spanned<EndpointSpec> {
+    fn check(&self, cx: &mut Check<'_>) -> Endpoint {
+        match &self.value {
+            EndpointSpec::Serverless(ServerlessSpec { memory, concurrency }) => {
+                if let Some(memory) = memory
+                    && !(memory.value.0 % 1_024 == 0 && (1_024..=6_144).contains(&memory.value.0))
+                {
+                    cx.error(memory.span, "a serverless endpoint has 1 to 6 GB, in whole gigabytes");
+                }
+                if let Some(concurrency) = concurrency
+                    && !(1..=200).contains(&concurrency.value)
+                {
+                    cx.error(concurrency.span, "a serverless endpoint takes 1 to 200 requests at a time");
+                }
+                Endpoint::Serverless {
+                    memory_mb: memory.as_ref().map_or(2_048, |memory| memory.value.0),
+                    concurrency: concurrency.as_ref().map_or(5, |concurrency| concurrency.value),
+                }
+            }
+            EndpointSpec::Instances(InstancesSpec { ty, count }) => {
+                let checked = instance(Some(ty), "", cx);
+                if let Some(count) = count
+                    && count.value == 0
+                {
+                    cx.error(count.span, "an endpoint has at least one instance");
+                }
+                Endpoint::Instances {
+                    instance: checked.unwrap_or_default(),
+                    count: count.as_ref().map_or(1, |count| count.value),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,111 @@
+//! A pipeline: what starts which steps.
+
+use crate::check::Check;
+use crate::cron;
+use crate::decode::{Decode, Decoder, alternatives, section};
+use crate::lake::{Id, StepId, Table};
+use crate::source::{Node, Spanned, Value};
+
+section! {
+    /// What starts which steps.
+    "a pipeline"
+    pub struct PipelineSpec {
+        /// What starts it.
+        start: Spanned<StartSpec>,
+        /// `all`, or some steps; what depends on them follows.
+        steps: Option<StepsSpec>,
+    }
+}
+
+alternatives! {
+    /// What starts a pipeline.
+    "a start"
+    pub enum StartSpec {
+        /// A clock: `cron(…)` or `rate(…)`, in UTC.
+        Schedule(Spanned<String>) = "schedule",
+        /// A file that arrives in this table.
+        Upload(Spanned<String>) = "upload",
+        /// Only a person.
+        Manual = "manual",
+    }
+}
+
+/// `all`, or a list of names.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepsSpec {
+    /// Every step.
+    All,
+    /// These, and what depends on them.
+    Some(Vec<Spanned<String>>),
+}
+
+impl Decode for StepsSpec {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        if node.value == Value::String("all".into()) {
+            return Some(Self::All);
+        }
+        Vec::decode(node, decoder).map(Self::Some)
+    }
+}
+
+/// A pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pipeline {
+    /// The name.
+    pub name: String,
+    /// What starts it.
+    pub start: Start,
+    /// The steps that it starts with, in the order of the lake.
+    pub steps: Vec<StepId>,
+}
+
+/// What starts a pipeline.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Start {
+    /// EventBridge's `cron(…)` or `rate(…)`.
+    Schedule(String),
+    /// A file that arrives in this table.
+    Upload(Id<Table>),
+    /// Only a person.
+    Manual,
+}
+
+impl PipelineSpec {
+    /// `order` holds every step, in an order in which they can run.
+    pub(crate) fn check(&self, name: &Spanned<String>, order: &[StepId], cx: &mut Check<'_>) -> Option<Pipeline> {
+        let start = match &self.start.value {
+            StartSpec::Manual => Some(Start::Manual),
+            StartSpec::Schedule(written) => {
+                if let Err(mistake) = cron::check(written) {
+                    cx.error(written.span, mistake.message).help(mistake.help);
+                }
+                Some(Start::Schedule(written.value.clone()))
+            }
+            StartSpec::Upload(written) => {
+                let id = cx.table(written);
+                if let Some(id) = id {
+                    cx.refuse_dynamodb(written, id, "an upload");
+                    if let Some(writer) = cx.writers.get(&id) {
+                        let (writer, span) = (cx.step_name(writer.0), writer.1);
+                        let message = format!(
+                            "`{}` is written by `{writer}`: a pipeline that it starts would start itself",
+                            written.value
+                        );
+                        cx.error(written.span, message)
+                            .help("name a table whose files arrive from outside")
+                            .related(span, "written here");
+                    }
+                }
+                id.map(Start::Upload)
+            }
+        };
+        let steps = match &self.steps {
+            None | Some(StepsSpec::All) => Some(order.to_vec()),
+            Some(StepsSpec::Some(names)) => {
+                let steps: Vec<Option<StepId>> = names.iter().map(|name| cx.step(name)).collect();
+                steps.into_iter().collect::<Option<Vec<_>>>()
+            }
+        };
+        Some(Pipeline { name: name.value.clone(), start: start?, steps: steps? })
+    }
+}

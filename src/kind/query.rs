@@ -1,0 +1,71 @@
+//! A query: Athena SQL that writes a table.
+
+use crate::check::Check;
+use crate::decode::section;
+use crate::lake::{Id, Table};
+use crate::source::{Source, Span, Spanned};
+use crate::sql;
+
+section! {
+    /// An Athena query that writes a table.
+    "a query"
+    pub struct QuerySpec {
+        /// The table that it writes.
+        writes: Spanned<String>,
+        /// One `select`; what it reads follows from it.
+        sql: Option<Spanned<String>>,
+        /// Instead of `sql`: a file that holds it.
+        file: Option<Spanned<String>>,
+    }
+}
+
+/// An Athena query that writes a table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Query {
+    /// The name.
+    pub name: String,
+    /// One `select`, in Athena's dialect.
+    pub sql: String,
+    /// The tables that it reads, in the order of the blueprint.
+    pub reads: Vec<Id<Table>>,
+    /// The table that it writes.
+    pub writes: Id<Table>,
+}
+
+impl QuerySpec {
+    pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Query> {
+        let writes = cx.table(&self.writes);
+        if let Some(id) = writes {
+            cx.refuse_dynamodb(&self.writes, id, "a query");
+        }
+        let text = match (&self.sql, &self.file) {
+            (Some(sql), None) => Some(sql.clone()),
+            (None, Some(file)) => {
+                let path = cx.file(file);
+                path.and_then(|path| match cx.files.read(&path) {
+                    Ok(text) => {
+                        let source = u32::try_from(cx.sources.len()).unwrap_or(u32::MAX);
+                        let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
+                        cx.sources.push(Source { name: path.display().to_string(), text: text.clone() });
+                        Some(Spanned::new(text, Span { source, start: 0, end }))
+                    }
+                    Err(error) => {
+                        cx.error(file.span, format!("`{}` cannot be read: {error}", file.value));
+                        None
+                    }
+                })
+            }
+            (Some(_), Some(file)) => {
+                cx.error(file.span, "a query has `sql` or `file`, not both").help("remove one");
+                None
+            }
+            (None, None) => {
+                cx.error(name.span, format!("the query `{}` has no SQL", name.value)).help("add `sql:` or `file:`");
+                None
+            }
+        };
+        let text = text?;
+        let reads = sql::check(&text, self, writes, cx);
+        Some(Query { name: name.value.clone(), sql: text.value, reads: reads?, writes: writes? })
+    }
+}

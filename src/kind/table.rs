@@ -1,0 +1,472 @@
+//! A table: columns, and where its rows lie.
+
+use std::fmt;
+use std::str::FromStr;
+
+use crate::check::Check;
+use crate::decode::{Attempt, Decode, Decoder, Named, alternatives, section};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::lake::{Crawler, Id, StepId, Zone};
+use crate::source::{Node, Spanned, Value};
+
+section! {
+    /// A table of the lake.
+    "a table"
+    pub struct TableSpec {
+        /// The zone that its files lie in.
+        zone: Option<Spanned<String>>,
+        /// The format of its files.
+        format: Option<Spanned<Attempt<FormatSpec>>>,
+        /// Instead of `zone` and `format`: a key-value table that functions look things up in.
+        dynamodb: Option<Spanned<DynamoDbSpec>>,
+        /// The name of its file where data arrives; the table's name and format by default.
+        file: Option<Spanned<String>>,
+        /// What a row holds.
+        columns: Named<ColumnSpec>,
+        /// Columns that are folders instead: `year=2017/`.
+        partitions: Named<ColumnSpec>,
+    }
+}
+
+alternatives! {
+    /// The format of a table's files.
+    "a format"
+    pub enum FormatSpec {
+        /// Text with a header line.
+        Csv(Option<CsvSpec>) = "csv",
+        /// One JSON object a line.
+        Json = "json",
+        /// Apache Parquet.
+        Parquet = "parquet",
+    }
+}
+
+section! {
+    /// How a CSV file is written.
+    "the csv format"
+    pub struct CsvSpec {
+        /// One character between fields; a comma by default.
+        delimiter: Option<Spanned<String>>,
+        /// The character around fields that hold a delimiter; none by default.
+        quote: Option<Spanned<String>>,
+    }
+}
+
+section! {
+    /// A key-value table.
+    "a dynamodb table"
+    pub struct DynamoDbSpec {
+        /// The column that items are looked up by.
+        key: Spanned<String>,
+    }
+}
+
+/// A column: its bare type, or a map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ColumnSpec {
+    ty: Spanned<String>,
+    primary_key: bool,
+    references: Option<Spanned<String>>,
+    comment: Option<String>,
+}
+
+section! {
+    /// A column in full.
+    "a column"
+    struct ColumnMap {
+        /// The type of its values, by Glue's name.
+        ty as "type": Spanned<String>,
+        /// It belongs to what tells rows apart.
+        primary_key: Option<bool>,
+        /// The `table.column` that its values come from.
+        references: Option<Spanned<String>>,
+        /// One sentence.
+        comment: Option<String>,
+    }
+}
+
+impl Decode for ColumnSpec {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        if let Value::String(ty) = &node.value {
+            let ty = Spanned::new(ty.clone(), node.span);
+            return Some(Self { ty, primary_key: false, references: None, comment: None });
+        }
+        let ColumnMap { ty, primary_key, references, comment } = ColumnMap::decode(node, decoder)?;
+        Some(Self { ty, primary_key: primary_key.unwrap_or(false), references, comment })
+    }
+}
+
+/// A table of the lake.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Table {
+    /// The name, also in the Glue catalog.
+    pub name: String,
+    /// Where its rows lie.
+    pub home: Home,
+    /// The name of its file in a folder of arriving data.
+    pub file: String,
+    /// What a row holds, partitions excluded.
+    pub columns: Vec<Column>,
+    /// What its folders hold.
+    pub partitions: Vec<Column>,
+    /// The step that writes it; none when data arrives from outside.
+    pub writer: Option<StepId>,
+    /// The crawler that catalogues it.
+    pub crawler: Option<Id<Crawler>>,
+}
+
+/// Where the rows of a table lie.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Home {
+    /// In files of an S3 zone, under the table's name.
+    Zone {
+        /// The bucket.
+        zone: Id<Zone>,
+        /// The files' format.
+        format: Format,
+    },
+    /// In DynamoDB.
+    DynamoDb {
+        /// The position of the partition key among the columns.
+        key: usize,
+    },
+}
+
+/// The format of a table's files.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Format {
+    /// Text with a header line.
+    Csv(Csv),
+    /// One JSON object a line.
+    Json,
+    /// Apache Parquet.
+    Parquet,
+}
+
+/// How a CSV file is written.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Csv {
+    /// Between fields.
+    pub delimiter: char,
+    /// Around fields; doubled inside them. A backslash is an ordinary character.
+    pub quote: Option<char>,
+}
+
+/// A column.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Column {
+    /// The name.
+    pub name: String,
+    /// The type of its values.
+    pub ty: ColumnType,
+    /// Whether it belongs to what tells rows apart.
+    pub primary_key: bool,
+    /// The table and column that its values come from.
+    pub references: Option<(Id<Table>, usize)>,
+    /// One sentence, or none.
+    pub comment: Option<String>,
+}
+
+/// The type of a column's values. `Display` and `FromStr` use the names of Glue, Athena and Hive.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum ColumnType {
+    /// Text.
+    String,
+    /// True or false.
+    Boolean,
+    /// 8 bits, signed.
+    TinyInt,
+    /// 16 bits, signed.
+    SmallInt,
+    /// 32 bits, signed.
+    Int,
+    /// 64 bits, signed.
+    BigInt,
+    /// IEEE 754, 32 bits.
+    Float,
+    /// IEEE 754, 64 bits.
+    Double,
+    /// Precision (1 to 38) and scale (0 to the precision).
+    Decimal(u8, u8),
+    /// A day.
+    Date,
+    /// A moment, without a zone.
+    Timestamp,
+    /// Bytes.
+    Binary,
+}
+
+impl ColumnType {
+    const SIMPLE: [(&'static str, Self); 11] = [
+        ("string", Self::String),
+        ("boolean", Self::Boolean),
+        ("tinyint", Self::TinyInt),
+        ("smallint", Self::SmallInt),
+        ("int", Self::Int),
+        ("bigint", Self::BigInt),
+        ("float", Self::Float),
+        ("double", Self::Double),
+        ("date", Self::Date),
+        ("timestamp", Self::Timestamp),
+        ("binary", Self::Binary),
+    ];
+
+    /// What people coming from other systems call the types.
+    const FOREIGN: [(&'static str, &'static str); 14] = [
+        ("text", "string"),
+        ("varchar", "string"),
+        ("str", "string"),
+        ("bool", "boolean"),
+        ("integer", "int"),
+        ("int32", "int"),
+        ("int64", "bigint"),
+        ("long", "bigint"),
+        ("short", "smallint"),
+        ("byte", "tinyint"),
+        ("real", "float"),
+        ("number", "double"),
+        ("datetime", "timestamp"),
+        ("bytes", "binary"),
+    ];
+}
+
+impl fmt::Display for ColumnType {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if let Self::Decimal(precision, scale) = self {
+            return write!(f, "decimal({precision},{scale})");
+        }
+        let name = Self::SIMPLE.iter().find(|(_, ty)| ty == self).map_or("string", |(name, _)| name);
+        f.write_str(name)
+    }
+}
+
+impl FromStr for ColumnType {
+    type Err = Option<String>;
+
+    /// # Errors
+    /// A suggestion, when there is one.
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        if let Some((_, ty)) = Self::SIMPLE.iter().find(|(name, _)| *name == text) {
+            return Ok(*ty);
+        }
+        if let Some(inner) = text.strip_prefix("decimal") {
+            let numbers = inner.trim().strip_prefix('(').and_then(|inner| inner.strip_suffix(')'));
+            let parsed = numbers.and_then(|numbers| {
+                let (precision, scale) = numbers.split_once(',')?;
+                Some((precision.trim().parse::<u8>().ok()?, scale.trim().parse::<u8>().ok()?))
+            });
+            return match parsed {
+                Some((precision @ 1..=38, scale)) if scale <= precision => Ok(Self::Decimal(precision, scale)),
+                _ => Err(Some("write it like `decimal(10,2)`; the precision is at most 38".into())),
+            };
+        }
+        let foreign = Self::FOREIGN.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
+        let lower = text.to_ascii_lowercase();
+        Err(match foreign {
+            Some((_, ours)) => Some(format!("Glue calls it `{ours}`")),
+            None => did_you_mean(&lower, Self::SIMPLE.iter().map(|(name, _)| *name)),
+        })
+    }
+}
+
+impl Table {
+    /// The column of that name, partitions included.
+    #[must_use]
+    pub fn column(&self, name: &str) -> Option<&Column> {
+        self.columns.iter().chain(&self.partitions).find(|column| column.name == name)
+    }
+
+    /// The columns that tell rows apart.
+    pub fn primary_key(&self) -> impl Iterator<Item = &Column> {
+        self.columns.iter().filter(|column| column.primary_key)
+    }
+}
+
+impl TableSpec {
+    /// The table without its references and writers, which need every other table first.
+    pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Table> {
+        let columns = columns(&self.columns, cx);
+        let partitions = columns_with(&self.partitions, "a partition", cx);
+        for (partition, _) in &self.partitions.0 {
+            if let Some((column, _)) = self.columns.0.iter().find(|(column, _)| column.value == partition.value) {
+                cx.push(
+                    Diagnostic::error(partition.span, format!("`{}` is a column already", partition.value))
+                        .related(column.span, "the column")
+                        .help("a partition is a folder, not a column of the files: name it in one place"),
+                );
+            }
+        }
+        if self.columns.0.is_empty() {
+            cx.error(name.span, format!("the table `{}` has no columns", name.value))
+                .help("declare them: `columns: { id: int }`");
+        }
+        let home = self.home(name, cx);
+        let file = self.file.as_ref().map(|file| cx.file_name(file));
+        let extension = match &home {
+            Some(Home::Zone { format: Format::Csv(_), .. }) => "csv",
+            Some(Home::Zone { format: Format::Parquet, .. }) => "parquet",
+            _ => "json",
+        };
+        Some(Table {
+            name: name.value.clone(),
+            home: home?,
+            file: file.unwrap_or_else(|| Some(format!("{}.{extension}", name.value)))?,
+            columns: columns?,
+            partitions: partitions?,
+            writer: None,
+            crawler: None,
+        })
+    }
+
+    fn home(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Home> {
+        match (&self.zone, &self.dynamodb) {
+            (Some(zone), None) => {
+                let zone = cx.zone(zone);
+                let format = match &self.format {
+                    Some(format) => format.check(cx),
+                    None => {
+                        cx.error(name.span, format!("the table `{}` needs a format", name.value))
+                            .help("add `format: csv`, `json` or `parquet`");
+                        None
+                    }
+                };
+                Some(Home::Zone { zone: zone?, format: format? })
+            }
+            (None, Some(dynamodb)) => {
+                if let Some(format) = &self.format {
+                    cx.error(format.span, "a key-value table has no files, so no format").help("remove `format`");
+                }
+                let names = self.columns.0.iter().map(|(column, _)| column.as_str());
+                let key = &dynamodb.key;
+                match self.columns.0.iter().position(|(column, _)| column.value == key.value) {
+                    Some(position) => {
+                        if let Some((_, Some(column))) = self.columns.0.get(position)
+                            && !matches!(
+                                column.ty.parse(),
+                                Ok(ColumnType::String | ColumnType::Int | ColumnType::BigInt)
+                            )
+                        {
+                            cx.error(column.ty.span, "a key is `string`, `int` or `bigint`");
+                        }
+                        Some(Home::DynamoDb { key: position })
+                    }
+                    None => {
+                        let help = did_you_mean(key, names);
+                        cx.push(
+                            Diagnostic::error(key.span, format!("no column named `{}` in `{}`", key.value, name.value))
+                                .maybe_help(help),
+                        );
+                        None
+                    }
+                }
+            }
+            (Some(zone), Some(dynamodb)) => {
+                cx.push(
+                    Diagnostic::error(dynamodb.span, "a table lies in a zone or in DynamoDB, not in both")
+                        .related(zone.span, "the zone"),
+                );
+                None
+            }
+            (None, None) => {
+                cx.error(name.span, format!("the table `{}` lies nowhere", name.value))
+                    .help("add `zone:` and `format:`, or `dynamodb: { key: … }`");
+                None
+            }
+        }
+    }
+
+    /// The references of each column, for when all tables are known.
+    pub(crate) fn check_references(&self, cx: &mut Check<'_>) -> Vec<Option<(Id<Table>, usize)>> {
+        let columns = self.columns.0.iter().filter_map(|(_, column)| column.as_ref());
+        columns.map(|column| reference(column, cx)).collect()
+    }
+}
+
+fn reference(column: &ColumnSpec, cx: &mut Check<'_>) -> Option<(Id<Table>, usize)> {
+    let written = column.references.as_ref()?;
+    let Some((table, name)) = written.split_once('.') else {
+        cx.error(written.span, format!("`{}` does not name a column", written.value))
+            .help("write `references: table.column`");
+        return None;
+    };
+    let id = cx.table(&Spanned::new(table.to_owned(), written.span))?;
+    let target = cx.tables.get(id.index())?.as_ref()?;
+    let Some(position) = target.columns.iter().position(|column| column.name == name) else {
+        let help = did_you_mean(name, target.columns.iter().map(|column| column.name.as_str()));
+        let message = format!("no column named `{name}` in `{table}`");
+        cx.push(Diagnostic::error(written.span, message).maybe_help(help));
+        return None;
+    };
+    let theirs = target.columns[position].ty;
+    if let Ok(ours) = column.ty.parse::<ColumnType>()
+        && ours != theirs
+    {
+        cx.error(written.span, format!("this column is `{ours}`, but `{}` is `{theirs}`", written.value))
+            .help("give both the same type");
+    }
+    Some((id, position))
+}
+
+fn columns(written: &Named<ColumnSpec>, cx: &mut Check<'_>) -> Option<Vec<Column>> {
+    columns_with(written, "a column", cx)
+}
+
+fn columns_with(written: &Named<ColumnSpec>, noun: &str, cx: &mut Check<'_>) -> Option<Vec<Column>> {
+    let columns: Vec<Option<Column>> = written
+        .0
+        .iter()
+        .map(|(name, column)| {
+            let named = cx.name(name, noun);
+            let column = column.as_ref()?;
+            let ty = match column.ty.parse::<ColumnType>() {
+                Ok(ty) => Some(ty),
+                Err(help) => {
+                    let help = help.unwrap_or_else(|| {
+                        let names: Vec<&str> = ColumnType::SIMPLE.iter().map(|(name, _)| *name).collect();
+                        format!("the types are {} and `decimal(p,s)`", names.join(", "))
+                    });
+                    cx.error(column.ty.span, format!("no column type named `{}`", column.ty.value)).help(help);
+                    None
+                }
+            };
+            named?;
+            Some(Column {
+                name: name.value.clone(),
+                ty: ty?,
+                primary_key: column.primary_key,
+                references: None,
+                comment: column.comment.clone(),
+            })
+        })
+        .collect();
+    columns.into_iter().collect()
+}
+
+impl Spanned<Attempt<FormatSpec>> {
+    fn check(&self, cx: &mut Check<'_>) -> Option<Format> {
+        let character = |cx: &mut Check<'_>, written: &Spanned<String>| {
+            let mut characters = written.chars();
+            match (characters.next(), characters.next()) {
+                (Some(only), None) if only.is_ascii() && !matches!(only, '\n' | '\r' | '\\') => Some(only),
+                _ => {
+                    cx.error(written.span, "expected one ASCII character").help("a tab is written \"\\t\"");
+                    None
+                }
+            }
+        };
+        match self.value.0.as_ref()? {
+            FormatSpec::Json => Some(Format::Json),
+            FormatSpec::Parquet => Some(Format::Parquet),
+            FormatSpec::Csv(None) => Some(Format::Csv(Csv { delimiter: ',', quote: None })),
+            FormatSpec::Csv(Some(CsvSpec { delimiter, quote })) => {
+                let delimiter = delimiter.as_ref().map_or(Some(','), |written| character(cx, written));
+                let quote = quote.as_ref().map_or(Some(None), |written| character(cx, written).map(Some));
+                let csv = Csv { delimiter: delimiter?, quote: quote? };
+                if csv.quote == Some(csv.delimiter) {
+                    cx.error(self.span, "the quote and the delimiter are the same character");
+                }
+                Some(Format::Csv(csv))
+            }
+        }
+    }
+}

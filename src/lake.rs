@@ -1,0 +1,228 @@
+//! The Lake: what a blueprint means. Only [`check`](crate::check) builds one; after it nothing can be wrong.
+
+use std::fmt;
+use std::hash::{Hash, Hasher};
+use std::marker::PhantomData;
+use std::ops::Index;
+use std::path::PathBuf;
+
+pub use crate::kind::api::{Access, Api, Method, Parameter, ParameterType, Route, Segment, Throttle};
+pub use crate::kind::crawler::Crawler;
+pub use crate::kind::environment::Environment;
+pub use crate::kind::function::Function;
+pub use crate::kind::job::Job;
+pub use crate::kind::model::{Endpoint, Gate, Model};
+pub use crate::kind::pipeline::{Pipeline, Start};
+pub use crate::kind::query::Query;
+pub use crate::kind::recipe::{Condition, Recipe, RecipeAction};
+pub use crate::kind::sample::Sample;
+pub use crate::kind::table::{Column, ColumnType, Csv, Format, Home, Table};
+pub use crate::kind::zone::{Keep, Zone};
+
+/// A thing of kind `K` in one Lake. Handed out by the Lake's own tables, so it always leads somewhere.
+pub struct Id<K> {
+    index: u32,
+    kind: PhantomData<fn() -> K>,
+}
+
+impl<K> Id<K> {
+    pub(crate) fn new(index: usize) -> Self {
+        Self { index: u32::try_from(index).unwrap_or(u32::MAX), kind: PhantomData }
+    }
+
+    /// Its position in the order of the blueprint.
+    #[must_use]
+    pub fn index(self) -> usize {
+        self.index as usize
+    }
+}
+
+impl<K> Clone for Id<K> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+impl<K> Copy for Id<K> {}
+impl<K> PartialEq for Id<K> {
+    fn eq(&self, other: &Self) -> bool {
+        self.index == other.index
+    }
+}
+impl<K> Eq for Id<K> {}
+impl<K> PartialOrd for Id<K> {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+impl<K> Ord for Id<K> {
+    fn cmp(&self, other: &Self) -> std::cmp::Ordering {
+        self.index.cmp(&other.index)
+    }
+}
+impl<K> Hash for Id<K> {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        self.index.hash(state);
+    }
+}
+impl<K> fmt::Debug for Id<K> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "#{}", self.index)
+    }
+}
+
+/// All things of one kind, in the order of the blueprint.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Arena<K>(Vec<K>);
+
+impl<K> Arena<K> {
+    pub(crate) fn new(items: Vec<K>) -> Self {
+        Self(items)
+    }
+
+    /// Each thing with its id.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (Id<K>, &K)> + DoubleEndedIterator {
+        self.0.iter().enumerate().map(|(index, item)| (Id::new(index), item))
+    }
+
+    /// Each thing.
+    pub fn values(&self) -> std::slice::Iter<'_, K> {
+        self.0.iter()
+    }
+
+    /// How many there are.
+    #[must_use]
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there are none.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl<K> Index<Id<K>> for Arena<K> {
+    type Output = K;
+    fn index(&self, id: Id<K>) -> &K {
+        &self.0[id.index()]
+    }
+}
+
+/// A step of the pipeline.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum StepId {
+    /// A Glue crawler.
+    Crawler(Id<Crawler>),
+    /// An Athena query that writes a table.
+    Query(Id<Query>),
+    /// A DataBrew recipe.
+    Recipe(Id<Recipe>),
+    /// A Glue job.
+    Job(Id<Job>),
+    /// A SageMaker training.
+    Model(Id<Model>),
+}
+
+/// A step and the steps that must have succeeded before it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Step {
+    /// Which.
+    pub id: StepId,
+    /// Its direct predecessors, sorted.
+    pub after: Vec<StepId>,
+}
+
+/// A checked lake.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Lake {
+    /// The name, first part of every physical name.
+    pub name: String,
+    /// One sentence, or none.
+    pub description: Option<String>,
+    /// The folder that the blueprint's paths start from.
+    pub root: PathBuf,
+    /// The declared environments; `local` is not among them.
+    pub environments: Vec<Environment>,
+    /// Where a local run takes its raw data from.
+    pub sample: Option<Sample>,
+    /// S3 buckets.
+    pub zones: Arena<Zone>,
+    /// The relational model.
+    pub tables: Arena<Table>,
+    /// Glue crawlers.
+    pub crawlers: Arena<Crawler>,
+    /// Athena queries.
+    pub queries: Arena<Query>,
+    /// DataBrew recipes.
+    pub recipes: Arena<Recipe>,
+    /// Glue jobs.
+    pub jobs: Arena<Job>,
+    /// SageMaker models.
+    pub models: Arena<Model>,
+    /// Lambda functions.
+    pub functions: Arena<Function>,
+    /// The API, if there is one.
+    pub api: Option<Api>,
+    /// What starts what.
+    pub pipelines: Arena<Pipeline>,
+    /// Every step in an order in which they can run one after another.
+    pub steps: Vec<Step>,
+}
+
+impl Lake {
+    /// The environment of that name.
+    #[must_use]
+    pub fn environment(&self, name: &str) -> Option<&Environment> {
+        self.environments.iter().find(|environment| environment.name == name)
+    }
+
+    /// The name of a step.
+    #[must_use]
+    pub fn step_name(&self, step: StepId) -> &str {
+        match step {
+            StepId::Crawler(id) => &self.crawlers[id].name,
+            StepId::Query(id) => &self.queries[id].name,
+            StepId::Recipe(id) => &self.recipes[id].name,
+            StepId::Job(id) => &self.jobs[id].name,
+            StepId::Model(id) => &self.models[id].name,
+        }
+    }
+
+    /// The tables that a step reads, in the order of the blueprint.
+    #[must_use]
+    pub fn step_reads(&self, step: StepId) -> Vec<Id<Table>> {
+        match step {
+            StepId::Crawler(id) => self.crawlers[id].reads.clone(),
+            StepId::Query(id) => self.queries[id].reads.clone(),
+            StepId::Recipe(id) => vec![self.recipes[id].reads],
+            StepId::Job(id) => self.jobs[id].reads.clone(),
+            StepId::Model(id) => self.models[id].reads.iter().map(|(_, table)| *table).collect(),
+        }
+    }
+
+    /// The tables that a step writes.
+    #[must_use]
+    pub fn step_writes(&self, step: StepId) -> Vec<Id<Table>> {
+        match step {
+            StepId::Crawler(_) | StepId::Model(_) => Vec::new(),
+            StepId::Query(id) => vec![self.queries[id].writes],
+            StepId::Recipe(id) => vec![self.recipes[id].writes],
+            StepId::Job(id) => self.jobs[id].writes.clone(),
+        }
+    }
+}
+
+impl StepId {
+    /// The kind, as in messages and logs.
+    #[must_use]
+    pub fn kind(self) -> &'static str {
+        match self {
+            Self::Crawler(_) => "crawler",
+            Self::Query(_) => "query",
+            Self::Recipe(_) => "recipe",
+            Self::Job(_) => "job",
+            Self::Model(_) => "model",
+        }
+    }
+}

@@ -1,0 +1,231 @@
+//! The API: a tree of resources, a method per route, and who may call how often.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+
+use super::names::Kind;
+use super::storage::Kept;
+use super::{Context, KEY, logs};
+use crate::assembly::StackTemplate;
+use crate::cfn::apigateway::{
+    AccessLogSetting, Account, ApiKey, ApiStage, Authorization, Deployment, EndpointConfiguration, Integration, Method,
+    MethodSetting, Model, RequestValidator, Resource, RestApi, Stage, ThrottleSettings, UsagePlan, UsagePlanKey,
+    log_destination,
+};
+use crate::cfn::iam::{Policy, Principal, ServiceRole, Statement};
+use crate::cfn::lambda::{Function, Permission};
+use crate::cfn::{Attribute, Declaration, LogicalId, Node, Ref, Retention, Value, pseudo, sub};
+use crate::lake::{Access, Api, Route, Segment};
+
+/// The part of the address behind the host.
+const STAGE: &str = "v1";
+const ACCESS_LOG: &str = r#"{"request":"$context.requestId","time":"$context.requestTime","ip":"$context.identity.sourceIp","key":"$context.identity.apiKeyId","caller":"$context.identity.caller","method":"$context.httpMethod","path":"$context.path","status":"$context.status","bytes":"$context.responseLength","milliseconds":"$context.responseLatency","error":"$context.error.message"}"#;
+
+pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, kept: &Kept, functions: &[Ref<Function>], api: &Api) {
+    let Api { access, throttle, routes } = api;
+    let rest = RestApi {
+        name: cx.names.api(),
+        description: format!("Answers of the lake {} in {}", cx.lake.name, cx.environment.name),
+        endpoint: EndpointConfiguration { types: vec!["REGIONAL"] },
+        key_source: "HEADER",
+        tags: cx.tag_list(),
+    };
+    let rest = stack.template.add(Kind::RestApi.fixed(), rest);
+    let validator = RequestValidator { api: rest.api_id(), name: "everything", body: true, parameters: true };
+    let validator = stack.template.add(Kind::ApiValidator.fixed(), validator);
+    let body = routes.iter().any(|route| route.method.has_body()).then(|| {
+        let schema = Node::map([
+            ("$schema", Node::text("http://json-schema.org/draft-04/schema#")),
+            ("type", Node::text("object")),
+        ]);
+        let model = Model { api: rest.api_id(), name: "Body", content_type: "application/json", schema };
+        stack.template.add(Kind::ApiBodyModel.fixed(), model)
+    });
+
+    let mut tree = Tree { rest: rest.clone(), resources: BTreeMap::new() };
+    let mut deployment = Declaration::from(Deployment {
+        api: rest.api_id(),
+        description: format!("Routes of the lake {}", cx.lake.name),
+    });
+    let mut content = format!("{access:?}");
+    for route in routes {
+        let Some(function) = functions.get(route.function.index()) else { continue };
+        let resource = tree.resource(stack, &route.segments);
+        let verb = route.method.as_str();
+        let text = format!("{verb} {}", route.path);
+        let method = Method {
+            api: rest.api_id(),
+            resource,
+            verb,
+            authorization: match access {
+                Access::ApiKey | Access::Public => Authorization::None,
+                Access::Iam => Authorization::Iam,
+            },
+            key_required: *access == Access::ApiKey,
+            validator: validator.validator_id(),
+            parameters: parameters(route),
+            models: body
+                .as_ref()
+                .filter(|_| route.method.has_body())
+                .map(|body| vec![(Cow::Borrowed("application/json"), body.name())]),
+            integration: Integration { kind: "AWS_PROXY", verb: "POST", uri: invocation(function) },
+        };
+        content.push_str(&format!("\n{text} {} {:?}", function.id(), method.parameters));
+        let method = stack.template.add(Kind::ApiMethod.digested(&text), method);
+        deployment = deployment.after(&method);
+        stack.template.add(Kind::ApiPermission.digested(&text), permission(&rest, function, route));
+    }
+    // A deployment is a picture that never changes, so other routes make another one.
+    let deployment = stack.template.add(Kind::ApiDeployment.versioned(&content), deployment);
+
+    let key = stack.import(&kept.key, KEY);
+    let group = logs::name(format!("/aws/apigateway/{}", cx.names.plain(&["access"], 400)));
+    let log_group = logs::add(cx, stack, Kind::ApiAccessLogs.fixed(), &group, &key);
+    let account = lower_account(cx, stack);
+    let stage = Stage {
+        api: rest.api_id(),
+        deployment: deployment.deployment_id(),
+        name: STAGE,
+        access_log: AccessLogSetting { destination: log_destination(&group), format: ACCESS_LOG },
+        methods: vec![MethodSetting {
+            verb: "*",
+            path: "/*",
+            metrics: true,
+            rate: throttle.rate,
+            burst: throttle.burst,
+        }],
+        tracing: true,
+        tags: cx.tag_list(),
+    };
+    let stage = Declaration::from(stage).after(&account).after(&log_group);
+    let stage = stack.template.add(Kind::RestStage.fixed(), stage);
+
+    if *access == Access::ApiKey {
+        let plan = UsagePlan {
+            name: cx.names.usage_plan(),
+            stages: vec![ApiStage { api: rest.api_id(), stage: stage.name() }],
+            throttle: ThrottleSettings { rate: throttle.rate, burst: throttle.burst },
+            tags: cx.tag_list(),
+        };
+        let plan = stack.template.add(Kind::ApiUsagePlan.fixed(), plan);
+        let key = ApiKey {
+            name: cx.names.api_key(),
+            description: format!("Calls the API of the lake {} in {}", cx.lake.name, cx.environment.name),
+            enabled: true,
+            tags: cx.tag_list(),
+        };
+        let key = stack.template.add(Kind::ApiKey.fixed(), key);
+        let member = UsagePlanKey { key: key.key_id(), kind: "API_KEY", plan: plan.plan_id() };
+        stack.template.add(Kind::ApiUsageKey.fixed(), member);
+        let description = "Id of the key that callers send in x-api-key; GetApiKey tells its value";
+        stack.template.output(LogicalId::fixed("ApiKeyId"), description, key.key_id(), None);
+    }
+    let url: Value<crate::cfn::Text> = sub![
+        "https://",
+        rest.api_id(),
+        ".execute-api.",
+        pseudo::region(),
+        ".",
+        pseudo::url_suffix(),
+        "/",
+        stage.name()
+    ];
+    stack.template.output(LogicalId::fixed("ApiUrl"), "Where the API answers", url, None);
+}
+
+/// API Gateway logs with a role that is set once per account and region. It stays when the stack goes, because other APIs of
+/// the account log with it too.
+fn lower_account(cx: &Context, stack: &mut StackTemplate) -> Ref<Account> {
+    let role = ServiceRole {
+        description: "API Gateway writes to CloudWatch Logs",
+        trust: Policy(vec![Statement::assume(Principal::Service("apigateway.amazonaws.com"))]),
+        managed: vec![sub![
+            "arn:",
+            pseudo::partition(),
+            ":iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"
+        ]],
+        tags: cx.tag_list(),
+    };
+    let role = Declaration::from(role).retention(Retention::Retain);
+    let role = stack.template.add(Kind::ApiCloudWatchRole.fixed(), role);
+    let account = Declaration::from(Account { role: role.arn() }).retention(Retention::Retain);
+    stack.template.add(Kind::ApiLogging.fixed(), account)
+}
+
+/// The resources made so far, by path.
+struct Tree {
+    rest: Ref<RestApi>,
+    resources: BTreeMap<String, Ref<Resource>>,
+}
+
+impl Tree {
+    /// The resource of a path, made with those above it where they are missing.
+    fn resource(&mut self, stack: &mut StackTemplate, segments: &[Segment]) -> Value<Attribute<Resource>> {
+        let mut path = String::new();
+        let mut parent = self.rest.root();
+        for segment in segments {
+            let segment = match segment {
+                Segment::Literal(text) => text.clone(),
+                Segment::Parameter(name) => format!("{{{name}}}"),
+            };
+            path.push('/');
+            path.push_str(&segment);
+            let resource = self.resources.entry(path.clone()).or_insert_with(|| {
+                let resource = Resource { api: self.rest.api_id(), parent, segment };
+                stack.template.add(Kind::ApiResource.digested(&path), resource)
+            });
+            parent = resource.resource_id();
+        }
+        parent
+    }
+}
+
+/// Which parameters a route has, and whether a request without one is refused.
+fn parameters(route: &Route) -> Option<Vec<(Cow<'static, str>, bool)>> {
+    let path = route.path_parameters.iter().map(|parameter| (format!("method.request.path.{}", parameter.name), true));
+    let query = route.query_parameters.iter();
+    let query = query.map(|parameter| (format!("method.request.querystring.{}", parameter.name), parameter.required));
+    let all: Vec<_> = path.chain(query).map(|(name, required)| (Cow::Owned(name), required)).collect();
+    (!all.is_empty()).then_some(all)
+}
+
+fn invocation(function: &Ref<Function>) -> Value<crate::cfn::Text> {
+    sub![
+        "arn:",
+        pseudo::partition(),
+        ":apigateway:",
+        pseudo::region(),
+        ":lambda:path/2015-03-31/functions/",
+        function.arn(),
+        "/invocations"
+    ]
+}
+
+/// Leave for the API to call the function for one route and nothing else.
+fn permission(rest: &Ref<RestApi>, function: &Ref<Function>, route: &Route) -> Permission {
+    let path = route.segments.iter().map(|segment| match segment {
+        Segment::Literal(text) => format!("/{text}"),
+        Segment::Parameter(_) => "/*".to_owned(),
+    });
+    let path: String = path.collect();
+    Permission {
+        function: function.arn(),
+        action: "lambda:InvokeFunction",
+        principal: "apigateway.amazonaws.com",
+        source: sub![
+            "arn:",
+            pseudo::partition(),
+            ":execute-api:",
+            pseudo::region(),
+            ":",
+            pseudo::account(),
+            ":",
+            rest.api_id(),
+            "/",
+            STAGE,
+            "/",
+            route.method.as_str(),
+            if path.is_empty() { "/".to_owned() } else { path }
+        ],
+    }
+}

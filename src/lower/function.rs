@@ -1,0 +1,110 @@
+//! Lambda functions.
+
+use std::borrow::Cow;
+
+use super::grant::{self, Grant, Items};
+use super::names::{Kind, endpoint_arn};
+use super::storage::Kept;
+use super::{Context, KEY, asset_bucket, logs};
+use crate::assembly::StackTemplate;
+use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
+use crate::cfn::kms::Key;
+use crate::cfn::lambda::{self, Code, Environment, LoggingConfig, TracingConfig};
+use crate::cfn::logs::LogGroup;
+use crate::cfn::s3::Bucket;
+use crate::cfn::{Arn, Name, Ref, Text, Value};
+use crate::lake::{Arena, Function, Id};
+
+/// The newest Python that has been out for years. 3.11, which runs functions locally, is deprecated by Lambda in June 2027;
+/// what runs on it with nothing but the standard library and boto3 runs on 3.13.
+pub(super) const RUNTIME: &str = "python3.13";
+/// A fifth cheaper than `x86_64`, and functions bring no compiled code.
+pub(super) const ARCHITECTURE: &str = "arm64";
+
+/// Adds all functions; the result is in the lake's order.
+pub(super) fn lower_all(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    kept: &Kept,
+    functions: &Arena<Function>,
+) -> Vec<Ref<lambda::Function>> {
+    if functions.is_empty() {
+        return Vec::new();
+    }
+    let key = stack.import(&kept.key, KEY);
+    let assets = asset_bucket(stack);
+    functions.iter().map(|(id, function)| lower(cx, stack, &key, &assets, id, function)).collect()
+}
+
+fn lower(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    key: &Value<Arn<Key>>,
+    assets: &Value<Name<Bucket>>,
+    id: Id<Function>,
+    function: &Function,
+) -> Ref<lambda::Function> {
+    let Function { name, source: _, handler, reads, calls, memory_mb, timeout_seconds, environment } = function;
+    let physical = cx.names.function(name);
+    let group = logs::name(format!("/aws/lambda/{physical}"));
+    let log_group = logs::add(cx, stack, Kind::FunctionLogs.of(name), &group, key);
+
+    let mut grant = Grant::default().read(cx, reads, Items::Lookup);
+    if !calls.is_empty() {
+        let endpoints =
+            calls.iter().map(|model| endpoint_arn(&cx.names.endpoint(&cx.lake.models[*model].name)).pattern());
+        grant = grant.and([Statement::allow("AskModels", [Action::SAGEMAKER_INVOKE_ENDPOINT], endpoints)]);
+    }
+    let trace = [Unscoped::XRAY_PUT_TELEMETRY_RECORDS, Unscoped::XRAY_PUT_TRACE_SEGMENTS];
+    let statements =
+        grant.decrypts().and([grant::write_logs([&group])]).and([Statement::unscoped("Trace", trace)]).statements(key);
+    let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
+    let description = format!("What the function {name} may do");
+    let role_name = cx.names.role("function", name);
+    let role = grant::add_role(cx, stack, Kind::FunctionRole.of(name), &role_name, &description, trust, statements);
+
+    let mut variables: Vec<(Cow<'static, str>, Value<Text>)> = vec![
+        ("LAKE".into(), Value::literal(&*cx.lake.name)),
+        ("LAKE_ENV".into(), Value::literal(&*cx.environment.name)),
+    ];
+    for &table in reads {
+        let name = &cx.lake.tables[table].name;
+        // A function asks DynamoDB by the table's name, and S3 by address.
+        let value = match cx.place(table) {
+            Some(place) => place.uri().text(),
+            None => cx.names.items(name).text(),
+        };
+        variables.push((format!("TABLE_{}", name.to_uppercase()).into(), value));
+    }
+    for &model in calls {
+        let name = &cx.lake.models[model].name;
+        let endpoint = Value::literal(cx.names.endpoint(name));
+        variables.push((format!("ENDPOINT_{}", name.to_uppercase()).into(), endpoint));
+    }
+    variables.extend(environment.iter().map(|(name, value)| (name.clone().into(), Value::literal(value.as_str()))));
+
+    let function = lambda::Function {
+        name: Value::literal(physical),
+        description: format!("The function {name} of the lake {}", cx.lake.name),
+        runtime: RUNTIME,
+        architectures: vec![ARCHITECTURE],
+        handler: handler.clone(),
+        code: Code::archive(assets.clone(), cx.assets.function(id).to_string()),
+        role: role.arn(),
+        memory_mb: *memory_mb,
+        timeout_seconds: *timeout_seconds,
+        environment: Some(Environment { variables }),
+        key: Some(key.clone()),
+        logging: json_logs(&log_group),
+        tracing: Some(TracingConfig { mode: "Active" }),
+        tags: cx.tag_list(),
+    };
+    let function = stack.template.add(Kind::FunctionCode.of(name), function);
+    stack.template.output(Kind::FunctionCode.of(name), format!("Name of the function {name}"), function.name(), None);
+    function
+}
+
+/// Logs as JSON lines in a group of ours.
+pub(super) fn json_logs(group: &Ref<LogGroup>) -> LoggingConfig {
+    LoggingConfig { format: "JSON", group: group.name() }
+}

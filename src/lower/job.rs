@@ -1,0 +1,105 @@
+//! Glue jobs.
+
+use std::borrow::Cow;
+
+use super::grant::{self, Grant, Items};
+use super::names::Kind;
+use super::{Context, Shared, crawler, logs};
+use crate::assembly::StackTemplate;
+use crate::cfn::glue::{self, ExecutionProperty, JobCommand, Parameters};
+use crate::cfn::iam::{Principal, Statement, Unscoped};
+use crate::cfn::{TagMap, Text, Value, sub};
+use crate::lake::{Id, Job};
+
+pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id: Id<Job>, job: &Job) {
+    let Job {
+        name,
+        script: _,
+        modules: _,
+        reads,
+        writes,
+        arguments,
+        worker_type,
+        max_workers,
+        timeout_minutes,
+        glue_version,
+    } = job;
+    let assets = cx.assets.job(id);
+    let role_name = cx.names.role("job", name);
+    // Glue finds its log groups by the names of the security configuration and the role.
+    let group = |kind| logs::name(format!("/aws-glue/jobs/{}-role/{role_name}/{kind}", shared.security_name));
+    let (errors, output) = (group("error"), group("output"));
+    logs::add(cx, stack, Kind::JobErrors.of(name), &errors, &shared.key);
+    logs::add(cx, stack, Kind::JobOutput.of(name), &output, &shared.key);
+
+    let work = format!("jobs/{name}/");
+    let statements = Grant::default()
+        .read(cx, reads, Items::Scan)
+        .write(cx, writes)
+        .work(&shared.work_bucket, &work)
+        .assets(shared, std::iter::once(&assets.script).chain(&assets.modules))
+        .and([Statement::unscoped("PutMetrics", [Unscoped::CLOUDWATCH_PUT_METRIC_DATA]).only_if(
+            "StringEquals",
+            "cloudwatch:namespace",
+            "Glue".into(),
+        )])
+        .and([Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION])])
+        .and([grant::write_logs([&errors, &output])])
+        .and([grant::encrypt_logs([&errors, &output])])
+        .statements(&shared.key);
+    let trust = Statement::assume(Principal::Service("glue.amazonaws.com"));
+    let description = format!("What the job {name} may do");
+    let role = grant::add_role(cx, stack, Kind::JobRole.of(name), &role_name, &description, trust, statements);
+
+    let asset = |path: &crate::assembly::AssetPath| -> Value<Text> {
+        sub!["s3://", &shared.asset_bucket, "/", path.to_string()]
+    };
+    let place = |folder: &str| -> Value<Text> { sub!["s3://", &shared.work_bucket, "/", &work, folder] };
+    let mut all: Parameters = Vec::new();
+    let mut set = |name: &str, value: Value<Text>| all.push((Cow::Owned(format!("--{name}")), value));
+    set("job-language", "python".into());
+    // A run reads all of its tables and replaces what it writes, so nothing is to be remembered.
+    set("job-bookmark-option", "job-bookmark-disable".into());
+    set("enable-auto-scaling", "true".into());
+    set("enable-metrics", "true".into());
+    set("enable-observability-metrics", "true".into());
+    set("enable-spark-ui", "true".into());
+    set("spark-event-logs-path", place("events/"));
+    set("TempDir", place("temporary/"));
+    if !assets.modules.is_empty() {
+        let modules = assets.modules.iter().map(asset).enumerate();
+        let pieces = modules.flat_map(|(index, path)| [if index == 0 { "" } else { "," }.into(), path.into()]);
+        set("extra-py-files", Value::concat(pieces));
+    }
+    for &table in reads.iter().chain(writes.iter().filter(|table| !reads.contains(table))) {
+        set(&cx.lake.tables[table].name, cx.location(table));
+    }
+    for (argument, value) in arguments {
+        set(argument, Value::literal(value.as_str()));
+    }
+
+    let job = glue::Job {
+        name: Value::literal(cx.names.plain(&[name], 255)),
+        description: format!("Writes {}", crawler::names(cx, writes)),
+        role: role.arn(),
+        command: JobCommand {
+            name: "glueetl",
+            python_version: "3",
+            script: sub!["s3://", &shared.asset_bucket, "/", assets.script.to_string()],
+        },
+        arguments: all,
+        glue_version: glue_version.clone(),
+        worker_type: worker_type.clone(),
+        workers: *max_workers,
+        timeout_minutes: *timeout_minutes,
+        // Whether a failed step is worth another try is the pipeline's to say.
+        retries: 0,
+        // Two runs at once would write the same tables.
+        execution: ExecutionProperty { concurrent_runs: 1 },
+        execution_class: "STANDARD",
+        queuing: true,
+        security: shared.security.name(),
+        tags: TagMap(cx.tag_list()),
+    };
+    stack.template.add(Kind::GlueJob.of(name), job);
+}

@@ -1,0 +1,295 @@
+//! Names: of resources inside templates, and in AWS.
+
+use sha2::{Digest, Sha256};
+
+use crate::cfn::apigateway::{ApiKey, RestApi, UsagePlan};
+use crate::cfn::glue::Database;
+use crate::cfn::iam::Role;
+use crate::cfn::kms::Alias;
+use crate::cfn::s3::Bucket;
+use crate::cfn::sagemaker::Endpoint;
+use crate::cfn::{Arn, LogicalId, Name, Value, dynamodb, pseudo, sub};
+
+macro_rules! kinds {
+    ($($kind:ident),* $(,)?) => {
+        /// What a resource is in its template: the first word of its logical id. No kind's word is the beginning of
+        /// another's, so ids of different kinds differ whatever the names are.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+        pub(super) enum Kind { $($kind),* }
+
+        impl Kind {
+            const fn word(self) -> &'static str {
+                match self { $(Kind::$kind => stringify!($kind)),* }
+            }
+
+            #[cfg(test)]
+            const ALL: &[Kind] = &[$(Kind::$kind),*];
+        }
+    };
+}
+
+kinds! {
+    AccessLogBucket, AccessLogPolicy, ApiAccessLogs, ApiBodyModel, ApiCloudWatchRole, ApiDeployment, ApiKey,
+    ApiLogging, ApiMethod, ApiPermission, ApiResource, ApiUsageKey, ApiUsagePlan, ApiValidator, AthenaQuery,
+    AthenaWorkGroup, CatalogDatabase, CatalogTable, CrawlerLogs, CrawlerRole, EndpointGiven, EndpointHost,
+    EndpointLogs, EndpointModel, EndpointSettings, FunctionCode, FunctionLogs, FunctionRole, GlueCrawler, GlueJob,
+    ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, ModelBucket, ModelData, ModelPolicy, ModelRole,
+    PublisherFunction, PublisherLogs, PublisherRole, QueryRole, RecipeDataset, RecipeJob, RecipePublished,
+    RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, WorkBucket, WorkPolicy, ZoneBucket,
+    ZonePolicy,
+}
+
+impl Kind {
+    /// The id of the only one of its kind.
+    pub(super) const fn fixed(self) -> LogicalId {
+        LogicalId::fixed(self.word())
+    }
+
+    /// The id of the one that belongs to the thing called `name`.
+    pub(super) fn of(self, name: &str) -> LogicalId {
+        LogicalId::of(self.word(), name)
+    }
+
+    /// The id of the one that belongs to `text`, which is no name: a path, a method and a path.
+    pub(super) fn digested(self, text: &str) -> LogicalId {
+        LogicalId::digested(self.word(), text, &digest(text))
+    }
+
+    /// The id of the one that is as `content` says, so that another content makes another resource.
+    pub(super) fn versioned(self, content: &str) -> LogicalId {
+        LogicalId::digested(self.word(), "", &sha256(content)[..16])
+    }
+}
+
+/// The SHA-256 of a text in hexadecimal digits.
+pub(super) fn sha256(text: &str) -> String {
+    use std::fmt::Write;
+    Sha256::digest(text).iter().fold(String::with_capacity(64), |mut digits, byte| {
+        let _ = write!(digits, "{byte:02x}");
+        digits
+    })
+}
+
+/// Eight hexadecimal digits that tell texts apart.
+fn digest(text: &str) -> String {
+    sha256(text)[..8].to_owned()
+}
+
+/// The names in AWS of what one lake has in one environment: `<lake>-<environment>-<thing>`.
+///
+/// A name that AWS would find too long is cut and ends in eight digits of its hash.
+pub(super) struct Names<'a> {
+    lake: &'a str,
+    environment: &'a str,
+}
+
+impl<'a> Names<'a> {
+    pub(super) fn new(lake: &'a str, environment: &'a str) -> Self {
+        Self { lake, environment }
+    }
+
+    /// A name of letters, digits, `-` and `_`. Names of the blueprint hold no `-`, so the parts can be told apart.
+    pub(super) fn plain(&self, parts: &[&str], limit: usize) -> String {
+        let mut name = format!("{}-{}", self.lake, self.environment);
+        for part in parts {
+            name.push('-');
+            name.push_str(part);
+        }
+        shortened(name, limit, false)
+    }
+
+    /// A name without `_`, for services that do not take it. Where two names could become one, their hash is added.
+    fn hyphenated(&self, parts: &[&str], limit: usize) -> String {
+        let plain = self.plain(parts, usize::MAX);
+        let reversible = |part: &str| !part.starts_with('_') && !part.ends_with('_') && !part.contains("__");
+        let told_apart = !self.environment.contains('_') && parts.iter().all(|part| reversible(part));
+        let name = plain.replace('_', "-");
+        if told_apart { shortened(name, limit, false) } else { shortened(plain, limit, true).replace('_', "-") }
+    }
+
+    /// The bucket of a zone: `<lake>-<environment>-<zone>-<account>-<region>`, at most 63 characters.
+    pub(super) fn zone_bucket(&self, zone: &str) -> Value<Name<Bucket>> {
+        // 12 digits, 16 letters of the longest region, two hyphens.
+        let prefix = self.hyphenated(&[zone], 63 - 12 - 16 - 2);
+        sub![prefix, "-", pseudo::account(), "-", pseudo::region()]
+    }
+
+    /// A bucket of lakegen's own; what follows the region sets it apart from the zones.
+    fn own_bucket(&self, thing: &str) -> Value<Name<Bucket>> {
+        let prefix = self.hyphenated(&[], 63 - 12 - 16 - 2 - 1 - thing.len());
+        sub![prefix, "-", pseudo::account(), "-", pseudo::region(), "-", thing]
+    }
+
+    /// Where steps keep what need not last: query results, temporary files, event logs.
+    pub(super) fn work_bucket(&self) -> Value<Name<Bucket>> {
+        self.own_bucket("work")
+    }
+
+    /// Where training puts models.
+    pub(super) fn model_bucket(&self) -> Value<Name<Bucket>> {
+        self.own_bucket("models")
+    }
+
+    /// Where access to the other buckets is logged.
+    pub(super) fn log_bucket(&self) -> Value<Name<Bucket>> {
+        self.own_bucket("logs")
+    }
+
+    /// The DynamoDB table of a key-value table.
+    pub(super) fn items(&self, table: &str) -> Value<Name<dynamodb::Table>> {
+        Value::literal(self.plain(&[table], 255))
+    }
+
+    /// The role of a step or a function.
+    pub(super) fn role(&self, kind: &str, name: &str) -> String {
+        self.plain(&[kind, name], 64)
+    }
+
+    /// The role that starts steps, which no template of this assembly makes.
+    pub(super) fn pipeline_role(&self) -> String {
+        self.plain(&["pipeline"], 64)
+    }
+
+    /// The catalog's database; Athena takes only letters, digits and `_`.
+    pub(super) fn database(&self) -> String {
+        format!("{}_{}", self.lake, self.environment).replace('-', "_")
+    }
+
+    /// A function of the blueprint.
+    pub(super) fn function(&self, name: &str) -> String {
+        self.plain(&[name], 64)
+    }
+
+    /// The function that publishes recipes; its `-` sets it apart from functions of the blueprint.
+    pub(super) fn publisher(&self) -> String {
+        self.plain(&["recipe-publisher"], 64)
+    }
+
+    /// A recipe, its dataset and its job.
+    pub(super) fn recipe(&self, name: &str) -> String {
+        self.hyphenated(&[name], 240)
+    }
+
+    /// An endpoint.
+    pub(super) fn endpoint(&self, model: &str) -> String {
+        self.hyphenated(&[model], 63)
+    }
+
+    /// The beginning of the names of a model's training jobs, which have 63 characters with the time behind it.
+    pub(super) fn training(&self, model: &str) -> String {
+        self.hyphenated(&[model], 63 - 16)
+    }
+
+    /// The key's name for people.
+    pub(super) fn key_alias(&self) -> Value<Name<Alias>> {
+        Value::literal(format!("alias/{}", self.plain(&[], 240)))
+    }
+
+    /// The API.
+    pub(super) fn api(&self) -> Value<Name<RestApi>> {
+        Value::literal(self.plain(&[], 128))
+    }
+
+    /// The plan under which the API's key is.
+    pub(super) fn usage_plan(&self) -> Value<Name<UsagePlan>> {
+        Value::literal(self.plain(&[], 128))
+    }
+
+    /// The API's key.
+    pub(super) fn api_key(&self) -> Value<Name<ApiKey>> {
+        Value::literal(self.plain(&[], 128))
+    }
+}
+
+fn shortened(name: String, limit: usize, always_digest: bool) -> String {
+    if name.len() <= limit && !always_digest {
+        return name;
+    }
+    let digest = digest(&name);
+    let kept: String = name.chars().take(limit.saturating_sub(digest.len() + 1)).collect();
+    format!("{}-{digest}", kept.trim_end_matches(['-', '_']))
+}
+
+/// The ARN of a bucket by its name.
+pub(super) fn bucket_arn(bucket: &Value<Name<Bucket>>) -> Value<Arn<Bucket>> {
+    sub!["arn:", pseudo::partition(), ":s3:::", bucket]
+}
+
+/// The ARN of a role by its name.
+pub(super) fn role_arn(role: &str) -> Value<Arn<Role>> {
+    sub!["arn:", pseudo::partition(), ":iam::", pseudo::account(), ":role/", role]
+}
+
+/// The ARN of something of this account in this region: `arn:<partition>:<service>:<region>:<account>:<resource>`.
+pub(super) fn arn<R>(service: &str, resource: Value<crate::cfn::Text>) -> Value<Arn<R>> {
+    sub!["arn:", pseudo::partition(), ":", service, ":", pseudo::region(), ":", pseudo::account(), ":", resource]
+}
+
+/// The ARN of an endpoint by its name.
+pub(super) fn endpoint_arn(endpoint: &str) -> Value<Arn<Endpoint>> {
+    arn("sagemaker", sub!["endpoint/", endpoint])
+}
+
+/// The ARN of the catalog's database by its name.
+pub(super) fn database_arn(database: &str) -> Value<Arn<Database>> {
+    arn("glue", sub!["database/", database])
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    #[test]
+    fn no_kind_is_the_beginning_of_another() {
+        for a in Kind::ALL {
+            for b in Kind::ALL {
+                assert!(a == b || !b.word().starts_with(a.word()), "{a:?} and {b:?}");
+            }
+        }
+    }
+
+    fn name() -> impl Strategy<Value = String> {
+        prop_oneof!["[a-z][a-z0-9_]{0,39}", "[ab_]{0,4}".prop_map(|rest| format!("a{rest}"))]
+    }
+
+    proptest! {
+        #[test]
+        fn names_fit_and_are_of_allowed_characters(lake in "[a-z][a-z0-9_-]{0,19}", environment in "[a-z][a-z0-9_]{0,11}", thing in name()) {
+            let names = Names::new(&lake, &environment);
+            let plain = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '_';
+            for (name, limit) in [(names.role("function", &thing), 64), (names.function(&thing), 64)] {
+                prop_assert!(name.len() <= limit && name.chars().all(plain), "{}", name);
+            }
+            let endpoint = names.endpoint(&thing);
+            prop_assert!(endpoint.len() <= 63 && endpoint.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{}", endpoint);
+            prop_assert!(!endpoint.ends_with('-') && !endpoint.starts_with('-'), "{}", endpoint);
+            prop_assert!(names.training(&thing).len() <= 47);
+            let prefix = names.hyphenated(&[&thing], 33);
+            prop_assert!(prefix.len() <= 33, "{}", prefix);
+        }
+
+        #[test]
+        fn different_things_have_different_names(a in name(), b in name(), x in "[ab_]{0,3}", y in "[ab_]{0,3}") {
+            let (x, y) = (format!("e{x}"), format!("e{y}"));
+            prop_assume!((&a, &x) != (&b, &y));
+            let (one, two) = (Names::new("lake", &x), Names::new("lake", &y));
+            prop_assert_ne!(one.plain(&[&a], 64), two.plain(&[&b], 64));
+            for limit in [33, 63, 240] {
+                prop_assert_ne!(one.hyphenated(&[&a], limit), two.hyphenated(&[&b], limit));
+            }
+        }
+    }
+
+    #[test]
+    fn usual_names_are_left_as_they_are() {
+        let names = Names::new("instacart", "prod");
+        assert_eq!(names.role("job", "buy_again_features"), "instacart-prod-job-buy_again_features");
+        assert_eq!(names.endpoint("buy_again"), "instacart-prod-buy-again");
+        assert_eq!(
+            names.endpoint("buy__again"),
+            format!("instacart-prod-buy--again-{}", digest("instacart-prod-buy__again"))
+        );
+    }
+}

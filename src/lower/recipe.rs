@@ -1,0 +1,219 @@
+//! Recipes: DataBrew datasets, recipes, their published versions, and jobs.
+
+use std::borrow::Cow;
+
+use super::function::{ARCHITECTURE, RUNTIME, json_logs};
+use super::grant::{self, Grant, Items};
+use super::names::{Kind, arn, sha256};
+use super::table::numeric;
+use super::{Context, Shared, logs};
+use crate::assembly::StackTemplate;
+use crate::cfn::custom::PublishedRecipe;
+use crate::cfn::databrew::{
+    Action as RecipeActionNode, ConditionExpression, CsvOptions, CsvOutputOptions, Dataset, DatasetParameter,
+    FileFormat, FormatOptions, Input, Job, JsonOptions, Output, OutputFormatOptions, ParameterType, PathOptions,
+    PathParameter, PublishedVersion, Recipe as RecipeResource, RecipeStep, S3Location,
+};
+use crate::cfn::iam::{Action, Principal, Statement};
+use crate::cfn::lambda::{Code, Function};
+use crate::cfn::logs::LogGroup;
+use crate::cfn::{Arn, Name, Ref, Value, sub};
+use crate::lake::{Arena, Column, Condition, Format, Home, Id, Recipe, RecipeAction, Table};
+
+/// The nodes of a job: DataBrew's own default.
+const NODES: u32 = 5;
+/// DataBrew's own default.
+const TIMEOUT_MINUTES: u32 = 2880;
+/// Within which time the publisher answers.
+const PUBLISH_SECONDS: u32 = 120;
+
+/// Adds all recipes, and the function that publishes them.
+pub(super) fn lower_all(cx: &Context, stack: &mut StackTemplate, shared: &Shared, recipes: &Arena<Recipe>) {
+    if recipes.is_empty() {
+        return;
+    }
+    let publisher = lower_publisher(cx, stack, shared, recipes);
+    for recipe in recipes.values() {
+        lower(cx, stack, shared, &publisher, recipe);
+    }
+}
+
+fn lower_publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, recipes: &Arena<Recipe>) -> Ref<Function> {
+    let name = cx.names.publisher();
+    let group = logs::name(format!("/aws/lambda/{name}"));
+    let log_group = logs::add(cx, stack, Kind::PublisherLogs.fixed(), &group, &shared.key);
+    let arns = recipes.values().map(|recipe| {
+        let arn: Value<Arn<RecipeResource>> = arn("databrew", sub!["recipe/", cx.names.recipe(&recipe.name)]);
+        arn.pattern()
+    });
+    let actions =
+        [Action::DATABREW_DELETE_RECIPE_VERSION, Action::DATABREW_DESCRIBE_RECIPE, Action::DATABREW_PUBLISH_RECIPE];
+    let mut statements = grant::allow("PublishRecipes", &actions, arns.collect());
+    statements.push(grant::write_logs([&group]));
+    let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
+    let role_name = cx.names.plain(&["recipe-publisher"], 64);
+    let description = "What publishing recipes takes";
+    let role = grant::add_role(cx, stack, Kind::PublisherRole.fixed(), &role_name, description, trust, statements);
+    let function = Function {
+        name: Value::literal(name),
+        description: "Publishes DataBrew recipes, which CloudFormation does not".into(),
+        runtime: RUNTIME,
+        architectures: vec![ARCHITECTURE],
+        handler: "index.handler".into(),
+        code: Code::inline(include_str!("publisher.py")),
+        role: role.arn(),
+        memory_mb: 128,
+        timeout_seconds: PUBLISH_SECONDS / 2,
+        environment: None,
+        key: None,
+        logging: json_logs(&log_group),
+        tracing: None,
+        tags: cx.tag_list(),
+    };
+    stack.template.add(Kind::PublisherFunction.fixed(), function)
+}
+
+fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, publisher: &Ref<Function>, recipe: &Recipe) {
+    let Recipe { name, reads, writes, steps } = recipe;
+    let (Some(mut input), Some(output)) = (location(cx, *reads), location(cx, *writes)) else { return };
+    let path = partitions(&cx.lake.tables[*reads], &mut input);
+    let physical = cx.names.recipe(name);
+    let steps: Vec<_> = steps.iter().map(step).collect();
+    let digest = sha256(&format!("{steps:?}"));
+
+    let (format, options) = input_format(cx, *reads);
+    let dataset = Dataset {
+        name: Value::literal(&*physical),
+        format,
+        options,
+        input: Input { s3: input },
+        path,
+        tags: cx.tag_list(),
+    };
+    let dataset = stack.template.add(Kind::RecipeDataset.of(name), dataset);
+    let written = RecipeResource { name: Value::literal(&*physical), steps, tags: cx.tag_list() };
+    let written = stack.template.add(Kind::RecipeSteps.of(name), written);
+    let published = PublishedRecipe {
+        publisher: publisher.arn(),
+        timeout_seconds: PUBLISH_SECONDS,
+        recipe: written.name(),
+        digest,
+    };
+    let published = stack.template.add(Kind::RecipePublished.of(name), published);
+
+    // DataBrew names its log group after the job, with a word before it that its documentation does not fix.
+    let group = logs::name(format!("/aws-glue-databrew/*{physical}"));
+    let statements = Grant::default()
+        .read(cx, &[*reads], Items::Scan)
+        .write(cx, &[*writes])
+        .and([create_and_write_logs(&group)])
+        .statements(&shared.key);
+    let trust = Statement::assume(Principal::Service("databrew.amazonaws.com"));
+    let description = format!("What the recipe {name} may do");
+    let role_name = cx.names.role("recipe", name);
+    let role = grant::add_role(cx, stack, Kind::RecipeRole.of(name), &role_name, &description, trust, statements);
+
+    let job = Job {
+        name: Value::literal(physical),
+        kind: "RECIPE",
+        role: role.arn(),
+        dataset: dataset.name(),
+        recipe: PublishedVersion { name: written.name(), version: published.version() },
+        outputs: vec![job_output(cx, *writes, output)],
+        encryption: "SSE-KMS",
+        key: shared.key.clone(),
+        logs: "ENABLE",
+        capacity: NODES,
+        retries: 0,
+        timeout_minutes: TIMEOUT_MINUTES,
+        tags: cx.tag_list(),
+    };
+    stack.template.add(Kind::RecipeJob.of(name), job);
+}
+
+fn create_and_write_logs(group: &Value<Name<LogGroup>>) -> Statement {
+    let actions = [Action::LOGS_CREATE_LOG_GROUP, Action::LOGS_CREATE_LOG_STREAM, Action::LOGS_PUT_LOG_EVENTS];
+    let arn = crate::cfn::logs::group_arn(group);
+    Statement::allow("WriteLogs", actions, [arn.pattern(), sub![&arn, ":*"]])
+}
+
+fn step(action: &RecipeAction) -> RecipeStep {
+    let RecipeAction { operation, parameters, conditions } = action;
+    let parameters: Vec<_> = parameters.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone())).collect();
+    let conditions: Vec<_> = conditions
+        .iter()
+        .map(|Condition { condition, column, value }| ConditionExpression {
+            condition: condition.clone(),
+            column: column.clone(),
+            value: value.clone(),
+        })
+        .collect();
+    RecipeStep {
+        action: RecipeActionNode {
+            operation: operation.clone(),
+            parameters: (!parameters.is_empty()).then_some(parameters),
+        },
+        conditions: (!conditions.is_empty()).then_some(conditions),
+    }
+}
+
+fn location(cx: &Context, table: Id<Table>) -> Option<S3Location> {
+    let place = cx.place(table)?;
+    Some(S3Location { bucket: place.bucket, key: place.prefix })
+}
+
+/// Makes the folders of a partitioned table into columns: the key then says how the path of each file is built.
+fn partitions(table: &Table, input: &mut S3Location) -> Option<PathOptions> {
+    let parameters: Vec<_> = table
+        .partitions
+        .iter()
+        .map(|Column { name, ty, .. }| {
+            input.key.push_str(&format!("{name}={{{name}}}/"));
+            let kind = if numeric(*ty) { ParameterType::Number } else { ParameterType::Text };
+            PathParameter { name: name.clone(), parameter: DatasetParameter { name: name.clone(), kind, column: true } }
+        })
+        .collect();
+    if parameters.is_empty() {
+        return None;
+    }
+    input.key.push_str("<[^/]+>");
+    Some(PathOptions { parameters })
+}
+
+fn input_format(cx: &Context, table: Id<Table>) -> (FileFormat, Option<FormatOptions>) {
+    match &cx.lake.tables[table].home {
+        Home::Zone { format: Format::Csv(csv), .. } => {
+            let csv = CsvOptions { delimiter: csv.delimiter.into(), header: true };
+            (FileFormat::Csv, Some(FormatOptions { csv: Some(csv), json: None }))
+        }
+        Home::Zone { format: Format::Json, .. } => {
+            let json = JsonOptions { multi_line: false };
+            (FileFormat::Json, Some(FormatOptions { csv: None, json: Some(json) }))
+        }
+        Home::Zone { format: Format::Parquet, .. } | Home::DynamoDb { .. } => (FileFormat::Parquet, None),
+    }
+}
+
+fn job_output(cx: &Context, table: Id<Table>, location: S3Location) -> Output {
+    let table = &cx.lake.tables[table];
+    let (format, compression, options) = match &table.home {
+        Home::Zone { format: Format::Csv(csv), .. } => {
+            let csv = CsvOutputOptions { delimiter: csv.delimiter.into() };
+            (FileFormat::Csv, None, Some(OutputFormatOptions { csv }))
+        }
+        Home::Zone { format: Format::Json, .. } => (FileFormat::Json, None, None),
+        Home::Zone { format: Format::Parquet, .. } | Home::DynamoDb { .. } => {
+            (FileFormat::Parquet, Some("SNAPPY"), None)
+        }
+    };
+    let partitions: Vec<_> = table.partitions.iter().map(|column| column.name.clone()).collect();
+    Output {
+        location,
+        format,
+        compression,
+        partition_columns: (!partitions.is_empty()).then_some(partitions),
+        // A run replaces what the last one wrote.
+        overwrite: true,
+        options,
+    }
+}

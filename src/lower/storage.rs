@@ -1,0 +1,169 @@
+//! What the lake must not lose: the key, the buckets.
+
+use super::Context;
+use super::names::Kind;
+use crate::assembly::{Exported, StackTemplate};
+use crate::cfn::iam::{Action, Policy, Principal, Statement};
+use crate::cfn::kms::{Alias, Key};
+use crate::cfn::s3::{
+    AbortIncompleteMultipartUpload, Bucket, BucketEncryption, BucketPolicy, EventBridgeConfiguration,
+    LifecycleConfiguration, LifecycleRule, LoggingConfiguration, NoncurrentVersionExpiration,
+    NotificationConfiguration, OwnershipControls, PublicAccessBlockConfiguration, VersioningConfiguration,
+};
+use crate::cfn::{Arn, Declaration, LogicalId, Name, Ref, Retention, Tags, Value, pseudo, sub};
+use crate::lake::{Arena, Keep, Zone};
+
+/// For how many days an overwritten or deleted object can be brought back.
+const NONCURRENT_DAYS: u32 = 30;
+/// After how many days the rest of an unfinished upload goes.
+const ABORT_DAYS: u32 = 7;
+/// For how many days results of queries and temporary files are kept.
+const WORK_DAYS: u32 = 14;
+/// For how many days access logs are kept.
+const ACCESS_LOG_DAYS: u32 = 365;
+
+/// What other stacks need of this one.
+pub(super) struct Kept {
+    pub(super) key: Exported<Arn<Key>>,
+    /// The same key inside the storage stack itself.
+    pub(super) key_here: Value<Arn<Key>>,
+    pub(super) zones: Vec<Exported<Name<Bucket>>>,
+    pub(super) models: Option<Exported<Name<Bucket>>>,
+}
+
+pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, zones: &Arena<Zone>) -> Kept {
+    let key = lower_key(cx, stack);
+    let logs = lower_log_bucket(cx, stack);
+
+    let zones = zones.values().map(|zone| {
+        let Zone { name, keep } = zone;
+        let expiration = match keep {
+            Keep::Forever => None,
+            Keep::Days(days) => Some(*days),
+        };
+        let bucket = data_bucket(cx, cx.names.zone_bucket(name), &key, expiration, Some(&logs), name);
+        let policy = Kind::ZonePolicy.of(name);
+        let bucket = add_bucket(stack, Kind::ZoneBucket.of(name), policy, bucket, cx.retention());
+        stack.export(Kind::ZoneBucket.of(name), format!("Bucket of the zone {name}"), bucket.name())
+    });
+    let zones = zones.collect();
+
+    let work = data_bucket(cx, cx.names.work_bucket(), &key, Some(WORK_DAYS), Some(&logs), "work");
+    // Nothing in it is worth keeping, protected or not.
+    let work = add_bucket(stack, Kind::WorkBucket.fixed(), Kind::WorkPolicy.fixed(), work, Retention::Delete);
+    stack.export(Kind::WorkBucket.fixed(), "Bucket for query results and temporary files", work.name());
+
+    let models = (!cx.lake.models.is_empty()).then(|| {
+        let models = data_bucket(cx, cx.names.model_bucket(), &key, None, Some(&logs), "models");
+        let (bucket, policy) = (Kind::ModelBucket.fixed(), Kind::ModelPolicy.fixed());
+        let models = add_bucket(stack, bucket.clone(), policy, models, cx.retention());
+        stack.export(bucket, "Bucket of trained models", models.name())
+    });
+
+    let exported = stack.export(LogicalId::fixed("KeyArn"), "ARN of the key that encrypts the lake", key.clone());
+    Kept { key: exported, key_here: key, zones, models }
+}
+
+fn lower_key(cx: &Context, stack: &mut StackTemplate) -> Value<Arn<Key>> {
+    let root = sub!["arn:", pseudo::partition(), ":iam::", pseudo::account(), ":root"];
+    // CloudWatch Logs uses the key by itself and not for a role, so the key names it; only for log groups of this account.
+    let groups = sub!["arn:", pseudo::partition(), ":logs:", pseudo::region(), ":", pseudo::account(), ":log-group:*"];
+    let logs = Principal::RegionalService(sub!["logs.", pseudo::region(), ".amazonaws.com"]);
+    let actions = [
+        Action::KMS_ENCRYPT,
+        Action::KMS_DECRYPT,
+        Action::KMS_RE_ENCRYPT_FROM,
+        Action::KMS_RE_ENCRYPT_TO,
+        Action::KMS_GENERATE_DATA_KEY,
+        Action::KMS_DESCRIBE_KEY,
+    ];
+    let key = Key {
+        description: format!("Data of the lake {} in {}", cx.lake.name, cx.environment.name),
+        rotation: true,
+        pending_days: if cx.environment.protected { 30 } else { 7 },
+        policy: Policy(vec![
+            Statement::key_of(Principal::Account(root)),
+            Statement::key_for("EncryptLogs", logs, actions).only_if(
+                "ArnLike",
+                "kms:EncryptionContext:aws:logs:arn",
+                groups,
+            ),
+        ]),
+        tags: cx.tag_list(),
+    };
+    let key = stack.template.add(Kind::LakeKey.fixed(), Declaration::from(key).retention(cx.retention()));
+    stack.template.add(Kind::KeyAlias.fixed(), Alias { name: cx.names.key_alias(), key: key.arn() });
+    key.arn()
+}
+
+fn lower_log_bucket(cx: &Context, stack: &mut StackTemplate) -> Value<Name<Bucket>> {
+    let bucket = Bucket {
+        encryption: BucketEncryption::s3(),
+        lifecycle: lifecycle(Some(ACCESS_LOG_DAYS)),
+        notifications: None,
+        ..data_bucket(cx, cx.names.log_bucket(), &Value::literal(""), None, None, "")
+    };
+    let bucket = stack.template.add(Kind::AccessLogBucket.fixed(), Declaration::from(bucket).retention(cx.retention()));
+    let deliver = Statement::allow("DeliverAccessLogs", [Action::S3_PUT_OBJECT], [sub![bucket.arn(), "/*"]])
+        .to(Principal::Service("logging.s3.amazonaws.com"))
+        .only_if("StringEquals", "aws:SourceAccount", pseudo::account());
+    let policy = BucketPolicy { bucket: bucket.name(), policy: Policy(vec![Statement::tls_only(&bucket), deliver]) };
+    stack.template.add(Kind::AccessLogPolicy.fixed(), policy);
+    bucket.name()
+}
+
+/// A bucket as all of the lake's are: encrypted, private, versioned, logged, heard by EventBridge.
+fn data_bucket(
+    cx: &Context,
+    name: Value<Name<Bucket>>,
+    key: &Value<Arn<Key>>,
+    expiration: Option<u32>,
+    logs: Option<&Value<Name<Bucket>>>,
+    log_prefix: &str,
+) -> Bucket {
+    Bucket {
+        name,
+        encryption: BucketEncryption::kms(key.clone()),
+        versioning: VersioningConfiguration::enabled(),
+        public_access: PublicAccessBlockConfiguration::all(),
+        ownership: OwnershipControls::bucket_owner(),
+        lifecycle: lifecycle(expiration),
+        logging: logs.map(|logs| LoggingConfiguration { destination: logs.clone(), prefix: format!("{log_prefix}/") }),
+        notifications: Some(NotificationConfiguration { event_bridge: EventBridgeConfiguration { enabled: true } }),
+        tags: Tags(cx.tags()),
+    }
+}
+
+fn lifecycle(expiration: Option<u32>) -> LifecycleConfiguration {
+    let rule = |id| LifecycleRule {
+        id,
+        status: "Enabled",
+        expiration_days: None,
+        expired_delete_marker: None,
+        noncurrent: None,
+        abort_multipart: None,
+    };
+    let mut rules = vec![LifecycleRule {
+        // A rule with an expiration in days clears delete markers by itself and may not say so.
+        expired_delete_marker: expiration.is_none().then_some(true),
+        noncurrent: Some(NoncurrentVersionExpiration { days: NONCURRENT_DAYS }),
+        abort_multipart: Some(AbortIncompleteMultipartUpload { days: ABORT_DAYS }),
+        ..rule("tidy")
+    }];
+    rules.extend(expiration.map(|days| LifecycleRule { expiration_days: Some(days), ..rule("keep") }));
+    LifecycleConfiguration { rules }
+}
+
+fn add_bucket(
+    stack: &mut StackTemplate,
+    id: LogicalId,
+    policy: LogicalId,
+    bucket: Bucket,
+    retention: Retention,
+) -> Ref<Bucket> {
+    let bucket = stack.template.add(id, Declaration::from(bucket).retention(retention));
+    stack
+        .template
+        .add(policy, BucketPolicy { bucket: bucket.name(), policy: Policy(vec![Statement::tls_only(&bucket)]) });
+    bucket
+}

@@ -1,0 +1,176 @@
+//! Tables: of files, as the catalog knows them, and of items in DynamoDB.
+
+use std::borrow::Cow;
+
+use super::Context;
+use super::names::Kind;
+use super::storage::Kept;
+use crate::assembly::StackTemplate;
+use crate::cfn::glue::{self, Database, DatabaseInput, Parameters, SerdeInfo, StorageDescriptor, TableInput};
+use crate::cfn::{Declaration, Ref, Value, dynamodb, pseudo};
+use crate::lake::{Column, ColumnType, Csv, Format, Home, Id, Table};
+
+/// Adds the DynamoDB table of a key-value table.
+pub(super) fn lower_items(cx: &Context, stack: &mut StackTemplate, kept: &Kept, table: &Table) {
+    let Home::DynamoDb { key } = table.home else { return };
+    let Some(column) = table.columns.get(key) else { return };
+    let item_table = dynamodb::Table {
+        name: cx.names.items(&table.name),
+        billing: "PAY_PER_REQUEST",
+        attributes: vec![dynamodb::AttributeDefinition { name: column.name.clone(), kind: attribute_type(column.ty) }],
+        keys: vec![dynamodb::KeySchema { name: column.name.clone(), kind: "HASH" }],
+        encryption: dynamodb::SseSpecification { enabled: true, kind: "KMS", key: kept.key_here.clone() },
+        recovery: dynamodb::PointInTimeRecoverySpecification { enabled: true },
+        deletion_protection: cx.environment.protected,
+        tags: cx.tag_list(),
+    };
+    let declaration = Declaration::from(item_table).retention(cx.retention());
+    stack.template.add(Kind::ItemTable.of(&table.name), declaration);
+}
+
+fn attribute_type(ty: ColumnType) -> dynamodb::AttributeType {
+    match ty {
+        _ if numeric(ty) => dynamodb::AttributeType::Number,
+        ColumnType::Binary => dynamodb::AttributeType::Binary,
+        _ => dynamodb::AttributeType::Text,
+    }
+}
+
+/// Whether values of a type are numbers.
+pub(super) fn numeric(ty: ColumnType) -> bool {
+    match ty {
+        ColumnType::TinyInt
+        | ColumnType::SmallInt
+        | ColumnType::Int
+        | ColumnType::BigInt
+        | ColumnType::Float
+        | ColumnType::Double
+        | ColumnType::Decimal(..) => true,
+        ColumnType::String | ColumnType::Boolean | ColumnType::Date | ColumnType::Timestamp | ColumnType::Binary => {
+            false
+        }
+    }
+}
+
+/// The catalog's database, and its tables by the lake's ids.
+pub(super) struct Catalog {
+    pub(super) database: Ref<Database>,
+    /// One per table of the lake; none for a table of items.
+    tables: Vec<Option<Ref<glue::Table>>>,
+}
+
+impl Catalog {
+    pub(super) fn tables(&self, ids: &[Id<Table>]) -> Vec<&Ref<glue::Table>> {
+        ids.iter().filter_map(|id| self.tables.get(id.index())?.as_ref()).collect()
+    }
+}
+
+/// Adds the database and the tables that are made of files.
+pub(super) fn lower_catalog(cx: &Context, stack: &mut StackTemplate) -> Catalog {
+    let database = Database {
+        catalog: pseudo::account(),
+        input: DatabaseInput {
+            name: Value::literal(cx.names.database()),
+            description: format!("Tables of the lake {} in {}", cx.lake.name, cx.environment.name),
+        },
+    };
+    let database = stack.template.add(Kind::CatalogDatabase.fixed(), database);
+    let tables = cx.lake.tables.iter().map(|(id, table)| {
+        let Home::Zone { zone: _, format } = &table.home else { return None };
+        let place = cx.place(id)?;
+        let reading = Reading::of(format, &table.columns);
+        let input = TableInput {
+            name: table.name.clone(),
+            kind: "EXTERNAL_TABLE",
+            parameters: reading.table_parameters,
+            partition_keys: (!table.partitions.is_empty()).then(|| table.partitions.iter().map(column).collect()),
+            storage: StorageDescriptor {
+                columns: table.columns.iter().map(column).collect(),
+                location: place.uri(),
+                input_format: reading.input_format,
+                output_format: reading.output_format,
+                serde: SerdeInfo { library: reading.serde, parameters: reading.serde_parameters },
+            },
+        };
+        let table_id = Kind::CatalogTable.of(&table.name);
+        Some(stack.template.add(table_id, glue::Table { catalog: pseudo::account(), database: database.name(), input }))
+    });
+    let tables = tables.collect();
+    Catalog { database, tables }
+}
+
+fn column(column: &Column) -> glue::Column {
+    let comment = column.comment.clone().map(|comment| comment.chars().take(255).collect());
+    glue::Column { name: column.name.clone(), kind: column.ty.to_string(), comment }
+}
+
+/// How the catalog says that files of a format are read.
+struct Reading {
+    input_format: &'static str,
+    output_format: &'static str,
+    serde: &'static str,
+    serde_parameters: Parameters,
+    table_parameters: Parameters,
+}
+
+const TEXT_INPUT: &str = "org.apache.hadoop.mapred.TextInputFormat";
+const TEXT_OUTPUT: &str = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat";
+
+impl Reading {
+    fn of(format: &Format, columns: &[Column]) -> Self {
+        match format {
+            Format::Csv(csv) => Self::csv(csv, columns),
+            Format::Json => Self {
+                input_format: TEXT_INPUT,
+                output_format: TEXT_OUTPUT,
+                serde: "org.openx.data.jsonserde.JsonSerDe",
+                serde_parameters: Vec::new(),
+                table_parameters: parameters([("EXTERNAL", "TRUE"), ("classification", "json")]),
+            },
+            Format::Parquet => Self {
+                input_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
+                output_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
+                serde: "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
+                serde_parameters: parameters([("serialization.format", "1")]),
+                table_parameters: parameters([
+                    ("EXTERNAL", "TRUE"),
+                    ("classification", "parquet"),
+                    ("parquet.compression", "SNAPPY"),
+                ]),
+            },
+        }
+    }
+
+    fn csv(csv: &Csv, columns: &[Column]) -> Self {
+        let Csv { delimiter, quote } = csv;
+        let mut table_parameters =
+            parameters([("EXTERNAL", "TRUE"), ("classification", "csv"), ("skip.header.line.count", "1")]);
+        let delimiter = Value::literal(*delimiter);
+        let (serde, serde_parameters) = match quote {
+            None => {
+                let delimiters = ["field.delim", "serialization.format"];
+                let delimiters = delimiters.map(|name| (Cow::Borrowed(name), delimiter.clone()));
+                ("org.apache.hadoop.hive.serde2.lazy.LazySimpleSerDe", delimiters.to_vec())
+            }
+            Some(quote) => {
+                // OpenCSVSerDe reads an empty field of a number column as an error unless it may be a missing value.
+                if columns.iter().any(|column| column.ty != ColumnType::String) {
+                    table_parameters.push((Cow::Borrowed("use.null.for.invalid.data"), Value::literal("TRUE")));
+                }
+                let parameters = vec![
+                    (Cow::Borrowed("separatorChar"), delimiter),
+                    (Cow::Borrowed("quoteChar"), Value::literal(*quote)),
+                    // Its default is the backslash, which is an ordinary character here; a doubled quote needs none. So the
+                    // escape is a character that text does not hold.
+                    (Cow::Borrowed("escapeChar"), Value::literal('\u{1}')),
+                ];
+                ("org.apache.hadoop.hive.serde2.OpenCSVSerde", parameters)
+            }
+        };
+        Self { input_format: TEXT_INPUT, output_format: TEXT_OUTPUT, serde, serde_parameters, table_parameters }
+    }
+}
+
+fn parameters<const N: usize>(entries: [(&'static str, &'static str); N]) -> Parameters {
+    entries.into_iter().map(|(name, value)| (Cow::Borrowed(name), Value::literal(value))).collect()
+}

@@ -1,0 +1,124 @@
+//! A project on disk: its folder and its blueprint.
+
+use std::path::{Path, PathBuf};
+
+use crate::check;
+use crate::diagnostic::Diagnostics;
+use crate::files::Disk;
+use crate::lake::Lake;
+use crate::source::{MAX_BYTES, Source};
+
+/// Why there is no blueprint to read.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// No file was named and none is where it is looked for.
+    #[error("there is no blueprint here: `{}` holds no `.yaml` file", .0.display())]
+    None(PathBuf),
+    /// No file was named and there are several.
+    #[error("there are several blueprints: {}", crate::diagnostic::listed(.0))]
+    Several(Vec<String>),
+    /// The file cannot be read.
+    #[error("`{}` cannot be read", path.display())]
+    Read {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
+    /// The file is not UTF-8.
+    #[error("`{}` is not UTF-8: byte {offset} (line {line}) is part of no character", path.display())]
+    Encoding {
+        /// The file.
+        path: PathBuf,
+        /// The first bad byte.
+        offset: usize,
+        /// Its line, from 1.
+        line: usize,
+    },
+    /// The file is larger than any blueprint.
+    #[error("`{}` has {size} bytes, more than the {MAX_BYTES} that are read", path.display())]
+    TooLarge {
+        /// The file.
+        path: PathBuf,
+        /// Its size in bytes.
+        size: u64,
+    },
+}
+
+impl Error {
+    /// One line: what to do about it.
+    #[must_use]
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::None(_) => "`lakegen init` writes a project; `--blueprint FILE` names a file elsewhere",
+            Self::Several(_) => "choose one with `--blueprint FILE`",
+            Self::Read { .. } => "check the path and its permissions",
+            Self::Encoding { .. } => "save the file as UTF-8",
+            Self::TooLarge { .. } => "split the lake",
+        }
+    }
+}
+
+/// A project on disk.
+#[derive(Debug, Clone)]
+pub struct Project {
+    /// The folder that the blueprint's paths start from.
+    pub root: PathBuf,
+    /// The blueprint's text.
+    pub source: Source,
+}
+
+impl Project {
+    /// Finds and reads the blueprint: the named file, or the only one in `blueprints/` under `directory`.
+    ///
+    /// # Errors
+    /// There is no such file, or it is not text.
+    pub fn open(blueprint: Option<&Path>, directory: &Path) -> Result<Self, Error> {
+        let path = match blueprint {
+            Some(path) => path.to_owned(),
+            None => only_blueprint(&directory.join("blueprints"))?,
+        };
+        let read = |source| Error::Read { path: path.clone(), source };
+        let metadata = std::fs::metadata(&path).map_err(read)?;
+        if metadata.len() > MAX_BYTES as u64 {
+            return Err(Error::TooLarge { path, size: metadata.len() });
+        }
+        let bytes = std::fs::read(&path).map_err(read)?;
+        let text = String::from_utf8(bytes).map_err(|error| {
+            let offset = error.utf8_error().valid_up_to();
+            let line = error.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
+            Error::Encoding { path: path.clone(), offset, line }
+        })?;
+        let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned);
+        let folder = match path.parent() {
+            Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
+            _ => PathBuf::from("."),
+        };
+        let inside = std::fs::canonicalize(&folder).is_ok_and(|folder| folder.ends_with("blueprints"));
+        let root = if inside { folder.join("..") } else { folder };
+        let root = std::fs::canonicalize(&root).unwrap_or(root);
+        let shown = path.strip_prefix(directory).unwrap_or(&path).display().to_string();
+        Ok(Self { root, source: Source { name: shown, text } })
+    }
+
+    /// Checks the blueprint against the files of the project.
+    #[must_use]
+    pub fn check(&self) -> (Option<Lake>, Diagnostics) {
+        check::check(self.source.clone(), &self.root, &Disk::new(&self.root))
+    }
+}
+
+fn only_blueprint(folder: &Path) -> Result<PathBuf, Error> {
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path());
+    let yaml = |path: &PathBuf| path.extension().is_some_and(|e| e == "yaml" || e == "yml") && path.is_file();
+    let mut found: Vec<PathBuf> = entries.filter(yaml).collect();
+    found.sort();
+    match found.len() {
+        0 => Err(Error::None(folder.to_owned())),
+        1 => Ok(found.remove(0)),
+        _ => {
+            let names = found.iter().filter_map(|path| path.file_name()?.to_str().map(str::to_owned));
+            Err(Error::Several(names.collect()))
+        }
+    }
+}

@@ -1,0 +1,424 @@
+//! Source text and positions in it. This is the only module that knows the YAML crate.
+
+use std::fmt;
+use std::ops::Deref;
+
+use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_yaml::{Budget, DuplicateKeyPolicy, Options, Spanned as YamlSpanned};
+
+/// Largest blueprint that is read, in bytes.
+pub const MAX_BYTES: usize = 32 << 20;
+/// Deepest nesting of lists and maps that is read.
+const MAX_DEPTH: usize = 48;
+
+/// One text that diagnostics can point into: the blueprint, or an SQL file that it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Source {
+    /// The name shown to the author, a path as they would type it.
+    pub name: String,
+    /// The whole text.
+    pub text: String,
+}
+
+/// A byte range in one of the [`Source`]s of a check run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Default)]
+pub struct Span {
+    /// Index of the source: 0 is the blueprint.
+    pub source: u32,
+    /// First byte.
+    pub start: u32,
+    /// One past the last byte.
+    pub end: u32,
+}
+
+impl Span {
+    /// A range of the blueprint.
+    #[must_use]
+    pub fn new(start: usize, end: usize) -> Self {
+        let clamp = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        Self { source: 0, start: clamp(start), end: clamp(end) }
+    }
+
+    /// The range as `usize`, clamped to `text` and to character boundaries.
+    #[must_use]
+    pub fn range(self, text: &str) -> std::ops::Range<usize> {
+        let floor = |at: u32| {
+            let mut at = (at as usize).min(text.len());
+            while !text.is_char_boundary(at) {
+                at -= 1;
+            }
+            at
+        };
+        let start = floor(self.start);
+        start..floor(self.end).max(start)
+    }
+}
+
+/// A value and where it was written.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Spanned<T> {
+    /// The value.
+    pub value: T,
+    /// Its place.
+    pub span: Span,
+}
+
+impl<T> Spanned<T> {
+    /// Puts a place to a value.
+    pub fn new(value: T, span: Span) -> Self {
+        Self { value, span }
+    }
+}
+
+impl<T> Deref for Spanned<T> {
+    type Target = T;
+    fn deref(&self) -> &T {
+        &self.value
+    }
+}
+
+/// A YAML node with its place.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Node {
+    /// What was written.
+    pub value: Value,
+    /// Where.
+    pub span: Span,
+}
+
+/// What a YAML node holds.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Value {
+    /// Nothing, `~` or `null`.
+    Null,
+    /// `true` or `false`.
+    Bool(bool),
+    /// A whole number.
+    Int(i64),
+    /// Any other number.
+    Float(f64),
+    /// Text.
+    String(String),
+    /// A list.
+    List(Vec<Node>),
+    /// A map, in order, repeated keys included.
+    Map(Vec<(Spanned<String>, Node)>),
+}
+
+impl Value {
+    /// What the author would call it.
+    #[must_use]
+    pub fn noun(&self) -> &'static str {
+        match self {
+            Self::Null => "nothing",
+            Self::Bool(_) => "true or false",
+            Self::Int(_) | Self::Float(_) => "a number",
+            Self::String(_) => "text",
+            Self::List(_) => "a list",
+            Self::Map(_) => "a map",
+        }
+    }
+}
+
+/// Why a text is not YAML that can be read, and where.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct SyntaxError {
+    /// A lower-case fragment.
+    pub message: String,
+    /// The place of the mistake.
+    pub span: Span,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// Reads a YAML text into nodes.
+///
+/// Hostile input (alias bombs, deep nesting, huge files) ends in an error within bounded time and memory.
+///
+/// # Errors
+/// The first mistake of syntax: after it nothing can be trusted.
+pub fn parse(text: &str) -> Result<Node, SyntaxError> {
+    if text.len() > MAX_BYTES {
+        return Err(SyntaxError {
+            message: format!("the blueprint has {} bytes, more than the {MAX_BYTES} that are read", text.len()),
+            span: Span::default(),
+            help: None,
+        });
+    }
+    if let Some(at) = forbidden_character(text) {
+        return Err(at);
+    }
+    let result: Result<YamlSpanned<RawNode>, _> = serde_yaml::from_str_with_options(text, options());
+    let root = result.map_err(|error| syntax_error(text, &error))?;
+    Ok(Converter { text }.node(root))
+}
+
+fn forbidden_character(text: &str) -> Option<SyntaxError> {
+    let (at, found) = text.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))?;
+    Some(SyntaxError {
+        message: format!("control character U+{:04X}", u32::from(found)),
+        span: Span::new(at, at + found.len_utf8()),
+        help: Some("remove it; inside double quotes it can be written as an escape".into()),
+    })
+}
+
+fn options() -> Options {
+    let mut budget = Budget::default();
+    budget.max_depth = MAX_DEPTH;
+    budget.max_nodes = 4_000_000;
+    budget.max_events = 10_000_000;
+    budget.max_aliases = 1_000;
+    budget.max_anchors = 1_000;
+    budget.max_recorded_anchor_events = 100_000;
+    budget.max_documents = 1;
+    budget.max_total_scalar_bytes = MAX_BYTES;
+    let mut options = Options::default();
+    options.budget = Some(budget);
+    options.duplicate_keys = DuplicateKeyPolicy::PassThrough;
+    options.strict_booleans = true;
+    options
+}
+
+fn syntax_error(text: &str, error: &serde_yaml::Error) -> SyntaxError {
+    let error = error.without_snippet();
+    let start = error
+        .location()
+        .and_then(|location| location.span().byte_offset())
+        .map_or(text.len(), |at| usize::try_from(at).unwrap_or(text.len()))
+        .min(text.len());
+    let line = text.get(..start).unwrap_or_default().rsplit('\n').next().unwrap_or_default();
+    let rest = text.get(start..).unwrap_or_default();
+    let tab = line.contains('\t') || rest.starts_with('\t');
+    let message = error.render();
+    let message = message.lines().next().unwrap_or("this is not YAML").to_owned();
+    let message = match strip_position(&message) {
+        message if message.starts_with("budget breached: Documents") => {
+            "there is more than one document (`---`)".into()
+        }
+        message if message.starts_with("budget breached: Depth") || message.starts_with("recursion limit") => {
+            format!("it is nested more than {MAX_DEPTH} levels deep")
+        }
+        message if message.starts_with("budget breached") => "its anchors and aliases expand to too much".into(),
+        message => message,
+    };
+    SyntaxError {
+        message: format!("this is not YAML that can be read: {message}"),
+        span: Span::new(start, (start + rest.chars().next().map_or(0, char::len_utf8)).min(text.len())),
+        help: tab.then(|| "YAML is indented with spaces; replace the tab".into()),
+    }
+}
+
+/// The YAML crate begins or ends its sentence with a position that the diagnostic shows better.
+fn strip_position(message: &str) -> String {
+    let mut message = message.trim();
+    if let Some(rest) = message.strip_prefix("error: ") {
+        message = rest;
+    }
+    if let Some(rest) = message.strip_prefix("line ")
+        && let Some((_, rest)) = rest.split_once(": ")
+    {
+        message = rest;
+    }
+    match message.find(" at line ") {
+        Some(at) => message[..at].to_owned(),
+        None => message.to_owned(),
+    }
+}
+
+/// As the YAML crate hands it over, before its locations become [`Span`]s.
+enum RawNode {
+    Null,
+    Bool(bool),
+    Int(i64),
+    Float(f64),
+    String(String),
+    List(Vec<YamlSpanned<RawNode>>),
+    Map(Vec<(YamlSpanned<RawNode>, YamlSpanned<RawNode>)>),
+}
+
+impl<'de> Deserialize<'de> for RawNode {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        struct NodeVisitor;
+
+        impl<'de> Visitor<'de> for NodeVisitor {
+            type Value = RawNode;
+
+            fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.write_str("any YAML node")
+            }
+            fn visit_unit<E: de::Error>(self) -> Result<RawNode, E> {
+                Ok(RawNode::Null)
+            }
+            fn visit_none<E: de::Error>(self) -> Result<RawNode, E> {
+                Ok(RawNode::Null)
+            }
+            fn visit_bool<E: de::Error>(self, value: bool) -> Result<RawNode, E> {
+                Ok(RawNode::Bool(value))
+            }
+            fn visit_i64<E: de::Error>(self, value: i64) -> Result<RawNode, E> {
+                Ok(RawNode::Int(value))
+            }
+            fn visit_u64<E: de::Error>(self, value: u64) -> Result<RawNode, E> {
+                Ok(i64::try_from(value).map_or(RawNode::String(value.to_string()), RawNode::Int))
+            }
+            fn visit_i128<E: de::Error>(self, value: i128) -> Result<RawNode, E> {
+                Ok(RawNode::String(value.to_string()))
+            }
+            fn visit_u128<E: de::Error>(self, value: u128) -> Result<RawNode, E> {
+                Ok(RawNode::String(value.to_string()))
+            }
+            fn visit_f64<E: de::Error>(self, value: f64) -> Result<RawNode, E> {
+                Ok(RawNode::Float(value))
+            }
+            fn visit_str<E: de::Error>(self, value: &str) -> Result<RawNode, E> {
+                Ok(RawNode::String(value.to_owned()))
+            }
+            fn visit_string<E: de::Error>(self, value: String) -> Result<RawNode, E> {
+                Ok(RawNode::String(value))
+            }
+            fn visit_bytes<E: de::Error>(self, value: &[u8]) -> Result<RawNode, E> {
+                Ok(RawNode::String(String::from_utf8_lossy(value).into_owned()))
+            }
+            fn visit_seq<A: SeqAccess<'de>>(self, mut seq: A) -> Result<RawNode, A::Error> {
+                let mut items = Vec::new();
+                while let Some(item) = seq.next_element()? {
+                    items.push(item);
+                }
+                Ok(RawNode::List(items))
+            }
+            fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<RawNode, A::Error> {
+                let mut entries = Vec::new();
+                while let Some(entry) = map.next_entry()? {
+                    entries.push(entry);
+                }
+                Ok(RawNode::Map(entries))
+            }
+        }
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+struct Converter<'a> {
+    text: &'a str,
+}
+
+impl Converter<'_> {
+    fn node(&self, raw: YamlSpanned<RawNode>) -> Node {
+        let span = raw.defined.span();
+        let start = span.byte_offset().map_or(0, |at| usize::try_from(at).unwrap_or(0));
+        let length = span.byte_len().map_or(0, |n| usize::try_from(n).unwrap_or(0));
+        let mut end = (start + length).min(self.text.len());
+        let value = match raw.value {
+            RawNode::Null => Value::Null,
+            RawNode::Bool(value) => Value::Bool(value),
+            RawNode::Int(value) => Value::Int(value),
+            RawNode::Float(value) => Value::Float(value),
+            RawNode::String(value) => Value::String(value),
+            RawNode::List(items) => Value::List(items.into_iter().map(|item| self.node(item)).collect()),
+            RawNode::Map(entries) => Value::Map(
+                entries
+                    .into_iter()
+                    .map(|(key, value)| {
+                        let key = self.node(key);
+                        (Spanned::new(self.key_text(&key), key.span), self.node(value))
+                    })
+                    .collect(),
+            ),
+        };
+        if end <= start {
+            end = (start + 1).min(self.text.len());
+        }
+        Node { value, span: Span::new(start, end) }
+    }
+
+    fn key_text(&self, key: &Node) -> String {
+        match &key.value {
+            Value::String(text) => text.clone(),
+            _ => self.text[key.span.range(self.text)].to_owned(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn words(text: &str) -> Vec<(String, &str)> {
+        fn walk<'a>(node: &Node, text: &'a str, out: &mut Vec<(String, &'a str)>) {
+            match &node.value {
+                Value::Map(entries) => {
+                    for (key, value) in entries {
+                        out.push((format!("key {}", key.value), &text[key.span.range(text)]));
+                        walk(value, text, out);
+                    }
+                }
+                Value::List(items) => items.iter().for_each(|item| walk(item, text, out)),
+                other => out.push((format!("{other:?}"), &text[node.span.range(text)])),
+            }
+        }
+        let mut out = Vec::new();
+        walk(&parse(text).unwrap(), text, &mut out);
+        out
+    }
+
+    #[test]
+    fn spans_are_exactly_the_words() {
+        let text = "zürich: { a: 1, \"b\": 'x y' }\nlist: [ one, 2.5, true, ~ ]\nno: on\n";
+        let found = words(text);
+        let expected = [
+            ("key zürich", "zürich"),
+            ("key a", "a"),
+            ("Int(1)", "1"),
+            ("key b", "\"b\""),
+            ("String(\"x y\")", "'x y'"),
+            ("key list", "list"),
+            ("String(\"one\")", "one"),
+            ("Float(2.5)", "2.5"),
+            ("Bool(true)", "true"),
+            ("Null", "~"),
+            ("key no", "no"),
+            ("String(\"on\")", "on"),
+        ];
+        let found: Vec<_> = found.iter().map(|(a, b)| (a.as_str(), *b)).collect();
+        assert_eq!(found, expected);
+    }
+
+    #[test]
+    fn repeated_keys_reach_the_reader() {
+        let Value::Map(entries) = parse("a: 1\na: 2\n").unwrap().value else { panic!("a map") };
+        assert_eq!(entries.len(), 2);
+    }
+
+    #[test]
+    fn block_text_keeps_its_lines() {
+        let text = "sql: |\n  select 1\n  from t\n";
+        let Value::Map(entries) = parse(text).unwrap().value else { panic!("a map") };
+        assert_eq!(entries[0].1.value, Value::String("select 1\nfrom t\n".into()));
+        assert_eq!(&text[entries[0].1.span.range(text)][..8], "select 1", "the span begins with the text itself");
+    }
+
+    #[test]
+    fn hostile_texts_end_in_errors() {
+        let bomb = {
+            let mut text = String::from("a0: &a0 [x,x,x,x,x,x,x,x,x,x]\n");
+            for level in 1..12 {
+                let refs = vec![format!("*a{}", level - 1); 10].join(",");
+                text.push_str(&format!("a{level}: &a{level} [{refs}]\n"));
+            }
+            text
+        };
+        for (name, text) in [
+            ("alias bomb", bomb),
+            ("deep flow", "[".repeat(100_000)),
+            ("deep block", (0..5_000).map(|n| format!("{}a:\n", " ".repeat(n))).collect()),
+            ("tab", "a:\n\t- b\n".into()),
+            ("control", "a: \u{1}\n".into()),
+            ("truncated", "a: { b: [1, 2".into()),
+            ("unknown alias", "a: *b\n".into()),
+            ("two documents", "a: 1\n---\nb: 2\n".into()),
+        ] {
+            let error = parse(&text).expect_err(name);
+            assert!(error.span.range(&text).end <= text.len(), "{name}");
+        }
+    }
+}

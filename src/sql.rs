@@ -1,0 +1,187 @@
+//! The SQL of queries: parsed in Athena's dialect, its tables and columns resolved.
+
+mod athena;
+mod resolve;
+
+use sqlparser::ast::{Query, Statement};
+use sqlparser::parser::{Parser, ParserError};
+use sqlparser::tokenizer::Location;
+
+use crate::check::Check;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::kind::query::QuerySpec;
+use crate::lake::{Id, Table};
+use crate::source::{Span, Spanned};
+
+/// Athena's limit for a query string, in bytes.
+const MAX_BYTES: usize = 262_144;
+
+/// Checks one query; returns the tables that it reads, in the order of the blueprint.
+pub(crate) fn check(
+    text: &Spanned<String>,
+    spec: &QuerySpec,
+    writes: Option<Id<Table>>,
+    cx: &mut Check<'_>,
+) -> Option<Vec<Id<Table>>> {
+    if text.len() > MAX_BYTES {
+        cx.error(text.span, format!("the SQL has {} bytes, more than the {MAX_BYTES} that Athena takes", text.len()));
+        return None;
+    }
+    let places = Places::new(text, cx);
+    let query = parse(text, &places, cx)?;
+    let (reads, output) = resolve::query(&query, &places, cx);
+    if let Some(output) = output {
+        compare(&output, spec, writes, &places, cx);
+    }
+    let mut reads = reads;
+    reads.sort_unstable();
+    reads.dedup();
+    Some(reads)
+}
+
+fn parse(text: &str, places: &Places, cx: &mut Check<'_>) -> Option<Query> {
+    let statements = athena::tokens(text).and_then(|tokens| {
+        let parser = Parser::new(&athena::Athena).with_recursion_limit(64);
+        parser.with_tokens_with_locations(tokens).parse_statements()
+    });
+    let mut statements = match statements {
+        Ok(statements) => statements,
+        Err(error) => {
+            let (message, location) = explain(&error);
+            let span = location.map_or(places.whole, |location| places.word_at(location));
+            cx.error(span, format!("this SQL cannot be read: {message}")).help("it is read as Athena reads it (Trino)");
+            return None;
+        }
+    };
+    let help = "write what the table shall hold; creating and filling it is lakegen's part";
+    match (statements.pop(), statements.is_empty()) {
+        (Some(Statement::Query(query)), true) => Some(*query),
+        (None, _) => {
+            cx.error(places.whole, "there is no SQL here").help("write one `select`");
+            None
+        }
+        (Some(_), false) => {
+            cx.error(places.whole, "a query is one `select`, and here are several statements").help(help);
+            None
+        }
+        (Some(other), true) => {
+            let word = other.to_string().split_whitespace().next().unwrap_or_default().to_lowercase();
+            cx.error(places.whole, format!("a query is one `select`, not `{word}`")).help(help);
+            None
+        }
+    }
+}
+
+/// The parser's sentence without its position, and the position.
+fn explain(error: &ParserError) -> (String, Option<Location>) {
+    let text = match error {
+        ParserError::ParserError(text) | ParserError::TokenizerError(text) => text.clone(),
+        ParserError::RecursionLimitExceeded => return ("it is nested too deeply".into(), None),
+    };
+    let Some((message, place)) = text.rsplit_once(" at Line: ") else { return (text, None) };
+    let mut numbers = place.split(", Column: ").map(|number| number.trim().parse::<u64>().ok());
+    let location = match (numbers.next().flatten(), numbers.next().flatten()) {
+        (Some(line), Some(column)) => Some(Location { line, column }),
+        _ => None,
+    };
+    let mut message = message.to_owned();
+    if let Some(first) = message.get(..1) {
+        message.replace_range(..1, &first.to_lowercase());
+    }
+    (message, location)
+}
+
+/// The columns that the query returns against those that the written table declares.
+fn compare(
+    output: &[resolve::Output],
+    spec: &QuerySpec,
+    writes: Option<Id<Table>>,
+    places: &Places,
+    cx: &mut Check<'_>,
+) {
+    let Some(declared) = writes.and_then(|id| cx.column_names(id)) else { return };
+    let target = &spec.writes.value;
+    let mut seen: Vec<&str> = Vec::new();
+    for (position, column) in output.iter().enumerate() {
+        let span = column.span.unwrap_or(places.whole);
+        let Some(name) = &column.name else {
+            cx.error(span, format!("column {} of the result has no name", position + 1))
+                .help("give it one: `… as name`");
+            continue;
+        };
+        if seen.contains(&name.as_str()) {
+            cx.error(span, format!("the result has two columns named `{name}`")).help("rename one: `… as other`");
+        } else if !declared.contains(name) {
+            let missing = declared.iter().filter(|column| !output.iter().any(|o| o.name.as_ref() == Some(column)));
+            let help = did_you_mean(name, missing.map(String::as_str))
+                .unwrap_or_else(|| format!("declare it in `tables.{target}.columns`, or leave it out here"));
+            cx.error(span, format!("`{target}` declares no column `{name}`")).help(help);
+        }
+        seen.push(name);
+    }
+    for name in declared.iter().filter(|name| !seen.contains(&name.as_str())) {
+        let near = did_you_mean(name, seen.iter().copied().filter(|seen| !declared.iter().any(|d| d == seen)));
+        if near.is_none() && output.iter().all(|column| column.name.is_some()) {
+            cx.push(
+                Diagnostic::error(
+                    spec.writes.span,
+                    format!("the query returns no column `{name}`, which `{target}` declares"),
+                )
+                .help("select it, or remove it from the table"),
+            );
+        }
+    }
+}
+
+/// Finds places of the SQL in the text that it was written in.
+pub(crate) struct Places {
+    /// All of the SQL.
+    pub(crate) whole: Span,
+    sql: String,
+    source: String,
+}
+
+impl Places {
+    fn new(text: &Spanned<String>, cx: &Check<'_>) -> Self {
+        let source = cx.sources.get(text.span.source as usize).map(|source| source.text.clone()).unwrap_or_default();
+        Self { whole: text.span, sql: text.value.clone(), source }
+    }
+
+    /// The place of a word of the SQL, by its line and column (from 1, in characters).
+    pub(crate) fn word(&self, location: Location, length: usize) -> Span {
+        let Some(in_sql) = offset(&self.sql, location) else { return self.whole };
+        let word: String = self.sql[in_sql..].chars().take(length.max(1)).collect();
+        let start = self.whole.start as usize;
+        let indent = start - self.source.get(..start).and_then(|before| before.rfind('\n')).map_or(0, |at| at + 1);
+        // A block keeps its lines, each behind the same indent; a quoted text begins one character later.
+        let line = usize::try_from(location.line).unwrap_or(1).max(1) - 1;
+        let block = self.source.get(start..).and_then(|rest| {
+            let line_start = rest.split_inclusive('\n').take(line).map(str::len).sum::<usize>();
+            let line_start = if line == 0 { start } else { start + line_start + indent };
+            let column = usize::try_from(location.column).unwrap_or(1).max(1) - 1;
+            let rest = self.source.get(line_start..)?;
+            Some(line_start + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at))
+        });
+        for candidate in block.into_iter().chain([start + in_sql, start + in_sql + 1]) {
+            if self.source.get(candidate..).is_some_and(|rest| rest.starts_with(&word)) {
+                let end = u32::try_from(candidate + word.len()).unwrap_or(u32::MAX);
+                return Span { source: self.whole.source, start: u32::try_from(candidate).unwrap_or(u32::MAX), end };
+            }
+        }
+        self.whole
+    }
+
+    fn word_at(&self, location: Location) -> Span {
+        let rest = offset(&self.sql, location).and_then(|at| self.sql.get(at..)).unwrap_or_default();
+        let length = rest.chars().take_while(|c| c.is_alphanumeric() || *c == '_').count();
+        self.word(location, length)
+    }
+}
+
+fn offset(text: &str, location: Location) -> Option<usize> {
+    let line = usize::try_from(location.line).ok()?.checked_sub(1)?;
+    let column = usize::try_from(location.column).ok()?.checked_sub(1)?;
+    let start: usize = text.split_inclusive('\n').take(line).map(str::len).sum();
+    let rest = text.get(start..)?;
+    Some(start + rest.char_indices().nth(column).map_or(rest.len(), |(at, _)| at))
+}

@@ -1,0 +1,522 @@
+//! Scopes: which table a column of a query belongs to.
+//!
+//! Where a query uses something that this page does not know (a table function, say), the scope is *open*: nothing in it is
+//! called wrong, because a false alarm would be worse than a late one.
+
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{
+    Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName, OneOrManyWithParens, OrderByKind, Query,
+    Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins, Visit,
+    Visitor,
+};
+
+use super::Places;
+use crate::check::Check;
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::lake::{Id, Table};
+use crate::source::{Span, Spanned};
+
+/// One column of a result.
+#[derive(Debug, Clone)]
+pub(super) struct Output {
+    /// Its name; none for an expression that nobody named.
+    pub(super) name: Option<String>,
+    /// Where it is written, when that is one place.
+    pub(super) span: Option<Span>,
+}
+
+/// Something in `from`: a name, and its columns when they are known.
+#[derive(Debug, Clone)]
+struct Relation {
+    name: Option<String>,
+    columns: Option<Vec<String>>,
+}
+
+/// What names mean at one place of a query.
+#[derive(Debug, Clone, Default)]
+struct Scope {
+    relations: Vec<Relation>,
+    /// Columns of `using`, which belong to both sides.
+    shared: Vec<String>,
+    /// Names that `select` gives, where they may be used.
+    outputs: Vec<String>,
+}
+
+struct Resolver<'r, 'a, 'c> {
+    places: &'r Places,
+    cx: &'c mut Check<'a>,
+    reads: Vec<Id<Table>>,
+    ctes: Vec<Relation>,
+    scopes: Vec<Scope>,
+}
+
+/// Resolves a query; returns the tables that it reads and its columns, when they are known.
+pub(super) fn query(query: &Query, places: &Places, cx: &mut Check<'_>) -> (Vec<Id<Table>>, Option<Vec<Output>>) {
+    let mut resolver = Resolver { places, cx, reads: Vec::new(), ctes: Vec::new(), scopes: Vec::new() };
+    let output = resolver.query(query);
+    (resolver.reads, output)
+}
+
+fn fold(ident: &Ident) -> String {
+    ident.value.to_lowercase()
+}
+
+impl Resolver<'_, '_, '_> {
+    fn span(&self, ident: &Ident) -> Span {
+        let length = ident.value.chars().count() + if ident.quote_style.is_some() { 2 } else { 0 };
+        self.places.word(ident.span.start, length)
+    }
+
+    fn query(&mut self, query: &Query) -> Option<Vec<Output>> {
+        let outer_ctes = self.ctes.len();
+        if let Some(with) = &query.with {
+            for cte in &with.cte_tables {
+                let name = Some(fold(&cte.alias.name));
+                if with.recursive {
+                    // The body may name itself, so its columns are not known while it is read.
+                    self.ctes.push(Relation { name: name.clone(), columns: None });
+                }
+                let columns = self.query(&cte.query);
+                if with.recursive {
+                    self.ctes.pop();
+                }
+                self.ctes.push(Relation { name, columns: renamed(names(columns), &cte.alias) });
+            }
+        }
+        let (output, scope) = self.body(&query.body);
+        if let Some(order_by) = &query.order_by
+            && let OrderByKind::Expressions(keys) = &order_by.kind
+        {
+            let mut scope = scope.unwrap_or_default();
+            let known = output.as_ref().map(|output| output.iter().filter_map(|column| column.name.clone()).collect());
+            match known {
+                Some(outputs) => scope.outputs = outputs,
+                None => scope.relations.push(Relation { name: None, columns: None }),
+            }
+            self.scopes.push(scope);
+            for key in keys {
+                self.expression(&key.expr);
+            }
+            self.scopes.pop();
+        }
+        self.ctes.truncate(outer_ctes);
+        output
+    }
+
+    /// The columns of a body, and the scope that its `order by` sees.
+    fn body(&mut self, body: &SetExpr) -> (Option<Vec<Output>>, Option<Scope>) {
+        match body {
+            SetExpr::Select(select) => {
+                let (output, scope) = self.select(select);
+                (output, Some(scope))
+            }
+            SetExpr::Query(query) => (self.query(query), None),
+            SetExpr::SetOperation { left, right, .. } => {
+                let (output, _) = self.body(left);
+                let (other, _) = self.body(right);
+                if let (Some(output), Some(other)) = (&output, &other)
+                    && output.len() != other.len()
+                {
+                    let message =
+                        format!("the sides of a set operation have {} and {} columns", output.len(), other.len());
+                    self.cx.error(self.places.whole, message);
+                }
+                (output, None)
+            }
+            SetExpr::Values(_)
+            | SetExpr::Insert(_)
+            | SetExpr::Update(_)
+            | SetExpr::Delete(_)
+            | SetExpr::Merge(_)
+            | SetExpr::Table(_) => (None, None),
+        }
+    }
+
+    fn select(&mut self, select: &Select) -> (Option<Vec<Output>>, Scope) {
+        self.scopes.push(Scope::default());
+        for from in &select.from {
+            self.from(from);
+        }
+        let mut output = Some(Vec::new());
+        for item in &select.projection {
+            self.item(item, &mut output);
+        }
+        for expression in [&select.selection, &select.having, &select.qualify].into_iter().flatten() {
+            self.expression(expression);
+        }
+        if let GroupByExpr::Expressions(keys, _) = &select.group_by {
+            let names: Vec<String> = output.iter().flatten().filter_map(|column| column.name.clone()).collect();
+            for key in keys {
+                self.group_key(key, &names);
+            }
+        }
+        (output, self.scopes.pop().unwrap_or_default())
+    }
+
+    fn item(&mut self, item: &SelectItem, output: &mut Option<Vec<Output>>) {
+        let push = |output: &mut Option<Vec<Output>>, column| {
+            if let Some(output) = output {
+                output.push(column);
+            }
+        };
+        match item {
+            SelectItem::UnnamedExpr(expression) => {
+                self.expression(expression);
+                let ident = match expression {
+                    Expr::Identifier(ident) => Some(ident),
+                    Expr::CompoundIdentifier(parts) => parts.last(),
+                    _ => None,
+                };
+                let span = ident.map(|ident| self.span(ident)).or_else(|| self.first_word(expression));
+                push(output, Output { name: ident.map(fold), span });
+            }
+            SelectItem::ExprWithAlias { expr, alias } => {
+                self.expression(expr);
+                push(output, Output { name: Some(fold(alias)), span: Some(self.span(alias)) });
+            }
+            SelectItem::Wildcard(_) => {
+                let relations = self.scopes.last().map(|scope| scope.relations.clone()).unwrap_or_default();
+                let shared = self.scopes.last().map(|scope| scope.shared.clone()).unwrap_or_default();
+                self.expand(&relations, &shared, output);
+            }
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::ObjectName(name), _) => {
+                let qualifier = name.0.last().and_then(|part| part.as_ident());
+                let relation = qualifier.and_then(|qualifier| self.qualified(qualifier));
+                match relation {
+                    Some(relation) => self.expand(&[relation], &[], output),
+                    None => {
+                        if let Some(qualifier) = qualifier {
+                            self.unknown_qualifier(qualifier);
+                        }
+                        *output = None;
+                    }
+                }
+            }
+            SelectItem::QualifiedWildcard(SelectItemQualifiedWildcardKind::Expr(expression), _) => {
+                self.expression(expression);
+                *output = None;
+            }
+            SelectItem::ExprWithAliases { expr, .. } => {
+                self.expression(expr);
+                *output = None;
+            }
+        }
+    }
+
+    fn expand(&self, relations: &[Relation], shared: &[String], output: &mut Option<Vec<Output>>) {
+        let mut seen_shared: Vec<String> = Vec::new();
+        for relation in relations {
+            let (Some(columns), Some(list)) = (&relation.columns, output.as_mut()) else {
+                *output = None;
+                return;
+            };
+            for column in columns {
+                if shared.contains(column) {
+                    if seen_shared.contains(column) {
+                        continue;
+                    }
+                    seen_shared.push(column.clone());
+                }
+                list.push(Output { name: Some(column.clone()), span: None });
+            }
+        }
+    }
+
+    fn first_word(&self, expression: &Expr) -> Option<Span> {
+        struct First(Option<Ident>);
+        impl Visitor for First {
+            type Break = ();
+            fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+                let ident = match expression {
+                    Expr::Identifier(ident) => Some(ident),
+                    Expr::CompoundIdentifier(parts) => parts.first(),
+                    Expr::Function(function) => function.name.0.first().and_then(|part| part.as_ident()),
+                    _ => None,
+                };
+                match ident {
+                    Some(ident) => {
+                        self.0 = Some(ident.clone());
+                        ControlFlow::Break(())
+                    }
+                    None => ControlFlow::Continue(()),
+                }
+            }
+        }
+        let mut first = First(None);
+        let _ = expression.visit(&mut first);
+        first.0.map(|ident| self.span(&ident))
+    }
+
+    fn group_key(&mut self, key: &Expr, outputs: &[String]) {
+        if let Expr::Identifier(ident) = key
+            && outputs.contains(&fold(ident))
+            && !self.visible(&fold(ident))
+        {
+            self.cx
+                .error(
+                    self.span(ident),
+                    format!("`{}` is a name that `select` gives, and Athena knows none in `group by`", ident.value),
+                )
+                .help("repeat the expression, or write its position: `group by 1`");
+            return;
+        }
+        self.expression(key);
+    }
+
+    fn visible(&self, column: &str) -> bool {
+        self.scopes.iter().flat_map(|scope| &scope.relations).any(|relation| match &relation.columns {
+            Some(columns) => columns.iter().any(|name| name == column),
+            None => true,
+        })
+    }
+
+    fn from(&mut self, from: &TableWithJoins) {
+        self.factor(&from.relation);
+        for join in &from.joins {
+            self.factor(&join.relation);
+            let constraint = match &join.join_operator {
+                JoinOperator::Join(constraint)
+                | JoinOperator::Inner(constraint)
+                | JoinOperator::Left(constraint)
+                | JoinOperator::LeftOuter(constraint)
+                | JoinOperator::Right(constraint)
+                | JoinOperator::RightOuter(constraint)
+                | JoinOperator::FullOuter(constraint)
+                | JoinOperator::CrossJoin(constraint) => constraint,
+                _ => &JoinConstraint::None,
+            };
+            match constraint {
+                JoinConstraint::On(expression) => self.expression(expression),
+                JoinConstraint::Using(columns) => {
+                    let idents = columns.iter().filter_map(|name| name.0.last().and_then(|part| part.as_ident()));
+                    for ident in idents {
+                        self.unqualified(ident, true);
+                        if let Some(scope) = self.scopes.last_mut() {
+                            scope.shared.push(fold(ident));
+                        }
+                    }
+                }
+                JoinConstraint::Natural => self.add(None, None),
+                JoinConstraint::None => {}
+            }
+        }
+    }
+
+    fn add(&mut self, name: Option<String>, columns: Option<Vec<String>>) {
+        if let Some(scope) = self.scopes.last_mut() {
+            scope.relations.push(Relation { name, columns });
+        }
+    }
+
+    fn factor(&mut self, factor: &TableFactor) {
+        match factor {
+            TableFactor::Table { name, alias, args: None, .. } => {
+                let columns = self.table(name);
+                let own = name.0.last().and_then(|part| part.as_ident()).map(fold);
+                match alias {
+                    Some(alias) => self.add(Some(fold(&alias.name)), renamed(columns, alias)),
+                    None => self.add(own, columns),
+                }
+            }
+            TableFactor::Derived { subquery, alias, .. } => {
+                let columns = names(self.query(subquery));
+                match alias {
+                    Some(alias) => self.add(Some(fold(&alias.name)), renamed(columns, alias)),
+                    None => self.add(None, columns),
+                }
+            }
+            TableFactor::NestedJoin { table_with_joins, alias: None } => self.from(table_with_joins),
+            TableFactor::UNNEST { alias, array_exprs, .. } => {
+                array_exprs.iter().for_each(|expression| self.expression(expression));
+                let columns = alias.as_ref().filter(|alias| !alias.columns.is_empty());
+                let columns = columns.map(|alias| alias.columns.iter().map(|column| fold(&column.name)).collect());
+                self.add(alias.as_ref().map(|alias| fold(&alias.name)), columns);
+            }
+            _ => self.add(None, None),
+        }
+    }
+
+    /// The columns of a named table or of a `with` query; `None` when they are not known.
+    fn table(&mut self, name: &ObjectName) -> Option<Vec<String>> {
+        let parts: Vec<&Ident> = name.0.iter().filter_map(|part| part.as_ident()).collect();
+        let [ident] = parts.as_slice() else {
+            if let Some(first) = parts.first() {
+                self.cx
+                    .error(self.span(first), format!("`{name}` names a database as well"))
+                    .help("name the table alone: each environment has a database of its own");
+            }
+            return None;
+        };
+        let folded = fold(ident);
+        if let Some(cte) = self.ctes.iter().rev().find(|cte| cte.name.as_ref() == Some(&folded)) {
+            return cte.columns.clone();
+        }
+        let written = Spanned::new(folded.clone(), self.span(ident));
+        let Some(id) = self.cx.find_table(&folded) else {
+            // Names of `with` are candidates as well, so the usual message is made here.
+            let ctes: Vec<String> = self.ctes.iter().filter_map(|cte| cte.name.clone()).collect();
+            let tables = self.cx.table_names();
+            let help = did_you_mean(&folded, tables.into_iter().chain(ctes.iter().map(String::as_str)));
+            let message = format!("no table named `{}`", ident.value);
+            self.cx.push(Diagnostic::error(written.span, message).label("not a table").maybe_help(help));
+            return None;
+        };
+        self.cx.refuse_dynamodb(&written, id, "SQL");
+        self.reads.push(id);
+        self.cx.column_names(id)
+    }
+
+    fn qualified(&self, qualifier: &Ident) -> Option<Relation> {
+        let folded = fold(qualifier);
+        let relations = self.scopes.iter().rev().flat_map(|scope| &scope.relations);
+        relations.into_iter().find(|relation| relation.name.as_ref() == Some(&folded)).cloned()
+    }
+
+    fn unknown_qualifier(&mut self, qualifier: &Ident) {
+        let open = self.scopes.iter().flat_map(|scope| &scope.relations).any(|relation| relation.name.is_none());
+        if open {
+            return;
+        }
+        let known: Vec<String> = self
+            .scopes
+            .iter()
+            .flat_map(|scope| &scope.relations)
+            .filter_map(|relation| relation.name.clone())
+            .collect();
+        let help = did_you_mean(&fold(qualifier), known.iter().map(String::as_str));
+        let message = format!("nothing in `from` is called `{}`", qualifier.value);
+        self.cx.push(Diagnostic::error(self.span(qualifier), message).maybe_help(help));
+    }
+
+    /// A column by its bare name; in a `using` it must be on both sides, so it cannot be ambiguous.
+    fn unqualified(&mut self, ident: &Ident, using: bool) {
+        let folded = fold(ident);
+        for scope in self.scopes.iter().rev() {
+            if scope.outputs.contains(&folded) {
+                return;
+            }
+            let holders: Vec<&Relation> = scope
+                .relations
+                .iter()
+                .filter(|relation| relation.columns.as_ref().is_some_and(|columns| columns.contains(&folded)))
+                .collect();
+            match holders.as_slice() {
+                [] => {}
+                [_, _, ..] if !using && !scope.shared.contains(&folded) => {
+                    let places: Vec<String> = holders
+                        .iter()
+                        .filter_map(|relation| relation.name.as_ref().map(|name| format!("{name}.{folded}")))
+                        .collect();
+                    let help = crate::diagnostic::listed(&places);
+                    self.cx
+                        .error(self.span(ident), format!("`{}` could be several columns", ident.value))
+                        .help(format!("say which: {help}"));
+                    return;
+                }
+                _ => return,
+            }
+            if scope.relations.iter().any(|relation| relation.columns.is_none()) {
+                return;
+            }
+        }
+        let mut known: Vec<String> = Vec::new();
+        for scope in &self.scopes {
+            known.extend(scope.relations.iter().flat_map(|relation| relation.columns.iter().flatten()).cloned());
+            known.extend(scope.outputs.iter().cloned());
+        }
+        let help = did_you_mean(&folded, known.iter().map(String::as_str));
+        let message = if known.is_empty() {
+            format!("there is no table to take `{}` from", ident.value)
+        } else {
+            format!("no column named `{}` in the tables of this query", ident.value)
+        };
+        self.cx.push(Diagnostic::error(self.span(ident), message).maybe_help(help));
+    }
+
+    fn compound(&mut self, parts: &[Ident]) {
+        let [qualifier, column, ..] = parts else { return };
+        match self.qualified(qualifier) {
+            Some(Relation { columns: Some(columns), .. }) => {
+                let folded = fold(column);
+                if !columns.contains(&folded) {
+                    let help = did_you_mean(&folded, columns.iter().map(String::as_str));
+                    let message = format!("no column named `{}` in `{}`", column.value, qualifier.value);
+                    self.cx.push(Diagnostic::error(self.span(column), message).maybe_help(help));
+                }
+            }
+            Some(Relation { columns: None, .. }) => {}
+            // `a.b` may also be the field `b` of a row in the column `a`.
+            None if self.visible(&fold(qualifier)) => {}
+            None => self.unknown_qualifier(qualifier),
+        }
+    }
+
+    fn expression(&mut self, expression: &Expr) {
+        let mut walker = Walker { resolver: self, lambda: Vec::new(), nested: 0 };
+        let _ = expression.visit(&mut walker);
+    }
+}
+
+/// Walks one expression; nested queries are resolved in scopes of their own.
+struct Walker<'w, 'r, 'a, 'c> {
+    resolver: &'w mut Resolver<'r, 'a, 'c>,
+    lambda: Vec<Vec<String>>,
+    nested: usize,
+}
+
+impl Visitor for Walker<'_, '_, '_, '_> {
+    type Break = ();
+
+    fn pre_visit_query(&mut self, query: &Query) -> ControlFlow<()> {
+        if self.nested == 0 {
+            self.resolver.query(query);
+        }
+        self.nested += 1;
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_query(&mut self, _: &Query) -> ControlFlow<()> {
+        self.nested -= 1;
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        if self.nested > 0 {
+            return ControlFlow::Continue(());
+        }
+        let bound = |lambda: &[Vec<String>], ident: &Ident| lambda.iter().flatten().any(|name| *name == fold(ident));
+        match expression {
+            Expr::Lambda(lambda) => self.lambda.push(match &lambda.params {
+                OneOrManyWithParens::One(parameter) => vec![fold(&parameter.name)],
+                OneOrManyWithParens::Many(parameters) => parameters.iter().map(|p| fold(&p.name)).collect(),
+            }),
+            Expr::Identifier(ident) if !bound(&self.lambda, ident) => self.resolver.unqualified(ident, false),
+            Expr::CompoundIdentifier(parts) if !parts.first().is_some_and(|ident| bound(&self.lambda, ident)) => {
+                self.resolver.compound(parts);
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn post_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        if self.nested == 0 && matches!(expression, Expr::Lambda(_)) {
+            self.lambda.pop();
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// The columns of a result as a relation: one without a name makes them unknown.
+fn names(output: Option<Vec<Output>>) -> Option<Vec<String>> {
+    output?.into_iter().map(|column| column.name.or(Some(String::new()))).collect()
+}
+
+/// Columns under the names that an alias gives them.
+fn renamed(columns: Option<Vec<String>>, alias: &TableAlias) -> Option<Vec<String>> {
+    if alias.columns.is_empty() {
+        return columns;
+    }
+    Some(alias.columns.iter().map(|column| fold(&column.name)).collect())
+}
