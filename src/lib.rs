@@ -18,6 +18,7 @@ pub mod decode;
 pub mod diagnostic;
 pub mod failure;
 pub mod files;
+pub mod graph;
 pub mod kind;
 pub mod lake;
 pub mod local;

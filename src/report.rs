@@ -1,6 +1,6 @@
 //! What a run tells, as text: live lines on a terminal, plain ones elsewhere, and the tables at its end.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
 use std::sync::{Mutex, MutexGuard, PoisonError};
@@ -30,8 +30,6 @@ struct Lines {
     steps: BTreeMap<String, ProgressBar>,
     /// The line of what comes before the steps.
     setup: Option<ProgressBar>,
-    /// What a plain listing has told already.
-    told: BTreeSet<String>,
 }
 
 impl Report {
@@ -157,13 +155,8 @@ impl Reporter for Report {
             }
             Event::Started { .. } => {}
             Event::Progress { step, message } => {
-                let message = printable(&message);
-                let bar = self.lines().steps.get(&step).cloned();
-                let text = format!("{step}: {message}");
-                match bar {
-                    Some(bar) => bar.set_message(message),
-                    None if self.lines().told.insert(text.clone()) => self.line(&text),
-                    None => {}
+                if let Some(bar) = self.lines().steps.get(&step) {
+                    bar.set_message(printable(&message));
                 }
             }
             Event::Finished(report) => {

@@ -3,6 +3,7 @@
 mod call;
 mod check;
 mod completions;
+mod graph;
 mod local;
 mod query;
 mod run;
@@ -25,13 +26,14 @@ pub fn run(cli: &Cli) -> Exit {
     let result = match &cli.command {
         Command::Check => check::run(&context),
         Command::Sample(args) => sample::run(args, &context),
+        Command::Graph(args) => graph::run(args, &context),
         Command::Completions(args) => completions::run(args, &context),
         Command::Synth(args) => synth::run(args, &context),
         Command::Run(args) => run::run(args, &context),
         Command::Query(args) => query::run(args, &context),
         Command::Serve(args) => serve::run(args, &context),
         Command::Call(args) => call::run(args, &context),
-        Command::Init(_) | Command::Graph(_) => Ok(()),
+        Command::Init(_) => Ok(()),
     };
     match result {
         Ok(()) => Exit::Done,

@@ -1,14 +1,12 @@
 //! `lakegen run`
 
 use super::Context;
-use super::local::{cloud_is_not_here, failed, prepare, runtime};
+use super::local::{cloud_is_not_here, failed, runtime};
 use crate::cli::Run;
 use crate::diagnostic::did_you_mean;
 use crate::failure::{Exit, Failure};
 use crate::lake::{Lake, StepId};
-use crate::local::outcome::{Event, Reporter};
-use crate::local::process::Groups;
-use crate::local::{self, Error, RunOptions, examples};
+use crate::local::{self, Error, RunOptions};
 use crate::report::Report;
 
 pub fn run(args: &Run, context: &Context<'_>) -> Result<(), Failure> {
@@ -18,29 +16,13 @@ pub fn run(args: &Run, context: &Context<'_>) -> Result<(), Failure> {
     let options = RunOptions { data: args.data.clone(), users: args.users, steps, force: args.force };
     let report = Report::new(context.console);
     let runtime = runtime()?;
-    let outcome = runtime.block_on(async {
-        let outcome = local::run(&lake, &options, &report).await;
-        report.clear();
-        let mut outcome = outcome.map_err(interrupted)?;
-        if outcome.succeeded() && outcome.steps.iter().any(changed) {
-            let groups = Groups::default();
-            let environment = prepare(&report, &groups).await?;
-            match examples::ask(&lake, &environment, &groups).await {
-                Ok(answers) => outcome.examples = answers,
-                Err(error) => report.event(Event::Note(format!("the API was not asked: {error}"))),
-            }
-        }
-        Ok::<_, Failure>(outcome)
-    });
+    let outcome = runtime.block_on(local::run(&lake, &options, &report));
+    report.clear();
     // Threads that still copy or generate files have nothing more to contribute.
     runtime.shutdown_background();
-    let outcome = outcome?;
+    let outcome = outcome.map_err(interrupted)?;
     report.outcome(&outcome)?;
     if outcome.succeeded() { Ok(()) } else { Err(Failure::shown(Exit::Step)) }
-}
-
-fn changed(step: &local::outcome::StepReport) -> bool {
-    step.state == local::outcome::StepState::Done
 }
 
 fn interrupted(error: Error) -> Failure {

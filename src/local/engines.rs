@@ -12,10 +12,11 @@ use super::process::Groups;
 use super::python::Environment;
 use super::schedule::{Capacity, Lane};
 use super::serve::dynamodb::{DynamoDb, KeyValueTable};
-use super::serve::store::{DynamoStore, Key, KeyKind};
+use super::serve::key_value_table;
+use super::serve::store::{DynamoStore, Key};
 use super::worker::{Settings, Worker, WorkerError};
 use super::{files, layout::Layout};
-use crate::lake::{ColumnType, Home, Lake, Table};
+use crate::lake::{Lake, Table};
 
 /// Why a step has no result.
 #[derive(Debug, thiserror::Error)]
@@ -182,38 +183,18 @@ fn is_answer(result: &Result<Value, WorkerError>) -> bool {
     matches!(result, Ok(_) | Err(WorkerError::Failed(_)))
 }
 
-/// The partition key of a key-value table; `None` for a table in a zone.
-pub fn key(table: &Table) -> Option<Key> {
-    let Home::DynamoDb { key } = &table.home else { return None };
-    let column = table.columns.get(*key)?;
-    let kind = match column.ty {
-        ColumnType::String | ColumnType::Date | ColumnType::Timestamp | ColumnType::Boolean => KeyKind::String,
-        ColumnType::Binary => KeyKind::Binary,
-        ColumnType::TinyInt
-        | ColumnType::SmallInt
-        | ColumnType::Int
-        | ColumnType::BigInt
-        | ColumnType::Float
-        | ColumnType::Double
-        | ColumnType::Decimal(_, _) => KeyKind::Number,
-    };
-    Some(Key { name: column.name.clone(), kind })
-}
-
 /// Every key-value table twice: as it is, and as the job that writes it is about to make it.
 fn key_value_tables(lake: &Lake, layout: &Layout) -> Vec<KeyValueTable> {
-    let both = |(id, table): (crate::lake::Id<Table>, &Table)| {
-        let key = key(table)?;
-        let name = Layout::dynamodb_name(&lake.name, &table.name);
-        let mut tables = vec![KeyValueTable { name, key: key.clone(), dir: plan::place(lake, layout, id) }];
-        if let Some(writer) = table.writer {
-            let step = format!("{}-{}", writer.kind(), lake.step_name(writer));
-            let dir = layout.staging().join(step).join(&table.name);
-            tables.push(KeyValueTable { name: plan::new_dynamodb_name(lake, table), key, dir });
-        }
-        Some(tables)
+    let both = |table: &Table| {
+        let now = key_value_table(lake, layout, table)?;
+        let next = table.writer.map(|writer| KeyValueTable {
+            name: plan::new_dynamodb_name(lake, table),
+            key: now.key.clone(),
+            dir: layout.staging().join(format!("{}-{}", writer.kind(), lake.step_name(writer))).join(&table.name),
+        });
+        Some(std::iter::once(now).chain(next))
     };
-    lake.tables.iter().filter_map(both).flatten().collect()
+    lake.tables.values().filter_map(both).flatten().collect()
 }
 
 /// How many items a key-value table in `dir` has.

@@ -1,97 +1,115 @@
-//! What the lake answers after a run: a few routes asked for things that it has looked up.
-
-use std::fs::File;
-use std::io::{BufRead, BufReader};
-
+//! What the lake answers now: a few requests to its API, for people to look at.
 use axum::body::Bytes;
-use axum::http::Method;
-use serde_json::Value;
+use serde_json::{Value, json};
 
+use super::files::{self, FileError, Fingerprint};
 use super::layout::Layout;
+use super::ledger::Ledger;
 use super::outcome::ExampleAnswer;
-use super::plan;
 use super::process::Groups;
 use super::python::Environment;
-use super::serve::{Options, ServeError, Server, Site, Target};
-use crate::lake::{self, Home, Lake, Route, Segment, Table};
+use super::serve::store::{DynamoStore, KeyKind};
+use super::serve::{Options, ServeError, Server, Target};
+use super::serve::{Site, key_value_table};
+use crate::lake::{Function, Id, Lake, Method, Route, Segment};
 
-/// How many answers are shown.
-const ANSWERS: usize = 3;
-/// Only the beginning of a table is looked through for keys.
-const LINES: usize = 400;
+const HOW_MANY: usize = 3;
 
-/// Asks the API for a few things that its key-value tables hold: routes whose only parameter is such a table's key.
-///
-/// # Errors
-/// When the servers cannot be started.
-pub async fn ask(lake: &Lake, environment: &Environment, groups: &Groups) -> Result<Vec<ExampleAnswer>, ServeError> {
-    let layout = Layout::new(&lake.root);
-    let requests = requests(lake, &layout);
-    if requests.is_empty() {
-        return Ok(Vec::new());
+/// `GET` requests whose parameters are found in the tables behind them: the parameter named like the key of a key-value table takes
+/// keys of that table.
+pub fn requests(lake: &Lake, layout: &Layout) -> Result<Vec<String>, FileError> {
+    let mut requests = Vec::new();
+    let routes = lake.api.iter().flat_map(|api| &api.routes);
+    for route in routes.filter(|route| route.method == Method::Get) {
+        requests.extend(paths(lake, layout, route)?.into_iter().map(|path| format!("GET {path}")));
     }
-    let server = Server::start(Site::of(lake, &layout), environment, groups, Options::default()).await?;
-    let mut answers = Vec::with_capacity(requests.len());
-    for path in requests {
-        let target = Target { method: Method::GET, path: path.clone(), query: String::new() };
-        let (reply, _) = server.call(target, Bytes::new()).await;
-        let body = serde_json::from_slice(&reply.body)
-            .unwrap_or_else(|_| Value::String(String::from_utf8_lossy(&reply.body).into_owned()));
-        answers.push(ExampleAnswer { request: format!("GET {path}"), status: reply.status.as_u16(), body });
+    requests.truncate(HOW_MANY);
+    Ok(requests)
+}
+
+fn paths(lake: &Lake, layout: &Layout, route: &Route) -> Result<Vec<String>, FileError> {
+    let mut paths = vec![String::new(); if route.path_parameters.is_empty() { 1 } else { HOW_MANY }];
+    for segment in &route.segments {
+        let values = match segment {
+            Segment::Literal(text) => vec![text.clone(); paths.len()],
+            Segment::Parameter(name) => keys(lake, layout, route.function, name)?,
+        };
+        paths.truncate(values.len());
+        paths.iter_mut().zip(values).for_each(|(path, value)| {
+            path.push('/');
+            path.push_str(&value);
+        });
+    }
+    Ok(paths)
+}
+
+/// Keys from different places of the table; none when no table has such a key.
+fn keys(lake: &Lake, layout: &Layout, function: Id<Function>, name: &str) -> Result<Vec<String>, FileError> {
+    let tables =
+        lake.functions[function].reads.iter().filter_map(|id| key_value_table(lake, layout, &lake.tables[*id]));
+    for table in
+        tables.filter(|table| table.key.name == name && table.key.kind != KeyKind::Binary && table.dir.is_dir())
+    {
+        let store =
+            DynamoStore::open(&table.dir, table.key).map_err(|error| FileError::new("read", &table.dir, error))?;
+        let mut keys = store.keys();
+        // Numbers in their order.
+        keys.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+        let spread = (1..=HOW_MANY).filter_map(|i| keys.get(keys.len() * i / (HOW_MANY + 1)));
+        let plain = |key: &[u8]| key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
+        let mut found: Vec<String> =
+            spread.filter(|key| plain(key)).map(|key| String::from_utf8_lossy(key).into_owned()).collect();
+        found.dedup();
+        return Ok(found);
+    }
+    Ok(Vec::new())
+}
+
+/// Everything that the answers depend on.
+pub fn fingerprint(
+    lake: &Lake,
+    layout: &Layout,
+    ledger: &Ledger,
+    engine: &Fingerprint,
+    requests: &[String],
+) -> Result<Fingerprint, FileError> {
+    let mut functions = Vec::new();
+    for function in lake.functions.values() {
+        let Function { name, source, handler, reads, calls, memory_mb: _, timeout_seconds: _, environment } = function;
+        let held = |id: &Id<crate::lake::Table>| ledger.tables.get(&lake.tables[*id].name).map(|table| &table.contents);
+        let released =
+            |id: &Id<crate::lake::Model>| ledger.releases.get(&lake.models[*id].name).map(|r| &r.fingerprint);
+        functions.push(json!({
+            "name": name,
+            "source": files::code_contents(&lake.root.join(source))?,
+            "handler": handler,
+            "reads": reads.iter().map(held).collect::<Vec<_>>(),
+            "calls": calls.iter().map(released).collect::<Vec<_>>(),
+            "environment": environment,
+        }));
+    }
+    let all = json!({ "engine": engine, "base": layout.base(), "functions": functions, "requests": requests });
+    Ok(Fingerprint::of(all.to_string().as_bytes()))
+}
+
+/// Serves the API for as long as the requests take.
+pub async fn ask(
+    lake: &Lake,
+    layout: &Layout,
+    environment: &Environment,
+    groups: &Groups,
+    requests: Vec<String>,
+) -> Result<Vec<ExampleAnswer>, ServeError> {
+    let server = Server::start(Site::of(lake, layout), environment, groups, Options::default()).await?;
+    let mut answers = Vec::new();
+    for request in requests {
+        if let Ok(target) = request.parse::<Target>() {
+            let (reply, _) = server.call(target, Bytes::new()).await;
+            let text = || Value::String(String::from_utf8_lossy(&reply.body).into_owned());
+            let body = serde_json::from_slice(&reply.body).unwrap_or_else(|_| text());
+            answers.push(ExampleAnswer { request, status: reply.status.as_u16(), body });
+        }
     }
     server.stop().await;
     Ok(answers)
-}
-
-fn requests(lake: &Lake, layout: &Layout) -> Vec<String> {
-    let routes = lake.api.iter().flat_map(|api| &api.routes).filter(|route| route.method == lake::Method::Get);
-    let mut asked: Vec<Vec<String>> = routes.map(|route| paths(lake, layout, route)).collect();
-    asked.retain(|paths| !paths.is_empty());
-    let each = ANSWERS.div_ceil(asked.len().max(1));
-    asked.into_iter().flat_map(|paths| paths.into_iter().take(each)).take(ANSWERS).collect()
-}
-
-/// The paths of a route for some keys of the first key-value table that its function reads.
-fn paths(lake: &Lake, layout: &Layout, route: &Route) -> Vec<String> {
-    let parameters: Vec<&String> = route
-        .segments
-        .iter()
-        .filter_map(|segment| match segment {
-            Segment::Parameter(name) => Some(name),
-            Segment::Literal(_) => None,
-        })
-        .collect();
-    let [parameter] = parameters.as_slice() else { return Vec::new() };
-    let holds = |table: &Table| match table.home {
-        Home::DynamoDb { key } => table.columns.get(key).is_some_and(|column| column.name == **parameter),
-        Home::Zone { .. } => false,
-    };
-    let Some(table) = lake.functions[route.function].reads.iter().find(|id| holds(&lake.tables[**id])) else {
-        return Vec::new();
-    };
-    let keys = keys(&plan::place(lake, layout, *table).join("items.jsonl"), parameter);
-    keys.into_iter()
-        .map(|key| {
-            route.segments.iter().fold(String::new(), |path, segment| match segment {
-                Segment::Literal(word) => format!("{path}/{word}"),
-                Segment::Parameter(_) => format!("{path}/{key}"),
-            })
-        })
-        .collect()
-}
-
-/// Some keys that are plain words, spread over the beginning of a table; small ones, which a person can remember, first.
-fn keys(items: &std::path::Path, name: &str) -> Vec<String> {
-    let Ok(file) = File::open(items) else { return Vec::new() };
-    let key = |line: std::io::Result<String>| -> Option<String> {
-        let item: Value = serde_json::from_str(&line.ok()?).ok()?;
-        let attribute = item.get("Item")?.get(name)?.as_object()?.values().next()?;
-        let text = attribute.as_str()?;
-        (text != "0" && text.bytes().all(|b| b.is_ascii_alphanumeric())).then(|| text.to_owned())
-    };
-    let mut keys: Vec<String> = BufReader::new(file).lines().take(LINES).filter_map(key).collect();
-    keys.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
-    keys.dedup();
-    let step = (keys.len() / ANSWERS).max(1);
-    keys.into_iter().step_by(step).take(ANSWERS).collect()
 }

@@ -53,7 +53,7 @@ impl FileError {
     /// What the user can do about it.
     pub fn help(&self) -> Option<String> {
         match self.source.kind() {
-            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => {
+            io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded | io::ErrorKind::FileTooLarge => {
                 Some("free some disk space and run again: finished steps are kept".to_owned())
             }
             io::ErrorKind::PermissionDenied => Some(format!("check who owns `{}`", self.path.display())),

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::files::{self, Doing, FileError, Fingerprint};
+use super::outcome::ExampleAnswer;
 
 const FORMAT: u32 = 1;
 
@@ -28,6 +29,18 @@ pub struct Ledger {
     pub steps: BTreeMap<String, StepRecord>,
     /// The released model of each name: the one that passed its gate last.
     pub releases: BTreeMap<String, Release>,
+    /// What the API answered.
+    pub examples: Option<ExamplesOnRecord>,
+}
+
+/// Answers of the API, and what they depend on.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ExamplesOnRecord {
+    /// Of the functions, the tables and the models behind them.
+    pub fingerprint: Fingerprint,
+    /// What they answered.
+    pub answers: Vec<ExampleAnswer>,
 }
 
 /// The source of the raw tables, as it was asked for.
@@ -98,7 +111,14 @@ pub struct Release {
 
 impl Default for Ledger {
     fn default() -> Self {
-        Self { format: FORMAT, data: None, tables: BTreeMap::new(), steps: BTreeMap::new(), releases: BTreeMap::new() }
+        Self {
+            format: FORMAT,
+            data: None,
+            tables: BTreeMap::new(),
+            steps: BTreeMap::new(),
+            releases: BTreeMap::new(),
+            examples: None,
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 mod crawl;
 pub mod csv;
 mod engines;
-pub mod examples;
+mod examples;
 pub mod files;
 pub mod gate;
 mod interpreter;

@@ -14,17 +14,19 @@ use serde_json::Value;
 
 use super::crawl::{self, Crawled};
 use super::engines::{self, EngineError, Engines};
+use super::examples;
 use super::files::{self, Doing, FileError, Fingerprint, Swap};
 use super::gate;
 use super::interrupt::Interrupt;
 use super::land::{self, LandError};
 use super::layout::{Layout, LockError};
-use super::ledger::{DataOnRecord, Ledger, Loaded, Release, StepRecord, TableRecord, Training};
-use super::outcome::{Event, ModelReport, Outcome, Reporter, StepFailure, StepReport, StepState};
+use super::ledger::{DataOnRecord, ExamplesOnRecord, Ledger, Loaded, Release, StepRecord, TableRecord, Training};
+use super::outcome::{Event, ExampleAnswer, ModelReport, Outcome, Reporter, StepFailure, StepReport, StepState};
 use super::plan::{self, Step};
 use super::process::Groups;
 use super::python::{self, PythonError};
 use super::schedule::{self, Lane, State, Task};
+use super::serve::key_value_table;
 use super::worker::WorkerError;
 use crate::lake::{Id, Lake, Sample, StepId, Table};
 use crate::sample;
@@ -162,6 +164,7 @@ struct Run<'a> {
     fingerprints: HashMap<usize, Fingerprint>,
     reports: BTreeMap<usize, StepReport>,
     models: BTreeMap<usize, ModelReport>,
+    examples: Vec<ExampleAnswer>,
 }
 
 /// What one of the futures of a run has come to.
@@ -222,11 +225,20 @@ impl<'a> Run<'a> {
             fingerprints: HashMap::new(),
             reports: BTreeMap::new(),
             models: BTreeMap::new(),
+            examples: Vec::new(),
         }
     }
 
     async fn work(&mut self) -> Result<(), Error> {
         self.land().await?;
+        self.bring_up_to_date().await?;
+        if self.states.iter().all(|state| *state == State::Succeeded) {
+            self.ask().await?;
+        }
+        Ok(())
+    }
+
+    async fn bring_up_to_date(&mut self) -> Result<(), Error> {
         let bytes = self.ledger.tables.values().filter(|table| table.source.is_some()).map(|table| table.bytes).sum();
         let capacity = engines::capacity(bytes);
         let tasks = self.tasks();
@@ -234,8 +246,7 @@ impl<'a> Run<'a> {
         if self.decide(&tasks, &capacity)?.is_empty() {
             return Ok(());
         }
-        let tell = |setup| self.reporter.event(Event::Setup(setup));
-        let environment = python::prepare(&python::cache_dir()?, &self.groups, &tell).await?;
+        let environment = self.python().await?;
         let logs = self.layout.new_run()?;
         let engines = Engines::start(self.lake, self.layout, &environment, &self.groups, &logs, bytes)
             .await
@@ -277,6 +288,36 @@ impl<'a> Run<'a> {
                 self.settle(i, seconds, result, logs)?;
             }
         }
+    }
+
+    async fn python(&self) -> Result<python::Environment, Error> {
+        let tell = |setup| self.reporter.event(Event::Setup(setup));
+        Ok(python::prepare(&python::cache_dir()?, &self.groups, &tell).await?)
+    }
+
+    /// Lets the lake's API answer a few requests, unless the answers on record would be the same.
+    async fn ask(&mut self) -> Result<(), Error> {
+        let requests = examples::requests(self.lake, self.layout)?;
+        let fingerprint = examples::fingerprint(self.lake, self.layout, &self.ledger, &self.engine, &requests)?;
+        match &self.ledger.examples {
+            Some(known) if known.fingerprint == fingerprint => self.examples = known.answers.clone(),
+            _ if requests.is_empty() => {}
+            _ => {
+                let environment = self.python().await?;
+                match examples::ask(self.lake, self.layout, &environment, &self.groups, requests).await {
+                    Ok(answers) => {
+                        self.examples = answers.clone();
+                        // An answer that says "not now" is not worth keeping.
+                        if answers.iter().all(|answer| answer.status < 500) {
+                            self.ledger.examples = Some(ExamplesOnRecord { fingerprint, answers });
+                            self.ledger.save(&self.layout.ledger())?;
+                        }
+                    }
+                    Err(error) => self.reporter.event(Event::Note(format!("the API could not be asked: {error}"))),
+                }
+            }
+        }
+        Ok(())
     }
 
     fn set(&mut self, i: usize, state: State) {
@@ -411,12 +452,14 @@ impl<'a> Run<'a> {
         let (mut written, mut swaps) = (Vec::new(), Vec::new());
         for id in &step.writes {
             let (table, staged) = (&lake.tables[*id], staging.join(&lake.tables[*id].name));
-            let rows = match engines::key(table) {
+            let key = key_value_table(lake, self.layout, table).map(|table| table.key);
+            let is_key_value = key.is_some();
+            let rows = match key {
                 Some(key) => Some(engines::count_items(&staged, key)?),
                 None => value.get("rows").and_then(|rows| rows.as_u64().or_else(|| rows.get(&table.name)?.as_u64())),
             };
             let found = Ledger::default().contents(&table.name, &staged)?;
-            let found = found.filter(|_| rows != Some(0) || engines::key(table).is_none());
+            let found = found.filter(|_| rows != Some(0) || !is_key_value);
             let found = found.ok_or_else(|| StepError::NotWritten(table.name.clone()))?;
             record.rows.extend(rows.map(|rows| (table.name.clone(), rows)));
             record.outputs.insert(table.name.clone(), found.contents.clone());
@@ -483,7 +526,7 @@ impl<'a> Run<'a> {
         Outcome {
             steps: self.reports.into_values().collect(),
             models: self.models.into_values().collect(),
-            examples: Vec::new(),
+            examples: self.examples,
             seconds,
         }
     }

@@ -148,6 +148,14 @@ impl DynamoStore {
         self.lines.read().unwrap_or_else(PoisonError::into_inner).len()
     }
 
+    /// The keys of all items, as [`Key::bytes`] gives them, sorted.
+    pub fn keys(&self) -> Vec<Box<[u8]>> {
+        let lines = self.lines.read().unwrap_or_else(PoisonError::into_inner);
+        let mut keys: Vec<Box<[u8]>> = lines.keys().cloned().collect();
+        keys.sort_unstable();
+        keys
+    }
+
     /// Whether the table has no item.
     pub fn is_empty(&self) -> bool {
         self.len() == 0
