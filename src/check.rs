@@ -88,7 +88,7 @@ impl<'a> Check<'a> {
             tables: Vec::new(),
             writers: HashMap::new(),
             crawled: HashMap::new(),
-            decoder: Decoder { diagnostics },
+            decoder: Decoder::new(diagnostics),
             names: Names { sections },
         }
     }
@@ -115,7 +115,9 @@ impl<'a> Check<'a> {
         let steps = self.order(&reads);
         let order: Vec<StepId> = steps.iter().map(|step| step.id).collect();
         let pipelines = self.all(&b.pipelines, "a pipeline", |spec, name, cx| spec.check(name, &order, cx));
-        self.unused(&reads, api.as_ref().and_then(Option::as_ref), functions.len());
+        if self.decoder.diagnostics.is_empty() {
+            self.unused(&reads, api.as_ref().and_then(Option::as_ref));
+        }
         for (at, table) in self.tables.iter_mut().enumerate() {
             let Some(table) = table else { continue };
             let id = Id::new(at);
@@ -346,8 +348,9 @@ impl<'a> Check<'a> {
     }
 
     /// Warns of what nothing uses.
-    fn unused(&mut self, reads: &[(StepId, Vec<Id<Table>>)], api: Option<&crate::lake::Api>, functions: usize) {
+    fn unused(&mut self, reads: &[(StepId, Vec<Id<Table>>)], api: Option<&crate::lake::Api>) {
         let b = self.blueprint;
+        // Only called when nothing else was found, so every table and step has been understood.
         let mut used: BTreeSet<usize> =
             reads.iter().flat_map(|(_, tables)| tables).map(|table| table.index()).collect();
         used.extend(self.writers.keys().map(|table| table.index()));
@@ -364,10 +367,8 @@ impl<'a> Check<'a> {
         }
         let called: BTreeSet<usize> =
             api.iter().flat_map(|api| &api.routes).map(|route| route.function.index()).collect();
-        if b.api.is_none() || api.is_some() {
-            for (name, _) in
-                b.functions.0.iter().take(functions).enumerate().filter(|(at, _)| !called.contains(at)).map(|(_, f)| f)
-            {
+        for (at, (name, _)) in b.functions.0.iter().enumerate() {
+            if !called.contains(&at) {
                 let message = format!("nothing calls the function `{}`", name.value);
                 self.push(Diagnostic::warning(name.span, message).help("give it a route in `api`, or remove it"));
             }
@@ -384,6 +385,11 @@ impl<'a> Check<'a> {
     /// Notes a diagnostic.
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) -> Noted<'_> {
         self.decoder.push(diagnostic)
+    }
+
+    /// How much has been noted.
+    pub(crate) fn errors(&self) -> usize {
+        self.decoder.diagnostics.len()
     }
 
     /// Reads a node whose type depends on something that only checking knows.

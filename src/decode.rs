@@ -10,9 +10,17 @@ use crate::source::{Node, Span, Spanned, Value};
 pub struct Decoder {
     /// What was found so far.
     pub diagnostics: Vec<Diagnostic>,
+    /// The name of the thing that is read next: where a key is missing, there is nothing else to point at.
+    owner: Option<Span>,
 }
 
 impl Decoder {
+    /// Goes on behind what was found before.
+    #[must_use]
+    pub fn new(diagnostics: Vec<Diagnostic>) -> Self {
+        Self { diagnostics, owner: None }
+    }
+
     /// Notes an error.
     pub fn error(&mut self, span: Span, message: impl Into<String>) -> Noted<'_> {
         self.push(Diagnostic::error(span, message))
@@ -59,6 +67,7 @@ pub struct Fields<'a> {
 impl<'a> Fields<'a> {
     /// Opens a map; unknown and repeated keys are noted.
     pub fn open(node: &'a Node, noun: &'static str, keys: &[&'static str], decoder: &mut Decoder) -> Option<Self> {
+        let span = decoder.owner.take().unwrap_or(node.span);
         let entries: &[_] = match &node.value {
             Value::Map(entries) => entries,
             Value::Null => &[],
@@ -77,7 +86,19 @@ impl<'a> Fields<'a> {
             };
             decoder.push(Diagnostic::error(key.span, format!("unknown key `{}` in {noun}", key.value)).help(help));
         }
-        Some(Self { entries, misspelt, span: node.span, noun })
+        Some(Self { entries, misspelt, span, noun })
+    }
+
+    /// Opens a map that belongs to a name.
+    pub fn open_named(
+        name: Span,
+        node: &'a Node,
+        noun: &'static str,
+        keys: &[&'static str],
+        decoder: &mut Decoder,
+    ) -> Option<Self> {
+        decoder.owner = Some(name);
+        Self::open(node, noun, keys, decoder)
     }
 
     /// Notes that a required key is missing, unless it is there or was misspelt.
@@ -138,12 +159,10 @@ impl<T: Decode> Decode for Named<T> {
             entries
                 .iter()
                 .map(|(name, node)| {
-                    let mut node = std::borrow::Cow::Borrowed(node);
-                    if node.value == Value::Null {
-                        // `raw:` with nothing after it: point at the name, there is nothing else to point at.
-                        node.to_mut().span = name.span;
-                    }
-                    (name.clone(), T::decode(&node, decoder))
+                    decoder.owner = Some(name.span);
+                    let value = T::decode(node, decoder);
+                    decoder.owner = None;
+                    (name.clone(), value)
                 })
                 .collect(),
         ))
@@ -163,9 +182,13 @@ impl<T: Decode> Decode for Option<T> {
     }
 }
 
-impl<T: Decode> Decode for Box<T> {
+/// Something that is there, but perhaps could not be read.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Attempt<T>(pub Option<T>);
+
+impl<T: Decode> Decode for Attempt<T> {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        T::decode(node, decoder).map(Box::new)
+        Some(Self(T::decode(node, decoder)))
     }
 }
 
@@ -365,7 +388,10 @@ pub fn alternative<'a>(
 /// A length of time or amount of memory written as `<number> <unit>`, as a whole number of the smallest unit.
 pub fn quantity(node: &Node, units: &[(&str, u64)], example: &str, decoder: &mut Decoder) -> Option<u64> {
     let Value::String(text) = &node.value else {
-        return decoder.expected(&format!("a number with its unit, like `{example}`"), node);
+        decoder
+            .error(node.span, format!("expected a number with its unit, found {}", node.value.noun()))
+            .help(format!("write it like `{example}`"));
+        return None;
     };
     let digits = text.chars().take_while(char::is_ascii_digit).count();
     let (number, unit) = text.split_at(digits);

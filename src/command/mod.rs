@@ -1,8 +1,15 @@
 //! One thin file for each command.
 
+mod call;
 mod check;
 mod completions;
+mod graph;
+mod local;
+mod query;
+mod run;
 mod sample;
+mod serve;
+mod synth;
 
 use std::path::Path;
 
@@ -19,14 +26,14 @@ pub fn run(cli: &Cli) -> Exit {
     let result = match &cli.command {
         Command::Check => check::run(&context),
         Command::Sample(args) => sample::run(args, &context),
+        Command::Graph(args) => graph::run(args, &context),
         Command::Completions(args) => completions::run(args, &context),
-        Command::Init(_)
-        | Command::Synth(_)
-        | Command::Run(_)
-        | Command::Query(_)
-        | Command::Serve(_)
-        | Command::Call(_)
-        | Command::Graph(_) => Ok(()),
+        Command::Synth(args) => synth::run(args, &context),
+        Command::Run(args) => run::run(args, &context),
+        Command::Query(args) => query::run(args, &context),
+        Command::Serve(args) => serve::run(args, &context),
+        Command::Call(args) => call::run(args, &context),
+        Command::Init(_) => Ok(()),
     };
     match result {
         Ok(()) => Exit::Done,

@@ -116,6 +116,7 @@ impl FunctionSpec {
         {
             cx.error(timeout.span, "a function runs 1 second to 15 minutes");
         }
+        let environment = self.environment(cx);
         Some(Function {
             name: name.value.clone(),
             source: source?,
@@ -124,7 +125,7 @@ impl FunctionSpec {
             calls: calls.into_iter().collect::<Option<_>>()?,
             memory_mb: self.memory.as_ref().map_or(256, |memory| memory.value.0),
             timeout_seconds: self.timeout.as_ref().map_or(10, |timeout| timeout.value.0),
-            environment: self.environment(cx),
+            environment,
         })
     }
 

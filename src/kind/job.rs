@@ -127,13 +127,14 @@ impl JobSpec {
             cx.error(version.span, format!("Glue {} is not supported", version.value.0))
                 .help(format!("choose one of {}", listed(&GLUE_VERSIONS)));
         }
+        let arguments = self.arguments(cx);
         Some(Job {
             name: name.value.clone(),
             script: script?,
             modules: modules.into_iter().collect::<Option<_>>()?,
             reads: reads?,
             writes: writes?,
-            arguments: self.arguments(cx),
+            arguments,
             worker_type: worker_type.map_or("G.1X", |ty| ty).to_owned(),
             max_workers: max.map_or(10, |max| max.value),
             timeout_minutes: self.timeout.as_ref().map_or(120, |timeout| timeout.value.0),

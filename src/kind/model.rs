@@ -174,14 +174,17 @@ impl ModelSpec {
         {
             cx.error(timeout.span, "training runs 1 minute to 28 days");
         }
+        let hyperparameters = self.hyperparameters(cx);
+        let accept = self.gates(cx);
+        let endpoint = self.endpoint.as_ref().map(|endpoint| endpoint.check(cx));
         Some(Model {
             name: name.value.clone(),
             source: source?,
             reads: reads.into_iter().collect::<Option<_>>()?,
             instance: instance?,
-            hyperparameters: self.hyperparameters(cx),
-            accept: self.gates(cx),
-            endpoint: self.endpoint.as_ref().map(|endpoint| endpoint.check(cx)),
+            hyperparameters,
+            accept,
+            endpoint,
             timeout_minutes: self.timeout.as_ref().map_or(60, |timeout| timeout.value.0),
         })
     }

@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use crate::check::Check;
-use crate::decode::{Decode, Decoder, Fields, Scalar, section};
+use crate::decode::{Attempt, Decode, Decoder, Fields, Scalar, section};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
 use crate::lake::{ColumnType, Id, Table};
 use crate::source::{Node, Spanned, Value};
@@ -20,7 +20,7 @@ section! {
         /// The table that it writes.
         writes: Spanned<String>,
         /// What happens to the rows, in order.
-        steps: Vec<MaybeStep>,
+        steps: Vec<Attempt<StepSpec>>,
     }
 }
 
@@ -29,16 +29,6 @@ section! {
 pub struct StepSpec {
     shape: &'static Shape,
     fields: Node,
-}
-
-/// A step, or `None` when it could not be read: the columns behind it are not known then.
-#[derive(Debug, Clone, PartialEq)]
-pub struct MaybeStep(Option<StepSpec>);
-
-impl Decode for MaybeStep {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        Some(Self(StepSpec::decode(node, decoder)))
-    }
 }
 
 impl Decode for StepSpec {
@@ -66,8 +56,7 @@ impl Decode for StepSpec {
         };
         let keys: Vec<&'static str> = shape.keys.iter().map(|key| key.name).collect();
         let before = decoder.diagnostics.len();
-        let place = Node { span: name.span, ..fields.clone() };
-        let opened = Fields::open(&place, shape.name, &keys, decoder)?;
+        let opened = Fields::open_named(name.span, &fields, shape.name, &keys, decoder)?;
         for key in shape.keys.iter().filter(|key| key.required) {
             opened.require(key.name, decoder);
         }
@@ -350,9 +339,10 @@ impl RecipeSpec {
         };
         let mut columns = columns_of(cx, reads);
         let mut actions = Vec::new();
-        for MaybeStep(step) in &self.steps {
+        for Attempt(step) in &self.steps {
             match step {
-                Some(step) => actions.push(step.check(columns.as_mut(), cx)),
+                Some(step) => actions.push(step.check(&mut columns, cx)),
+                // What it does to the columns cannot be known.
                 None => columns = None,
             }
         }
@@ -404,13 +394,14 @@ impl StepSpec {
     }
 
     /// Lowers the step to DataBrew's form and applies its effect to the columns, when they are known.
-    fn check(&self, columns: Option<&mut Columns>, cx: &mut Check<'_>) -> RecipeAction {
+    fn check(&self, columns: &mut Option<Columns>, cx: &mut Check<'_>) -> RecipeAction {
+        let before = cx.errors();
         let mut action = RecipeAction {
             operation: self.shape.operation.to_owned(),
             parameters: self.shape.fixed.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
             conditions: Vec::new(),
         };
-        let known = columns.as_deref().cloned();
+        let known = columns.clone();
         let mut reader =
             Reader { columns: known.as_ref(), step: self, action: &mut action, made: Vec::new(), ty: None };
         for key in self.shape.keys {
@@ -421,6 +412,10 @@ impl StepSpec {
         let (made, ty) = (std::mem::take(&mut reader.made), reader.ty);
         if self.shape.operation == "FILL_WITH_CUSTOM" {
             self.fill_type(known.as_ref(), &mut action, cx);
+        }
+        if cx.errors() > before && self.shape.effect != Effect::None {
+            // What a wrong step would leave cannot be known.
+            *columns = None;
         }
         if let Some(columns) = columns {
             self.apply(columns, made, ty);

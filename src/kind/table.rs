@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::check::Check;
-use crate::decode::{Decode, Decoder, Named, alternatives, section};
+use crate::decode::{Attempt, Decode, Decoder, Named, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::lake::{Crawler, Id, StepId, Zone};
 use crate::source::{Node, Spanned, Value};
@@ -16,7 +16,7 @@ section! {
         /// The zone that its files lie in.
         zone: Option<Spanned<String>>,
         /// The format of its files.
-        format: Option<Spanned<FormatSpec>>,
+        format: Option<Spanned<Attempt<FormatSpec>>>,
         /// Instead of `zone` and `format`: a key-value table that functions look things up in.
         dynamodb: Option<Spanned<DynamoDbSpec>>,
         /// The name of its file where data arrives; the table's name and format by default.
@@ -442,7 +442,7 @@ fn columns_with(written: &Named<ColumnSpec>, noun: &str, cx: &mut Check<'_>) -> 
     columns.into_iter().collect()
 }
 
-impl Spanned<FormatSpec> {
+impl Spanned<Attempt<FormatSpec>> {
     fn check(&self, cx: &mut Check<'_>) -> Option<Format> {
         let character = |cx: &mut Check<'_>, written: &Spanned<String>| {
             let mut characters = written.chars();
@@ -454,7 +454,7 @@ impl Spanned<FormatSpec> {
                 }
             }
         };
-        match &self.value {
+        match self.value.0.as_ref()? {
             FormatSpec::Json => Some(Format::Json),
             FormatSpec::Parquet => Some(Format::Parquet),
             FormatSpec::Csv(None) => Some(Format::Csv(Csv { delimiter: ',', quote: None })),

@@ -1,0 +1,1 @@
+"""What the buy-again jobs share: the one definition of the features."""

@@ -1,0 +1,74 @@
+//! `lakegen call`
+
+use axum::body::Bytes;
+use axum::http::HeaderValue;
+use serde_json::{Map, Value, json};
+
+use super::Context;
+use super::local::{cloud_is_not_here, prepare, runtime};
+use super::serve::explain;
+use crate::cli::Call;
+use crate::console::Console;
+use crate::failure::{Exit, Failure};
+use crate::lake::Lake;
+use crate::local::layout::Layout;
+use crate::local::process::Groups;
+use crate::local::serve::{Options, Problem, Reply, Running, Server, Site, Target, TargetError};
+use crate::report::Report;
+
+pub fn run(args: &Call, context: &Context<'_>) -> Result<(), Failure> {
+    let target: Target = args.request.parse().map_err(|error: TargetError| {
+        let help = error.help().to_owned();
+        Failure::usage(error.to_string(), help)
+    })?;
+    let lake = context.lake()?;
+    cloud_is_not_here(&args.env, &lake)?;
+    let body = args.data.clone().unwrap_or_default().into();
+    let (reply, problem) = runtime()?.block_on(call(&lake, target, body, context.console))?;
+    show(&reply, context.console)?;
+    match problem {
+        Some(problem) => {
+            Err(Failure::edge(problem, "`.lakegen/local/serve/` has the logs of functions and models".to_owned()))
+        }
+        None if reply.status.is_client_error() || reply.status.is_server_error() => Err(Failure {
+            exit: Exit::Edge,
+            error: Some(format!("the API answers {}", reply.status).into()),
+            help: None,
+        }),
+        None => Ok(()),
+    }
+}
+
+/// Asks the server that is running, or one that is started for this call alone.
+async fn call(lake: &Lake, target: Target, body: Bytes, console: Console) -> Result<(Reply, Option<Problem>), Failure> {
+    let layout = Layout::new(&lake.root);
+    if let Some(running) = Running::find(layout.base()).await {
+        return Ok((running.call(target, body).await.map_err(explain)?, None));
+    }
+    let groups = Groups::default();
+    let environment = prepare(&Report::new(console), &groups).await?;
+    let site = Site::of(lake, &layout);
+    let server = Server::start(site, &environment, &groups, Options::default()).await.map_err(explain)?;
+    let answer = server.call(target, body).await;
+    server.stop().await;
+    Ok(answer)
+}
+
+fn show(reply: &Reply, console: Console) -> Result<(), Failure> {
+    let text = String::from_utf8_lossy(&reply.body);
+    let body: Option<Value> = serde_json::from_str(&text).ok();
+    if console.json {
+        let header = |value: &HeaderValue| String::from_utf8_lossy(value.as_bytes()).into_owned();
+        let headers: Map<String, Value> =
+            reply.headers.iter().map(|(name, value)| (name.to_string(), header(value).into())).collect();
+        let body = body.unwrap_or_else(|| text.into());
+        console.json(&json!({ "status": reply.status.as_u16(), "headers": headers, "body": body }))?;
+        return Ok(());
+    }
+    match body {
+        Some(body) => console.json(&body)?,
+        None if text.is_empty() => {}
+        None => console.result(&text)?,
+    }
+    Ok(())
+}

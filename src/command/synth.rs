@@ -1,0 +1,62 @@
+//! `lakegen synth`
+
+use serde::Serialize;
+
+use super::Context;
+use super::local::unknown_environment;
+use crate::assembly;
+use crate::assembly::Assets;
+use crate::cfn::Format;
+use crate::cli::{Synth, TemplateFormat};
+use crate::failure::Failure;
+use crate::lake::Environment;
+use crate::lower::lower;
+
+#[derive(Serialize)]
+struct Written {
+    environment: String,
+    directory: String,
+    stacks: Vec<String>,
+    assets: usize,
+}
+
+pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
+    let lake = context.lake()?;
+    let environments: Vec<&Environment> = match &args.env {
+        Some(name) if name == "local" => {
+            let help = "it runs without templates: `lakegen run --env local`";
+            return Err(Failure::usage("`local` is this machine", Some(help.to_owned())));
+        }
+        Some(name) => vec![lake.environment(name).ok_or_else(|| unknown_environment(name, &lake))?],
+        None => lake.environments.iter().collect(),
+    };
+    if environments.is_empty() {
+        let help = "add `environments: { dev: { region: eu-west-1 } }`".to_owned();
+        return Err(Failure::usage("the blueprint declares no environment to write templates for", Some(help)));
+    }
+    let format = match args.format {
+        TemplateFormat::Yaml => Format::Yaml,
+        TemplateFormat::Json => Format::Json,
+    };
+    let assets = Assets::collect(&lake).map_err(|error| Failure::edge(error, None))?;
+    let mut written = Vec::new();
+    for environment in environments {
+        let assembly = lower(&lake, environment, &assets);
+        let directory = args.out.join(&environment.name);
+        assembly::write(&assembly, &directory, format)
+            .map_err(|error| Failure::edge(error, Some("choose another folder with `--out`".to_owned())))?;
+        written.push(Written {
+            environment: environment.name.clone(),
+            directory: directory.display().to_string(),
+            stacks: assembly.stacks.iter().map(|stack| stack.file(format)).collect(),
+            assets: assembly.assets.iter().count(),
+        });
+    }
+    if context.console.json {
+        return Ok(context.console.json(&written)?);
+    }
+    for Written { environment, directory, stacks, assets } in &written {
+        context.console.note(&format!("{environment}: {} and {assets} assets in {directory}", stacks.join(", ")));
+    }
+    Ok(())
+}

@@ -1,0 +1,22 @@
+//! The local environment: the same lake, on this machine.
+mod crawl;
+pub mod csv;
+mod engines;
+mod examples;
+pub mod files;
+pub mod gate;
+mod interpreter;
+pub mod interrupt;
+pub mod land;
+pub mod layout;
+pub mod ledger;
+pub mod outcome;
+pub mod plan;
+pub mod process;
+pub mod python;
+mod run;
+pub mod schedule;
+pub mod serve;
+pub mod worker;
+
+pub use run::{Error, RunOptions, run};

@@ -1,0 +1,381 @@
+//! What the steps of a lake are on this machine: what each depends on, and what a worker is asked to do.
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use serde_json::{Map, Value, json};
+
+use crate::lake::{
+    Column, Crawler, Csv, Format, Home, Id, Job, Lake, Model, Query, Recipe, RecipeAction, StepId, Table,
+};
+
+use super::csv::Shape;
+use super::files::{self, FileError, Fingerprint};
+use super::land::{Content, RawTable};
+use super::layout::Layout;
+use super::schedule::Lane;
+
+/// Changes when the same step of the same lake has to be done again by a newer lakegen.
+const REVISION: u32 = 1;
+
+/// A step of the lake.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Step {
+    /// Which.
+    pub id: StepId,
+    /// `job`, `query`, ….
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
+    /// Positions of its direct predecessors.
+    pub after: Vec<usize>,
+    /// Where it runs.
+    pub lane: Lane,
+    /// The tables that it reads.
+    pub reads: Vec<Id<Table>>,
+    /// The tables that it writes.
+    pub writes: Vec<Id<Table>>,
+}
+
+impl Step {
+    /// Its key in the ledger.
+    pub fn key(&self) -> String {
+        format!("{}/{}", self.kind, self.name)
+    }
+
+    /// The name of its log and of its place in the staging folder.
+    pub fn slug(&self) -> String {
+        format!("{}-{}", self.kind, self.name)
+    }
+}
+
+/// Every step of the lake, each behind those that it needs.
+pub fn steps(lake: &Lake) -> Vec<Step> {
+    let position = |id: &StepId| lake.steps.iter().position(|step| step.id == *id);
+    let step = |crate::lake::Step { id, after }: &crate::lake::Step| Step {
+        id: *id,
+        kind: id.kind(),
+        name: lake.step_name(*id).to_owned(),
+        after: after.iter().filter_map(position).collect(),
+        lane: match id {
+            StepId::Crawler(_) | StepId::Query(_) | StepId::Recipe(_) => Lane::Sql,
+            StepId::Job(_) => Lane::Spark,
+            StepId::Model(_) => Lane::Training,
+        },
+        reads: lake.step_reads(*id),
+        writes: lake.step_writes(*id),
+    };
+    lake.steps.iter().map(step).collect()
+}
+
+/// Which steps a run is about: those asked for and all that come after them, and of those before them the ones that were never
+/// done. All, when none is asked for.
+pub fn scope(steps: &[Step], asked: &[StepId], done: &dyn Fn(&Step) -> bool) -> Vec<bool> {
+    let mut wanted: Vec<bool> = steps.iter().map(|step| asked.is_empty() || asked.contains(&step.id)).collect();
+    let is = |wanted: &[bool], i: usize| wanted.get(i).copied().unwrap_or(false);
+    for (i, step) in steps.iter().enumerate() {
+        if step.after.iter().any(|before| is(&wanted, *before))
+            && let Some(one) = wanted.get_mut(i)
+        {
+            *one = true;
+        }
+    }
+    for (i, step) in steps.iter().enumerate().rev() {
+        if !is(&wanted, i) {
+            continue;
+        }
+        for before in &step.after {
+            if steps.get(*before).is_some_and(|before| !done(before))
+                && let Some(one) = wanted.get_mut(*before)
+            {
+                *one = true;
+            }
+        }
+    }
+    wanted
+}
+
+/// The folder of a table.
+pub fn place(lake: &Lake, layout: &Layout, table: Id<Table>) -> PathBuf {
+    let table = &lake.tables[table];
+    match &table.home {
+        Home::Zone { zone, format: _ } => layout.table(&lake.name, &lake.zones[*zone].name, &table.name),
+        Home::DynamoDb { key: _ } => layout.dynamodb().join(&table.name),
+    }
+}
+
+/// The tables whose files come from outside.
+pub fn raw_tables(lake: &Lake, layout: &Layout) -> Vec<RawTable> {
+    let arrives = |(id, table): (Id<Table>, &Table)| {
+        let Home::Zone { zone: _, format } = &table.home else { return None };
+        let content = match format {
+            Format::Csv(Csv { delimiter, quote }) => Content::Csv(Shape {
+                columns: table.columns.iter().map(|column| column.name.clone()).collect(),
+                delimiter: u8::try_from(*delimiter).ok()?,
+                quote: quote.and_then(|quote| u8::try_from(quote).ok()),
+            }),
+            Format::Json => Content::Json,
+            Format::Parquet => Content::Parquet,
+        };
+        let raw =
+            RawTable { name: table.name.clone(), file: table.file.clone(), content, place: place(lake, layout, id) };
+        table.writer.is_none().then_some(raw)
+    };
+    lake.tables.iter().filter_map(arrives).collect()
+}
+
+/// A table in a zone as the engines are told about it; `None` for a key-value table, of which they know nothing.
+pub fn table_source(table: &Table, dir: &Path) -> Option<Value> {
+    let Home::Zone { zone: _, format } = &table.home else { return None };
+    let columns = |columns: &[Column]| -> Vec<Value> {
+        columns.iter().map(|column| json!({ "name": column.name, "type": column.ty.to_string() })).collect()
+    };
+    let mut source = json!({
+        "name": table.name,
+        "dir": folder(dir),
+        "columns": columns(&table.columns),
+        "partitions": columns(&table.partitions),
+    });
+    match format {
+        Format::Csv(Csv { delimiter, quote }) => {
+            source["format"] = json!("csv");
+            source["csv"] = json!({ "delimiter": delimiter, "quote": quote });
+        }
+        Format::Json => source["format"] = json!("json"),
+        Format::Parquet => source["format"] = json!("parquet"),
+    }
+    Some(source)
+}
+
+/// A folder as scripts get it: with a slash at its end, as a prefix in S3 has.
+fn folder(dir: &Path) -> String {
+    format!("{}/", dir.display())
+}
+
+/// The name under which a job writes a key-value table; its readers keep the table that is in place until the job has succeeded.
+pub fn new_dynamodb_name(lake: &Lake, table: &Table) -> String {
+    format!("{}.new", Layout::dynamodb_name(&lake.name, &table.name))
+}
+
+/// Everything that the result of a step depends on, as one fingerprint. `contents` gives what a table holds.
+pub fn fingerprint(
+    lake: &Lake,
+    step: &Step,
+    engine: &Fingerprint,
+    contents: &dyn Fn(Id<Table>) -> Option<Fingerprint>,
+) -> Result<Fingerprint, FileError> {
+    let described = |id: Id<Table>| {
+        let table = &lake.tables[id];
+        let key = match &table.home {
+            Home::Zone { zone: _, format: _ } => None,
+            Home::DynamoDb { key } => Some(key),
+        };
+        json!({
+            "name": table.name,
+            "key": key,
+            "files": table_source(table, Path::new("")),
+            "columns": table.columns.iter().map(|column| column.ty.to_string()).collect::<Vec<_>>(),
+        })
+    };
+    let inputs: Vec<Value> =
+        step.reads.iter().map(|id| json!({ "table": described(*id), "contents": contents(*id) })).collect();
+    let code = |path: &Path| -> Result<Value, FileError> {
+        Ok(json!({ "path": path, "contents": files::code_contents(&lake.root.join(path))? }))
+    };
+    let own = match step.id {
+        StepId::Crawler(id) => {
+            let Crawler { name: _, reads: _ } = &lake.crawlers[id];
+            Value::Null
+        }
+        StepId::Query(id) => {
+            let Query { name: _, sql, reads: _, writes: _ } = &lake.queries[id];
+            json!({ "sql": sql })
+        }
+        StepId::Recipe(id) => {
+            let Recipe { name: _, reads: _, writes: _, steps } = &lake.recipes[id];
+            json!({ "steps": actions(steps) })
+        }
+        StepId::Job(id) => {
+            let Job {
+                name,
+                script,
+                modules,
+                reads: _,
+                writes: _,
+                arguments,
+                worker_type: _,
+                max_workers: _,
+                timeout_minutes: _,
+                glue_version,
+            } = &lake.jobs[id];
+            let modules = modules.iter().map(|path| code(path)).collect::<Result<Vec<_>, _>>()?;
+            json!({ "name": name, "script": code(script)?, "modules": modules, "arguments": arguments, "glue": glue_version })
+        }
+        StepId::Model(id) => {
+            let Model {
+                name: _,
+                source,
+                reads,
+                instance: _,
+                hyperparameters,
+                accept: _,
+                endpoint: _,
+                timeout_minutes: _,
+            } = &lake.models[id];
+            let channels: Vec<&String> = reads.iter().map(|(channel, _)| channel).collect();
+            json!({ "source": code(source)?, "channels": channels, "hyperparameters": hyperparameters })
+        }
+    };
+    let all = json!({
+        "revision": REVISION,
+        "engine": engine,
+        "kind": step.kind,
+        "reads": inputs,
+        "writes": step.writes.iter().map(|id| described(*id)).collect::<Vec<_>>(),
+        "own": own,
+    });
+    Ok(Fingerprint::of(all.to_string().as_bytes()))
+}
+
+fn actions(steps: &[RecipeAction]) -> Value {
+    let action = |RecipeAction { operation, parameters, conditions }: &RecipeAction| {
+        let condition = |crate::lake::Condition { condition, column, value }: &crate::lake::Condition| json!({ "condition": condition, "column": column, "value": value });
+        json!({
+            "operation": operation,
+            "parameters": parameters,
+            "conditions": conditions.iter().map(condition).collect::<Vec<_>>(),
+        })
+    };
+    steps.iter().map(action).collect()
+}
+
+/// What a worker is asked to do.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Request {
+    /// The operation.
+    pub op: &'static str,
+    /// Its parameters.
+    pub parameters: Map<String, Value>,
+    /// After how many minutes it is stopped.
+    pub timeout_minutes: Option<u32>,
+}
+
+/// The request for a step that writes below `staging`: each table into the folder of its name, a training into `training`.
+pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Request {
+    let input = |id: Id<Table>| table_source(&lake.tables[id], &place(lake, layout, id));
+    let output = |id: Id<Table>| table_source(&lake.tables[id], &staging.join(&lake.tables[id].name));
+    let inputs: Vec<Value> = step.reads.iter().filter_map(|id| input(*id)).collect();
+    let (op, parameters, timeout_minutes) = match step.id {
+        StepId::Crawler(id) => {
+            let Crawler { name: _, reads: _ } = &lake.crawlers[id];
+            ("crawl", json!({ "tables": inputs }), None)
+        }
+        StepId::Query(id) => {
+            let Query { name: _, sql, reads: _, writes } = &lake.queries[id];
+            ("query", json!({ "sql": sql, "tables": inputs, "output": output(*writes) }), None)
+        }
+        StepId::Recipe(id) => {
+            let Recipe { name: _, reads, writes, steps } = &lake.recipes[id];
+            ("recipe", json!({ "steps": actions(steps), "input": input(*reads), "output": output(*writes) }), None)
+        }
+        StepId::Job(id) => {
+            let Job {
+                name,
+                script,
+                modules,
+                reads,
+                writes,
+                arguments,
+                worker_type: _,
+                max_workers: _,
+                timeout_minutes,
+                glue_version: _,
+            } = &lake.jobs[id];
+            let mut all = Map::new();
+            for id in reads {
+                let table = &lake.tables[*id];
+                let location = match &table.home {
+                    Home::Zone { zone: _, format: _ } => folder(&place(lake, layout, *id)),
+                    Home::DynamoDb { key: _ } => {
+                        format!("dynamodb://{}", Layout::dynamodb_name(&lake.name, &table.name))
+                    }
+                };
+                all.insert(table.name.clone(), location.into());
+            }
+            for id in writes {
+                let table = &lake.tables[*id];
+                let location = match &table.home {
+                    Home::Zone { zone: _, format: _ } => folder(&staging.join(&table.name)),
+                    Home::DynamoDb { key: _ } => format!("dynamodb://{}", new_dynamodb_name(lake, table)),
+                };
+                all.insert(table.name.clone(), location.into());
+            }
+            all.extend(arguments.iter().map(|(name, value)| (name.clone(), value.clone().into())));
+            let modules: Vec<PathBuf> = modules.iter().map(|path| lake.root.join(path)).collect();
+            let parameters = json!({
+                "name": name,
+                "script": lake.root.join(script),
+                "modules": modules,
+                "arguments": all,
+                "outputs": writes.iter().filter_map(|id| output(*id)).collect::<Vec<_>>(),
+            });
+            ("glue_job", parameters, Some(*timeout_minutes))
+        }
+        StepId::Model(id) => {
+            let Model { name, source, reads, instance: _, hyperparameters, accept: _, endpoint: _, timeout_minutes } =
+                &lake.models[id];
+            let channels: BTreeMap<&String, String> =
+                reads.iter().map(|(channel, table)| (channel, folder(&place(lake, layout, *table)))).collect();
+            let hyperparameters: Map<String, Value> =
+                hyperparameters.iter().map(|(name, value)| (name.clone(), value.clone().into())).collect();
+            let parameters = json!({
+                "model": name,
+                "source": lake.root.join(source),
+                "hyperparameters": hyperparameters,
+                "channels": channels,
+                "output": staging.join("training"),
+            });
+            ("train", parameters, Some(*timeout_minutes))
+        }
+    };
+    let parameters = match parameters {
+        Value::Object(parameters) => parameters,
+        _ => Map::new(),
+    };
+    Request { op, parameters, timeout_minutes }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// 0 → 1 → 2 → 3, 4 alone.
+    fn chain() -> Vec<Step> {
+        let step = |i: usize, after: Vec<usize>| Step {
+            id: StepId::Query(Id::new(i)),
+            kind: "query",
+            name: format!("q{i}"),
+            after,
+            lane: Lane::Sql,
+            reads: Vec::new(),
+            writes: Vec::new(),
+        };
+        vec![step(0, vec![]), step(1, vec![0]), step(2, vec![1]), step(3, vec![2]), step(4, vec![])]
+    }
+
+    #[test]
+    fn a_run_is_about_what_was_asked_for_what_follows_and_what_is_missing() {
+        let steps = chain();
+        let scoped = |asked: &[usize], done: &[usize]| -> Vec<usize> {
+            let asked: Vec<StepId> = asked.iter().map(|i| steps[*i].id).collect();
+            let is_done = |step: &Step| done.iter().any(|i| steps[*i] == *step);
+            let wanted = scope(&steps, &asked, &is_done);
+            (0..steps.len()).filter(|i| wanted[*i]).collect()
+        };
+        assert_eq!(scoped(&[], &[]), [0, 1, 2, 3, 4]);
+        assert_eq!(scoped(&[2], &[0, 1]), [2, 3]);
+        assert_eq!(scoped(&[2], &[0]), [1, 2, 3]);
+        assert_eq!(scoped(&[2], &[]), [0, 1, 2, 3]);
+        assert_eq!(scoped(&[2], &[1]), [2, 3], "what a step that was done came from is no matter");
+        assert_eq!(scoped(&[4], &[]), [4]);
+    }
+}

@@ -1,0 +1,113 @@
+//! Bad blueprints, one file each, with everything that `check` says about them; and what good ones mean.
+
+use std::path::Path;
+
+use lakegen::check::check;
+use lakegen::diagnostic::Diagnostics;
+use lakegen::files::{FileKind, Files};
+use lakegen::lake::Lake;
+use lakegen::source::Source;
+
+/// Every path is there, but for those whose names say otherwise.
+struct Project;
+
+impl Files for Project {
+    fn kind(&self, path: &Path) -> Option<FileKind> {
+        let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+        match name.split('.').next().unwrap_or_default() {
+            "missing" => None,
+            "outside" => Some(FileKind::Outside),
+            "directory" | "answer" | "lib" => Some(FileKind::Directory),
+            _ => Some(FileKind::File),
+        }
+    }
+
+    fn read(&self, _: &Path) -> Result<String, String> {
+        Ok("select id from users".into())
+    }
+
+    fn list(&self, _: &Path) -> Vec<String> {
+        vec!["mising.py".into()]
+    }
+}
+
+fn checked(name: &str, text: &str) -> (Option<Lake>, Diagnostics) {
+    check(Source { name: name.into(), text: text.into() }, Path::new("."), &Project)
+}
+
+#[test]
+fn everything_that_is_wrong_is_said_at_its_place() {
+    insta::with_settings!({snapshot_path => "../snapshots/check", prepend_module_to_snapshot => false, omit_expression => true}, {
+        insta::glob!("bad/*.yaml", |path| {
+            let text = std::fs::read_to_string(path).unwrap();
+            let name = path.file_name().unwrap().to_string_lossy();
+            let (lake, diagnostics) = checked(&name, &text);
+            assert_eq!(lake.is_some(), diagnostics.errors() == 0, "{name}");
+            assert!(!diagnostics.list.is_empty(), "{name} is not bad");
+            insta::assert_snapshot!(diagnostics.render(false));
+        });
+    });
+}
+
+#[test]
+fn the_records_for_machines_hold_the_same_places() {
+    let (_, diagnostics) = checked(
+        "x.yaml",
+        "name: shop\nzones: { raw: }\ntables:\n  a: { zone: rwa, format: csv, columns: { id: int } }\n",
+    );
+    let records = serde_json::to_value(diagnostics.records()).unwrap();
+    assert_eq!(records[0]["line"], 4);
+    assert_eq!(records[0]["column"], 14);
+    assert_eq!(records[0]["end_column"], 17);
+    assert_eq!(records[0]["help"], "did you mean `raw`?");
+}
+
+#[test]
+fn steps_come_in_an_order_in_which_they_can_run() {
+    let text = r#"
+name: shop
+zones: { raw: }
+tables:
+  a: { zone: raw, format: csv, columns: { id: int } }
+  b: { zone: raw, format: csv, columns: { id: int } }
+  c: { zone: raw, format: csv, columns: { id: int } }
+jobs: { last: { script: job.py, reads: [c], writes: [b] } }
+queries: { middle: { writes: c, sql: "with x as (select * from a) select x.ID from x" } }
+crawlers: { first: { reads: [a] } }
+"#;
+    let (lake, diagnostics) = checked("x.yaml", text);
+    let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+    let names: Vec<&str> = lake.steps.iter().map(|step| lake.step_name(step.id)).collect();
+    assert_eq!(names, ["first", "middle", "last"]);
+    let after: Vec<usize> = lake.steps.iter().map(|step| step.after.len()).collect();
+    assert_eq!(after, [0, 1, 1]);
+}
+
+#[test]
+fn a_name_that_could_not_be_read_is_not_reported_again_where_it_is_used() {
+    let text = "name: shop\nzones: { raw: { keep: never } }\ntables: { a: { zone: raw, format: csv, columns: { id: int } } }\ncrawlers: { c: { reads: [a] } }\n";
+    let (_, diagnostics) = checked("x.yaml", text);
+    assert_eq!(diagnostics.list.len(), 1, "{}", diagnostics.render(false));
+}
+
+proptest::proptest! {
+    #[test]
+    fn any_text_ends_in_a_lake_or_in_errors(text in "\\PC{0,400}") {
+        let (lake, diagnostics) = checked("x.yaml", &text);
+        assert_eq!(lake.is_some(), diagnostics.errors() == 0);
+        assert!(diagnostics.list.is_empty() || !diagnostics.render(true).is_empty());
+    }
+
+    #[test]
+    fn any_damage_to_a_blueprint_ends_in_a_lake_or_in_errors(at in 0_usize..20_000, cut in 0_usize..12, insert in "[-:{}\\[\\]#&*!|>'\"%@`\\t a-z\\n]{0,6}") {
+        let text = include_str!("../blueprints/instacart.yaml");
+        let mut at = at % text.len();
+        while !text.is_char_boundary(at) { at -= 1; }
+        let mut end = (at + cut).min(text.len());
+        while !text.is_char_boundary(end) { end -= 1; }
+        let damaged = format!("{}{insert}{}", &text[..at], &text[end.max(at)..]);
+        let (lake, diagnostics) = checked("x.yaml", &damaged);
+        assert_eq!(lake.is_some(), diagnostics.errors() == 0);
+        assert!(diagnostics.list.is_empty() || !diagnostics.render(true).is_empty());
+    }
+}
