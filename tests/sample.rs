@@ -152,7 +152,9 @@ fn digests(spec: &Spec) -> Vec<String> {
     assert_eq!(found, FILES, "six files and nothing else");
     FILES
         .iter()
-        .map(|file| Sha256::digest(fs::read(folder.path().join(file)).unwrap()).iter().map(|b| format!("{b:02x}")).collect())
+        .map(|file| {
+            Sha256::digest(fs::read(folder.path().join(file)).unwrap()).iter().map(|b| format!("{b:02x}")).collect()
+        })
         .collect()
 }
 
@@ -225,7 +227,10 @@ fn the_shop_reads_right() {
     let names = || sample.products.iter().map(|row| row[1].as_str());
     assert_eq!(names().filter(|name| name.contains(',')).count(), 3_330);
     assert_eq!(names().filter(|name| name.contains('"')).count(), 120);
-    assert!(names().filter(|name| name.contains('"')).all(|name| name.matches("\\\"").count() == 2), "written as \\\"\"");
+    assert!(
+        names().filter(|name| name.contains('"')).all(|name| name.matches("\\\"").count() == 2),
+        "written as \\\"\""
+    );
     assert!(names().all(|name| name.is_ascii() && name == name.trim() && !name.contains("  ")));
 }
 
@@ -321,9 +326,25 @@ fn customers_come_when_published() {
     near("mean gap", mean(gaps.iter().map(|gap| *gap as f64)), 11.1, 0.3);
     assert_eq!(median(gaps.clone()), 7);
     let published = [
-        (0, 0, 0.021), (1, 1, 0.045), (2, 2, 0.063), (3, 4, 0.069), (5, 5, 0.066), (6, 6, 0.074), (7, 7, 0.100),
-        (8, 8, 0.055), (9, 9, 0.037), (10, 10, 0.030), (11, 13, 0.025), (14, 14, 0.031), (15, 15, 0.021),
-        (16, 20, 0.012), (21, 21, 0.015), (22, 27, 0.007), (28, 28, 0.008), (29, 29, 0.006), (30, 30, 0.114),
+        (0, 0, 0.021),
+        (1, 1, 0.045),
+        (2, 2, 0.063),
+        (3, 4, 0.069),
+        (5, 5, 0.066),
+        (6, 6, 0.074),
+        (7, 7, 0.100),
+        (8, 8, 0.055),
+        (9, 9, 0.037),
+        (10, 10, 0.030),
+        (11, 13, 0.025),
+        (14, 14, 0.031),
+        (15, 15, 0.021),
+        (16, 20, 0.012),
+        (21, 21, 0.015),
+        (22, 27, 0.007),
+        (28, 28, 0.008),
+        (29, 29, 0.006),
+        (30, 30, 0.114),
     ];
     for (first, last, published) in published {
         let found = share(&gaps, |gap| (first..=last).contains(*gap)) / (last - first + 1) as f64;
@@ -333,7 +354,8 @@ fn customers_come_when_published() {
 
 #[test]
 fn baskets_are_as_large_as_published() {
-    let sizes = |items: &[Item]| -> Vec<usize> { items.chunk_by(|a, b| a.order == b.order).map(<[Item]>::len).collect() };
+    let sizes =
+        |items: &[Item]| -> Vec<usize> { items.chunk_by(|a, b| a.order == b.order).map(<[Item]>::len).collect() };
     let mut prior = sizes(&sample().prior);
     near("mean of prior", mean(prior.iter().map(|size| *size as f64)), 10.1, 0.35);
     near("mean of train", mean(sizes(&sample().train).into_iter().map(|size| size as f64)), 10.6, 0.5);
@@ -347,12 +369,12 @@ fn baskets_are_as_large_as_published() {
 fn customers_come_back_to_products_as_published() {
     let sample = sample();
     let orders = sample.orders_by_id();
-    let reordered = |holds: &dyn Fn(&Item) -> bool| {
-        share(sample.items().filter(|item| holds(item)), |item| item.reordered)
-    };
+    let reordered =
+        |holds: &dyn Fn(&Item) -> bool| share(sample.items().filter(|item| holds(item)), |item| item.reordered);
     near("prior", share(&sample.prior, |item| item.reordered), 0.59, 0.02);
     near("train", share(&sample.train, |item| item.reordered), 0.60, 0.03);
-    for (number, published) in [(1, 0.0), (2, 0.25), (3, 0.39), (4, 0.47), (5, 0.51), (6, 0.53), (8, 0.62), (10, 0.67)] {
+    for (number, published) in [(1, 0.0), (2, 0.25), (3, 0.39), (4, 0.47), (5, 0.51), (6, 0.53), (8, 0.62), (10, 0.67)]
+    {
         let found = reordered(&|item| orders[&item.order].number == number);
         near(&format!("order {number}"), found, published, 0.03);
     }
@@ -385,8 +407,16 @@ fn products_sell_as_published() {
 
     let by_department = tally(sample.items().map(|item| sample.products[item.product as usize - 1][3].clone()));
     let published = [
-        ("produce", 0.295), ("dairy eggs", 0.157), ("snacks", 0.086), ("beverages", 0.082), ("frozen", 0.073),
-        ("pantry", 0.059), ("bakery", 0.035), ("canned goods", 0.034), ("deli", 0.032), ("dry goods pasta", 0.028),
+        ("produce", 0.295),
+        ("dairy eggs", 0.157),
+        ("snacks", 0.086),
+        ("beverages", 0.082),
+        ("frozen", 0.073),
+        ("pantry", 0.059),
+        ("bakery", 0.035),
+        ("canned goods", 0.034),
+        ("deli", 0.032),
+        ("dry goods pasta", 0.028),
     ];
     for (name, published) in published {
         let id = &sample.departments.iter().find(|row| row[1] == name).unwrap()[0];
@@ -417,9 +447,8 @@ fn what_was_bought_foretells_what_will_be() {
     }
     let ranking = |user: &u32, value: &dyn Fn(&(f64, f64)) -> f64| -> Vec<u32> {
         let mut products: Vec<(&u32, &(f64, f64))> = bought[user].iter().collect();
-        products.sort_by(|a, b| {
-            value(b.1).total_cmp(&value(a.1)).then(popular[b.0].cmp(&popular[a.0])).then(a.0.cmp(b.0))
-        });
+        products
+            .sort_by(|a, b| value(b.1).total_cmp(&value(a.1)).then(popular[b.0].cmp(&popular[a.0])).then(a.0.cmp(b.0)));
         products.into_iter().map(|(product, _)| *product).take(10).collect()
     };
     let scores = |rank: &dyn Fn(&u32) -> Vec<u32>| -> (f64, f64) {

@@ -78,27 +78,18 @@ impl<'a> Customer<'a> {
         for (order, visit) in visits.iter().enumerate() {
             day += u16::from(visit.gap.unwrap_or(0));
             basket.clear();
-            let size = self.shop.sizes.draw(
-                APPETITE * self.appetite + (1.0 - APPETITE * APPETITE).sqrt() * random.normal(),
-            );
-            let repeats = if order == 0 {
-                0
-            } else {
-                basket::repeats(order + 1, size, self.habit, random)
-            };
+            let size =
+                self.shop.sizes.draw(APPETITE * self.appetite + (1.0 - APPETITE * APPETITE).sqrt() * random.normal());
+            let repeats = if order == 0 { 0 } else { basket::repeats(order + 1, size, self.habit, random) };
             self.rebuy(repeats, day, &mut basket, random);
             while basket.len() < size {
                 let product = self.discover(&basket, random);
                 self.owned.insert(product);
-                basket.push(Item {
-                    product,
-                    reordered: false,
-                });
+                basket.push(Item { product, reordered: false });
             }
             for item in basket.iter().filter(|item| !item.reordered) {
                 let product = &self.shop.catalogue.products[usize::from(item.product)];
-                self.known
-                    .push(acquaint(item.product, product, self.pace, day, random));
+                self.known.push(acquaint(item.product, product, self.pace, day, random));
             }
             basket::arrange(&mut basket, &self.shop.catalogue, random);
             put(&basket);
@@ -116,30 +107,20 @@ impl<'a> Customer<'a> {
         self.keys.clear();
         for (index, known) in self.known.iter().enumerate() {
             let since = f32::from(day - known.bought) / known.lasts;
-            let ready = if since < 1.0 {
-                0.22 + 0.78 * since * since
-            } else {
-                1.0 / (0.8 + 0.2 * since)
-            };
+            let ready = if since < 1.0 { 0.22 + 0.78 * since * since } else { 1.0 / (0.8 + 0.2 * since) };
             let favour = if day >= known.fades { 0.25 } else { 1.0 };
-            let fits =
-                self.shop.catalogue.products[usize::from(known.product)].occasion == occasion;
+            let fits = self.shop.catalogue.products[usize::from(known.product)].occasion == occasion;
             let weight = known.want * ready * favour * if fits { 2.5 } else { 1.0 };
-            self.keys
-                .push((random.exponential() as f32 / weight, index as u32));
+            self.keys.push((random.exponential() as f32 / weight, index as u32));
         }
         if count < self.keys.len() {
-            self.keys
-                .select_nth_unstable_by(count - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
+            self.keys.select_nth_unstable_by(count - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         }
         self.keys[..count].sort_unstable_by_key(|key| key.1);
         for (_, index) in &self.keys[..count] {
             let known = &mut self.known[*index as usize];
             known.bought = day;
-            basket.push(Item {
-                product: known.product,
-                reordered: true,
-            });
+            basket.push(Item { product: known.product, reordered: true });
         }
     }
 
@@ -147,9 +128,7 @@ impl<'a> Customer<'a> {
     fn discover(&self, basket: &[Item], random: &mut Random) -> u16 {
         for _ in 0..40 {
             let product = if !basket.is_empty() && random.chance(0.35) {
-                self.shop
-                    .tastes
-                    .partner(basket[random.below(basket.len())].product, random)
+                self.shop.tastes.partner(basket[random.below(basket.len())].product, random)
             } else {
                 match random.weighted(&self.shares) {
                     taste @ 0..3 => self.shop.tastes.products[self.tastes[taste]].draw(random),
@@ -171,11 +150,7 @@ impl<'a> Customer<'a> {
     /// Chance that the customer takes a product into the basket on seeing its label.
     fn liking(&self, product: u16) -> f64 {
         let product = &self.shop.catalogue.products[usize::from(product)];
-        let organic = if product.organic {
-            self.organic
-        } else {
-            1.0 - self.organic
-        };
+        let organic = if product.organic { self.organic } else { 1.0 - self.organic };
         let brand = match product.brand {
             // A brand is liked by a third of the customers.
             Some(brand) if (self.id * 769 + brand as u64 * 7919) % 1009 < 336 => 1.0,
@@ -193,8 +168,7 @@ fn acquaint(id: u16, product: &Product, pace: f64, day: u16, random: &mut Random
     Known {
         product: id,
         want: want as f32,
-        lasts: (f64::from(product.days) * pace * exp(0.35 * random.normal())).clamp(1.0, 120.0)
-            as f32,
+        lasts: (f64::from(product.days) * pace * exp(0.35 * random.normal())).clamp(1.0, 120.0) as f32,
         bought: day,
         fades: day.saturating_add((420.0 * random.exponential()).min(1000.0) as u16),
     }
