@@ -29,3 +29,4 @@ pub mod report;
 pub mod sample;
 pub mod source;
 mod sql;
+pub mod starter;

@@ -4,6 +4,7 @@ mod call;
 mod check;
 mod completions;
 mod graph;
+mod init;
 mod local;
 mod query;
 mod run;
@@ -24,6 +25,7 @@ pub fn run(cli: &Cli) -> Exit {
     let console = Console::new(cli.global.quiet, cli.global.output == Output::Json);
     let context = Context { global: &cli.global, console };
     let result = match &cli.command {
+        Command::Init(args) => init::run(args, &context),
         Command::Check => check::run(&context),
         Command::Sample(args) => sample::run(args, &context),
         Command::Graph(args) => graph::run(args, &context),
@@ -33,7 +35,6 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Query(args) => query::run(args, &context),
         Command::Serve(args) => serve::run(args, &context),
         Command::Call(args) => call::run(args, &context),
-        Command::Init(_) => Ok(()),
     };
     match result {
         Ok(()) => Exit::Done,
