@@ -14,8 +14,7 @@ pub(super) struct Sizes(Vec<f64>);
 
 impl Sizes {
     pub fn new() -> Self {
-        let mut weights: Vec<f64> =
-            (1..=100).map(|size| f64::from(size)).map(|size| exp(0.85 * ln(size) - size / 5.5)).collect();
+        let mut weights: Vec<f64> = (1..=100).map(f64::from).map(|size| exp(0.85 * ln(size) - size / 5.5)).collect();
         let rest: f64 = weights.iter().skip(1).sum();
         weights[0] = rest * 0.047 / 0.953;
         Sizes(cumulative(&weights))

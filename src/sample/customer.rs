@@ -164,7 +164,7 @@ impl<'a> Customer<'a> {
 fn acquaint(id: u16, product: &Product, pace: f64, day: u16, random: &mut Random) -> Known {
     let loyalty = f64::from(product.loyalty);
     let staple = random.chance(0.55 * loyalty / (0.35 + loyalty));
-    let want = exp(0.75 * random.normal() + 1.4 * ln(loyalty)) * if staple { 1.0 } else { 0.13 };
+    let want = exp(0.6 * random.normal() + 1.4 * ln(loyalty)) * if staple { 1.0 } else { 0.16 };
     Known {
         product: id,
         want: want as f32,

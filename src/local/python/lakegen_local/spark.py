@@ -88,7 +88,7 @@ def context() -> Any:
         import pyspark
 
         pyspark.SparkContext._active_spark_context = None
-        pyspark.SparkContext._gateway = None
+        pyspark.SparkContext._gateway = pyspark.SparkContext._jvm = None
         pyspark.sql.SparkSession._instantiatedSession = None
         _jvm.connect()
         _share_context()
