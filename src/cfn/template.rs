@@ -208,7 +208,8 @@ impl Format {
     }
 }
 
-type Section = Vec<(Cow<'static, str>, Node)>;
+/// Named things in the order in which they were added.
+pub(super) type Section = Vec<(Cow<'static, str>, Node)>;
 
 /// A CloudFormation template, in the order in which it was put together.
 #[derive(Clone, Debug)]
@@ -315,25 +316,14 @@ impl Template {
     /// The template as a file's content: the same bytes for the same template.
     pub fn render(&self, format: Format) -> String {
         let Self { description, parameters, conditions, resources, outputs, ids: _ } = self;
-        let mut out = String::with_capacity(resources.len() * 1024);
-        let mut sections = vec![
-            (Cow::Borrowed("AWSTemplateFormatVersion"), Node::text("2010-09-09")),
-            (Cow::Borrowed("Description"), Node::text(description.clone())),
-        ];
-        let optional =
+        let head = [("AWSTemplateFormatVersion", "2010-09-09"), ("Description", description.as_str())];
+        let sections =
             [("Parameters", parameters), ("Conditions", conditions), ("Resources", resources), ("Outputs", outputs)];
-        for (name, section) in optional {
-            if !section.is_empty() {
-                sections.push((Cow::Borrowed(name), Node::Map(section.clone())));
-            }
-        }
-        let document = Node::Map(sections);
+        let sections = sections.into_iter().filter(|(_, section)| !section.is_empty());
+        let mut out = String::with_capacity(resources.len() * 2048);
         match format {
-            Format::Yaml => yaml::write(&document, &mut out),
-            Format::Json => {
-                json::write(&document, 0, &mut out);
-                out.push('\n');
-            }
+            Format::Yaml => yaml::document(head, sections, &mut out),
+            Format::Json => json::document(head, sections, &mut out),
         }
         out
     }

@@ -6,16 +6,24 @@ use std::fmt::Write;
 
 use super::json::quote;
 use super::node::Node;
+use super::template::Section;
 
-/// Appends `node`, a map or a list, as a YAML document.
-pub(super) fn write(node: &Node, out: &mut String) {
-    match node {
-        Node::Map(entries) if !entries.is_empty() => map(entries, 0, false, out),
-        Node::List(items) if !items.is_empty() => list(items, 0, false, out),
-        _ => {
-            inline(node, 0, out);
-            out.push('\n');
-        }
+/// Appends texts and sections as one YAML document.
+pub(super) fn document<'a>(
+    head: [(&str, &str); 2],
+    sections: impl Iterator<Item = (&'a str, &'a Section)>,
+    out: &mut String,
+) {
+    for (key, text) in head {
+        scalar(key, out);
+        out.push_str(": ");
+        scalar(text, out);
+        out.push('\n');
+    }
+    for (key, section) in sections {
+        scalar(key, out);
+        out.push_str(":\n");
+        map(section, 1, false, out);
     }
 }
 
@@ -89,18 +97,30 @@ fn scalar(text: &str, out: &mut String) {
 /// Whether YAML 1.1 reads the bare `text` as exactly this string, wherever lakegen writes scalars.
 fn is_plain(text: &str) -> bool {
     const RESOLVED: [&str; 9] = ["y", "n", "yes", "no", "on", "off", "true", "false", "null"];
-    let Some(first) = text.chars().next() else { return false };
+    let bytes = text.as_bytes();
+    let Some(&first) = bytes.first() else { return false };
     // Numbers, dates, `~`, `<<`, `.inf` and YAML's own punctuation all start with something else.
-    (first.is_ascii_alphabetic() || first == '/' || first == '$')
-        && text.chars().all(|c| c.is_ascii_graphic() || c == ' ')
-        && !text.contains(": ")
-        && !text.contains(" #")
-        && !text.ends_with([':', ' '])
-        && !RESOLVED.iter().any(|word| text.eq_ignore_ascii_case(word))
+    if !(first.is_ascii_alphabetic() || first == b'/' || first == b'$') {
+        return false;
+    }
+    let mut before = first;
+    for &byte in bytes {
+        let punctuation = (before == b':' && byte == b' ') || (before == b' ' && byte == b'#');
+        if punctuation || !(b' '..=b'~').contains(&byte) {
+            return false;
+        }
+        before = byte;
+    }
+    before != b':'
+        && before != b' '
+        && (bytes.len() > 5 || !RESOLVED.iter().any(|word| text.eq_ignore_ascii_case(word)))
 }
 
 /// The header of the literal block that holds exactly `text`, if it is of several lines and such a block can.
 fn literal_header(text: &str) -> Option<&'static str> {
+    if !text.contains('\n') {
+        return None;
+    }
     let body = text.strip_suffix('\n');
     let header = if body.is_some() { "|" } else { "|-" };
     let body = body.unwrap_or(text);
@@ -108,9 +128,8 @@ fn literal_header(text: &str) -> Option<&'static str> {
         line.chars().all(|c| c.is_ascii_graphic() || c == ' ')
             && (line.is_empty() || !line.trim_matches(' ').is_empty())
     };
-    let several = text.contains('\n');
     let first_is_text = !body.is_empty() && !body.starts_with([' ', '\n']);
-    (several && first_is_text && !body.ends_with('\n') && body.split('\n').all(exact)).then_some(header)
+    (first_is_text && !body.ends_with('\n') && body.split('\n').all(exact)).then_some(header)
 }
 
 fn literal(text: &str, header: &str, depth: usize, out: &mut String) {
@@ -235,8 +254,8 @@ mod tests {
             ]),
         )]);
         let mut out = String::new();
-        write(&node, &mut out);
-        assert_eq!(out, "A:\n  - x: 1\n    z: |-\n      l1\n      l2\n  - - \"no\"\n    - {}\n");
+        value(&node, 0, false, &mut out);
+        assert_eq!(out, "\nA:\n  - x: 1\n    z: |-\n      l1\n      l2\n  - - \"no\"\n    - {}\n");
     }
 
     fn tree() -> impl Strategy<Value = Node> {
@@ -255,20 +274,23 @@ mod tests {
         })
     }
 
-    fn as_json(node: &Node) -> serde_json::Value {
-        let mut out = String::new();
-        super::super::json::write(node, 0, &mut out);
-        serde_json::from_str(&out).unwrap()
+    fn both(node: Node) -> (String, String) {
+        let section = vec![(Cow::Borrowed("tree"), node)];
+        let head = [("a", "no"), ("b", "two\nlines")];
+        let (mut yaml, mut json) = (String::new(), String::new());
+        document(head, [("section", &section)].into_iter(), &mut yaml);
+        super::super::json::document(head, [("section", &section)].into_iter(), &mut json);
+        (yaml, json)
     }
 
     proptest! {
         // The reader here knows YAML 1.2; the words and numbers that only YAML 1.1 resolves are in the table above.
         #[test]
-        fn a_tree_reads_back(node in tree()) {
-            let mut out = String::new();
-            write(&node, &mut out);
-            let read: serde_json::Value = serde_yaml::from_str(&out).unwrap();
-            prop_assert_eq!(read, as_json(&node), "{}", out);
+        fn a_tree_reads_back_as_its_json(node in tree()) {
+            let (yaml, json) = both(node);
+            let read: serde_json::Value = serde_yaml::from_str(&yaml).unwrap();
+            let expected: serde_json::Value = serde_json::from_str(&json).unwrap();
+            prop_assert_eq!(read, expected, "{}", yaml);
         }
     }
 }

@@ -75,7 +75,12 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
         set(&cx.lake.tables[table].name, cx.location(table));
     }
     for (argument, value) in arguments {
-        set(argument, Value::literal(value.as_str()));
+        let (name, value) = (format!("--{argument}"), Value::literal(value.as_str()));
+        // What the blueprint says itself goes before what is usual.
+        match all.iter_mut().find(|(known, _)| *known == name) {
+            Some((_, usual)) => *usual = value,
+            None => all.push((Cow::Owned(name), value)),
+        }
     }
 
     let job = glue::Job {
