@@ -113,11 +113,10 @@ impl StackTemplate {
 
     /// The parameter that whoever deploys fills from `source`, added when it is first asked for.
     pub fn parameter<T>(&mut self, id: LogicalId, description: &'static str, source: Source) -> Value<T> {
-        let default = matches!(source, Source::ReleasedModel(_)).then_some("");
         if self.parameters.iter().all(|known| known.name != id.as_str()) {
             self.parameters.push(StackParameter { name: id.to_string(), source });
         }
-        self.template.parameter(id, description, default)
+        self.template.parameter(id, description)
     }
 }
 

@@ -209,9 +209,21 @@ pub struct Graph {
     /// The form of the picture
     #[arg(long, default_value = "mermaid")]
     pub format: GraphFormat,
+    /// What to draw
+    #[arg(long, default_value = "lineage")]
+    pub view: GraphView,
     /// The file to write; standard output by default
     #[arg(long, short, value_name = "FILE")]
     pub out: Option<PathBuf>,
+}
+
+/// What a picture shows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum GraphView {
+    /// What everything is made from, from raw files to routes.
+    Lineage,
+    /// Tables, keys and references.
+    Model,
 }
 
 /// The form of a picture.

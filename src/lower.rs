@@ -9,6 +9,7 @@ mod crawler;
 mod function;
 mod grant;
 mod job;
+mod logs;
 mod model;
 mod names;
 mod query;
@@ -123,11 +124,6 @@ impl Context<'_> {
     /// stack, because names are fixed and a bucket that stayed would stop the next deploy.
     fn retention(&self) -> Retention {
         if self.environment.protected { Retention::Retain } else { Retention::Delete }
-    }
-
-    /// For how many days logs are kept.
-    fn log_days(&self) -> u32 {
-        if self.environment.protected { 365 } else { 30 }
     }
 
     /// The bucket and the prefix of a table's files, if it is made of files.

@@ -84,6 +84,32 @@ crawlers: { first: { reads: [a] } }
 }
 
 #[test]
+fn recipes_name_types_as_databrew_does() {
+    let text = r#"
+name: shop
+zones: { raw: }
+tables:
+  a: { zone: raw, format: csv, columns: { id: int } }
+  b: { zone: raw, format: csv, columns: { id: bigint, n: bigint } }
+recipes:
+  r:
+    reads: a
+    writes: b
+    steps:
+      - change_type: { column: id, to: bigint }
+      - group_by: { by: [id], aggregate: [{ column: id, function: count, to: n }] }
+"#;
+    let (lake, diagnostics) = checked("x.yaml", text);
+    let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+    let steps = &lake.recipes.values().next().unwrap().steps;
+    assert_eq!(steps[0].parameters["columnDataType"], "long");
+    let aggregates: serde_json::Value =
+        serde_json::from_str(&steps[1].parameters["groupByAggFunctionOptions"]).unwrap();
+    assert_eq!(aggregates[0]["targetColumnDataType"], "long");
+    assert_eq!(aggregates[0]["functionName"], "COUNT");
+}
+
+#[test]
 fn a_name_that_could_not_be_read_is_not_reported_again_where_it_is_used() {
     let text = "name: shop\nzones: { raw: { keep: never } }\ntables: { a: { zone: raw, format: csv, columns: { id: int } } }\ncrawlers: { c: { reads: [a] } }\n";
     let (_, diagnostics) = checked("x.yaml", text);

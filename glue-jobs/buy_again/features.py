@@ -119,9 +119,9 @@ def features(orders: DataFrame, pairs: DataFrame) -> DataFrame:
         F.sum((F.col("up_orders") > 1).cast("int")).alias("prod_second_orders"),
         F.sum("up_cart_positions").alias("prod_cart_positions"),
     )
-    rows = pairs.join(customers.join(baskets, ["as_of", "user_id"]), ["as_of", "user_id"]).join(
-        products, ["as_of", "product_id"]
-    )
+    customers = customers.join(baskets, ["as_of", "user_id"])
+    # The catalog does not grow with the customers: broadcast, it spares sorting all pairs a second time.
+    rows = pairs.join(customers, ["as_of", "user_id"]).join(F.broadcast(products), ["as_of", "product_id"])
     definitions = _definitions()
     return rows.select(
         "as_of", "user_id", "product_id", *(definitions[name].cast(kind).alias(name) for name, kind in FEATURES.items())

@@ -17,6 +17,7 @@ resource! {
         format: FileFormat = "Format",
         options: Option<FormatOptions> = "FormatOptions",
         input: Input = "Input",
+        path: Option<PathOptions> = "PathOptions",
         tags: Tags = "Tags",
     }
 }
@@ -65,6 +66,33 @@ shape! {
         bucket: Value<Name<Bucket>> = "Bucket",
         key: String = "Key",
     }
+}
+
+shape! {
+    /// What the names of folders say.
+    PathOptions { parameters: Vec<PathParameter> = "Parameters" }
+}
+
+shape! {
+    /// A part of the path, written `{name}` in its key.
+    PathParameter {
+        name: String = "PathParameterName",
+        parameter: DatasetParameter = "DatasetParameter",
+    }
+}
+
+shape! {
+    /// What becomes of a part of the path.
+    DatasetParameter {
+        name: String = "Name",
+        kind: ParameterType = "Type",
+        column: bool = "CreateColumn",
+    }
+}
+
+choice! {
+    /// What a part of the path holds.
+    ParameterType { Text = "String", Number = "Number" }
 }
 
 resource! {

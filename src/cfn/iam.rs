@@ -360,6 +360,15 @@ impl Ref<Role> {
 }
 
 resource! {
+    /// A policy on its own, for what does not fit into a role.
+    "AWS::IAM::ManagedPolicy" ManagedPolicy {
+        description: String = "Description",
+        document: Policy = "PolicyDocument",
+        roles: Vec<Value<Name<Role>>> = "Roles",
+    }
+}
+
+resource! {
     /// A role of which only AWS needs to know, with policies that AWS wrote.
     "AWS::IAM::Role" ServiceRole {
         description: &'static str = "Description",

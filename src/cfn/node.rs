@@ -25,6 +25,28 @@ impl Node {
         Node::Text(text.into())
     }
 
+    /// About how many characters it has as JSON without spaces, once texts are put together: values of references are not
+    /// known, but those that policies put into texts are shorter than their names.
+    pub fn weight(&self) -> usize {
+        let separated = |weights: usize, count: usize| 2 + weights + count.saturating_sub(1);
+        match self {
+            Node::Bool(value) => {
+                if *value {
+                    4
+                } else {
+                    5
+                }
+            }
+            Node::Integer(value) => value.to_string().len(),
+            Node::Text(text) => text.len() + 2,
+            Node::List(items) => separated(items.iter().map(Node::weight).sum(), items.len()),
+            Node::Map(entries) => match entries.as_slice() {
+                [(key, text)] if key == "Fn::Sub" => text.weight(),
+                _ => separated(entries.iter().map(|(key, node)| key.len() + 3 + node.weight()).sum(), entries.len()),
+            },
+        }
+    }
+
     /// A map node from static keys.
     pub fn map<const N: usize>(entries: [(&'static str, Node); N]) -> Node {
         Node::Map(entries.into_iter().map(|(key, node)| (Cow::Borrowed(key), node)).collect())

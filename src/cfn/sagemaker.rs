@@ -14,6 +14,7 @@ resource! {
     "AWS::SageMaker::Model" Model {
         role: Value<Arn<Role>> = "ExecutionRoleArn",
         container: ContainerDefinition = "PrimaryContainer",
+        isolated: Option<bool> = "EnableNetworkIsolation",
         tags: Tags = "Tags",
     }
 }

@@ -263,23 +263,12 @@ impl Template {
         Ref { id, of: PhantomData }
     }
 
-    /// The parameter called `id`, added when it is first asked for; it must be given unless it has a default.
-    pub fn parameter<T>(
-        &mut self,
-        id: LogicalId,
-        description: &'static str,
-        default: Option<&'static str>,
-    ) -> Value<T> {
-        if self.parameters.iter().any(|(known, _)| *known == id.0) {
-            return Value::reference(id);
+    /// The parameter called `id`, added when it is first asked for; whoever deploys must give it.
+    pub fn parameter<T>(&mut self, id: LogicalId, description: &'static str) -> Value<T> {
+        if self.parameters.iter().all(|(known, _)| *known != id.0) {
+            let entry = Node::map([("Type", Node::text("String")), ("Description", Node::text(description))]);
+            self.parameters.push((id.0.clone(), entry));
         }
-        let default = default.map(|default| (Cow::Borrowed("Default"), Node::text(default)));
-        let mut entry = vec![
-            (Cow::Borrowed("Type"), Node::text("String")),
-            (Cow::Borrowed("Description"), Node::text(description)),
-        ];
-        entry.extend(default);
-        self.parameters.push((id.0.clone(), Node::Map(entry)));
         Value::reference(id)
     }
 

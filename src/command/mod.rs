@@ -3,6 +3,8 @@
 mod call;
 mod check;
 mod completions;
+mod graph;
+mod init;
 mod local;
 mod query;
 mod run;
@@ -23,15 +25,16 @@ pub fn run(cli: &Cli) -> Exit {
     let console = Console::new(cli.global.quiet, cli.global.output == Output::Json);
     let context = Context { global: &cli.global, console };
     let result = match &cli.command {
+        Command::Init(args) => init::run(args, &context),
         Command::Check => check::run(&context),
         Command::Sample(args) => sample::run(args, &context),
+        Command::Graph(args) => graph::run(args, &context),
         Command::Completions(args) => completions::run(args, &context),
         Command::Synth(args) => synth::run(args, &context),
         Command::Run(args) => run::run(args, &context),
         Command::Query(args) => query::run(args, &context),
         Command::Serve(args) => serve::run(args, &context),
         Command::Call(args) => call::run(args, &context),
-        Command::Init(_) | Command::Graph(_) => Ok(()),
     };
     match result {
         Ok(()) => Exit::Done,

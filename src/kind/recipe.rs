@@ -517,13 +517,7 @@ impl Reader<'_> {
             Holds::Text => cx.decode::<Scalar>(node).map(|text| text.0),
             Holds::Type => cx.decode::<Spanned<String>>(node).map(|written| {
                 self.ty = column_type(&written, cx);
-                // DataBrew has Glue's names, but for `bigint` (long), `smallint` (short) and `tinyint` (byte).
-                match self.ty {
-                    Some(ColumnType::BigInt) => "long".to_owned(),
-                    Some(ColumnType::SmallInt) => "short".to_owned(),
-                    Some(ColumnType::TinyInt) => "byte".to_owned(),
-                    _ => written.value,
-                }
+                self.ty.map_or(written.value, databrew_type)
             }),
             Holds::Where => {
                 self.conditions(node, cx);
@@ -614,7 +608,7 @@ impl Reader<'_> {
             out.push(serde_json::json!({
                 "sourceColumnName": aggregate.column.value,
                 "targetColumnName": aggregate.to.value,
-                "targetColumnDataType": ty.map_or_else(|| "string".to_owned(), |ty| ty.to_string()),
+                "targetColumnDataType": ty.map_or_else(|| "string".to_owned(), databrew_type),
                 "functionName": function.value.to_uppercase(),
             }));
         }
@@ -637,6 +631,16 @@ impl Reader<'_> {
             out.push(serde_json::json!({ "sourceColumn": key.column.value, "ordering": ordering }));
         }
         json(&out)
+    }
+}
+
+/// DataBrew has Glue's names for types, but for three of them.
+fn databrew_type(ty: ColumnType) -> String {
+    match ty {
+        ColumnType::BigInt => "long".to_owned(),
+        ColumnType::SmallInt => "short".to_owned(),
+        ColumnType::TinyInt => "byte".to_owned(),
+        other => other.to_string(),
     }
 }
 

@@ -8,6 +8,7 @@ use super::ledger::Ledger;
 use super::outcome::ExampleAnswer;
 use super::process::Groups;
 use super::python::Environment;
+use super::serve::dynamodb::KeyValueTable;
 use super::serve::store::{DynamoStore, KeyKind};
 use super::serve::{Options, ServeError, Server, Target};
 use super::serve::{Site, key_value_table};
@@ -45,24 +46,20 @@ fn paths(lake: &Lake, layout: &Layout, route: &Route) -> Result<Vec<String>, Fil
 
 /// Keys from different places of the table; none when no table has such a key.
 fn keys(lake: &Lake, layout: &Layout, function: Id<Function>, name: &str) -> Result<Vec<String>, FileError> {
-    let tables =
+    let mut tables =
         lake.functions[function].reads.iter().filter_map(|id| key_value_table(lake, layout, &lake.tables[*id]));
-    for table in
-        tables.filter(|table| table.key.name == name && table.key.kind != KeyKind::Binary && table.dir.is_dir())
-    {
-        let store =
-            DynamoStore::open(&table.dir, table.key).map_err(|error| FileError::new("read", &table.dir, error))?;
-        let mut keys = store.keys();
-        // Numbers in their order.
-        keys.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
-        let spread = (1..=HOW_MANY).filter_map(|i| keys.get(keys.len() * i / (HOW_MANY + 1)));
-        let plain = |key: &[u8]| key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
-        let mut found: Vec<String> =
-            spread.filter(|key| plain(key)).map(|key| String::from_utf8_lossy(key).into_owned()).collect();
-        found.dedup();
-        return Ok(found);
-    }
-    Ok(Vec::new())
+    let holds = |table: &KeyValueTable| table.key.name == name && table.key.kind != KeyKind::Binary;
+    let Some(table) = tables.find(|table| holds(table) && table.dir.is_dir()) else { return Ok(Vec::new()) };
+    let store = DynamoStore::open(&table.dir, table.key).map_err(|error| FileError::new("read", &table.dir, error))?;
+    let mut keys = store.keys();
+    // Numbers in their order.
+    keys.sort_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+    let spread = (1..=HOW_MANY).filter_map(|i| keys.get(keys.len() * i / (HOW_MANY + 1)));
+    let plain = |key: &[u8]| key.iter().all(|byte| byte.is_ascii_alphanumeric() || b"-_.".contains(byte));
+    let mut found: Vec<String> =
+        spread.filter(|key| plain(key)).map(|key| String::from_utf8_lossy(key).into_owned()).collect();
+    found.dedup();
+    Ok(found)
 }
 
 /// Everything that the answers depend on.

@@ -21,13 +21,16 @@ struct Answer {
     executable: PathBuf,
 }
 
+/// Major, minor, patch.
+type Version = (u32, u32, u32);
+
 /// There is no Python 3.11.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NoPython {
     /// `LAKEGEN_PYTHON` named it.
     asked_for: bool,
     /// What is there instead.
-    found: Vec<(String, Option<(u32, u32, u32)>)>,
+    found: Vec<(String, Option<Version>)>,
 }
 
 impl std::error::Error for NoPython {}

@@ -167,8 +167,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let layout = Layout::new(dir.path());
         fs::create_dir_all(layout.run(1).with_file_name("notes")).unwrap();
-        let last = (0..25).map(|_| layout.new_run().unwrap()).last().unwrap();
-        assert_eq!(last, layout.run(25));
+        let runs: Vec<_> = (0..25).map(|_| layout.new_run().unwrap()).collect();
+        assert_eq!(runs.last(), Some(&layout.run(25)));
         let mut left = layout.run_numbers().unwrap();
         left.sort_unstable();
         assert_eq!(left, (6..=25).collect::<Vec<_>>());

@@ -3,9 +3,9 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use super::names::{Kind, log_group};
+use super::names::Kind;
 use super::storage::Kept;
-use super::{Context, KEY};
+use super::{Context, KEY, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::apigateway::{
     AccessLogSetting, Account, ApiKey, ApiStage, Authorization, Deployment, EndpointConfiguration, Integration, Method,
@@ -14,7 +14,6 @@ use crate::cfn::apigateway::{
 };
 use crate::cfn::iam::{Policy, Principal, ServiceRole, Statement};
 use crate::cfn::lambda::{Function, Permission};
-use crate::cfn::logs::LogGroup;
 use crate::cfn::{Attribute, Declaration, LogicalId, Node, Ref, Retention, Value, pseudo, sub};
 use crate::lake::{Access, Api, Route, Segment};
 
@@ -80,15 +79,14 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, kept: &Kept, functi
     let deployment = stack.template.add(Kind::ApiDeployment.versioned(&content), deployment);
 
     let key = stack.import(&kept.key, KEY);
-    let logs_name = log_group(format!("/aws/apigateway/{}", cx.names.plain(&["access"], 400)));
-    let logs = LogGroup { name: logs_name.clone(), retention_days: cx.log_days(), key, tags: cx.tag_list() };
-    let logs = stack.template.add(Kind::ApiAccessLogs.fixed(), Declaration::from(logs).retention(cx.retention()));
+    let group = logs::name(format!("/aws/apigateway/{}", cx.names.plain(&["access"], 400)));
+    let log_group = logs::add(cx, stack, Kind::ApiAccessLogs.fixed(), &group, &key);
     let account = lower_account(cx, stack);
     let stage = Stage {
         api: rest.api_id(),
         deployment: deployment.deployment_id(),
         name: STAGE,
-        access_log: AccessLogSetting { destination: log_destination(&logs_name), format: ACCESS_LOG },
+        access_log: AccessLogSetting { destination: log_destination(&group), format: ACCESS_LOG },
         methods: vec![MethodSetting {
             verb: "*",
             path: "/*",
@@ -99,7 +97,7 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, kept: &Kept, functi
         tracing: true,
         tags: cx.tag_list(),
     };
-    let stage = Declaration::from(stage).after(&account).after(&logs);
+    let stage = Declaration::from(stage).after(&account).after(&log_group);
     let stage = stack.template.add(Kind::RestStage.fixed(), stage);
 
     if *access == Access::ApiKey {

@@ -4,13 +4,12 @@
 //! none and leaves their schemas alone (differences go to its log), and does what is left, adding partitions.
 
 use super::grant::{self, Grant, Items};
-use super::names::{Kind, arn, database_arn, log_group};
+use super::names::{Kind, arn, database_arn};
 use super::table::Catalog;
-use super::{Context, Shared};
+use super::{Context, Shared, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, CatalogTarget, CrawlerTargets, RecrawlPolicy, SchemaChangePolicy};
 use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
-use crate::cfn::logs::LogGroup;
 use crate::cfn::{Arn, ArnPattern, TagMap, Value, sub};
 use crate::lake::{Crawler, Id, Table};
 
@@ -19,14 +18,14 @@ const CONFIGURATION: &str = r#"{"Version":1.0,"CrawlerOutput":{"Partitions":{"Ad
 pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, catalog: &Catalog, crawler: &Crawler) {
     let Crawler { name, reads } = crawler;
     let role_name = cx.names.role("crawler", name);
-    let logs = log_group(format!("/aws-glue/crawlers-role/{role_name}-{}", shared.security_name));
-    stack.template.add(Kind::CrawlerLogs.of(name), group(cx, shared, &logs));
+    let group = logs::name(format!("/aws-glue/crawlers-role/{role_name}-{}", shared.security_name));
+    logs::add(cx, stack, Kind::CrawlerLogs.of(name), &group, &shared.key);
 
     let statements = Grant::default()
         .read(cx, reads, Items::Scan)
-        .and(Statement::allow(
+        .and(grant::allow(
             "KeepCatalog",
-            [
+            &[
                 Action::GLUE_GET_DATABASE,
                 Action::GLUE_GET_TABLE,
                 Action::GLUE_GET_TABLES,
@@ -41,14 +40,13 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, ca
             ],
             catalog_arns(cx, reads),
         ))
-        .and(Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION]))
-        .and(grant::write_logs([&logs]))
-        .and(grant::encrypt_logs([&logs]))
+        .and([Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION])])
+        .and([grant::write_logs([&group])])
+        .and([grant::encrypt_logs([&group])])
         .statements(&shared.key);
     let description = format!("What the crawler {name} may do");
     let trust = Statement::assume(Principal::Service("glue.amazonaws.com"));
-    let role =
-        stack.template.add(Kind::CrawlerRole.of(name), grant::role(cx, &role_name, description, trust, statements));
+    let role = grant::add_role(cx, stack, Kind::CrawlerRole.of(name), &role_name, &description, trust, statements);
 
     let crawler = glue::Crawler {
         name: Value::literal(cx.names.plain(&[name], 255)),
@@ -78,11 +76,6 @@ pub(super) fn names(cx: &Context, tables: &[Id<Table>]) -> String {
         text = format!("{} tables", tables.len());
     }
     text
-}
-
-/// A log group of a step.
-pub(super) fn group(cx: &Context, shared: &Shared, name: &Value<crate::cfn::Name<LogGroup>>) -> LogGroup {
-    LogGroup { name: name.clone(), retention_days: cx.log_days(), key: shared.key.clone(), tags: cx.tag_list() }
 }
 
 /// The catalog, its database and some tables, as a policy's resources.

@@ -3,16 +3,16 @@
 use std::borrow::Cow;
 
 use super::grant::{self, Grant, Items};
-use super::names::{Kind, endpoint_arn, log_group};
+use super::names::{Kind, endpoint_arn};
 use super::storage::Kept;
-use super::{Context, KEY, asset_bucket};
+use super::{Context, KEY, asset_bucket, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
 use crate::cfn::kms::Key;
 use crate::cfn::lambda::{self, Code, Environment, LoggingConfig, TracingConfig};
 use crate::cfn::logs::LogGroup;
 use crate::cfn::s3::Bucket;
-use crate::cfn::{Arn, Declaration, Name, Ref, Text, Value};
+use crate::cfn::{Arn, Name, Ref, Text, Value};
 use crate::lake::{Arena, Function, Id};
 
 /// The newest Python that has been out for years. 3.11, which runs functions locally, is deprecated by Lambda in June 2027;
@@ -46,24 +46,22 @@ fn lower(
 ) -> Ref<lambda::Function> {
     let Function { name, source: _, handler, reads, calls, memory_mb, timeout_seconds, environment } = function;
     let physical = cx.names.function(name);
-    let logs_name = log_group(format!("/aws/lambda/{physical}"));
-    let logs =
-        LogGroup { name: logs_name.clone(), retention_days: cx.log_days(), key: key.clone(), tags: cx.tag_list() };
-    let logs = stack.template.add(Kind::FunctionLogs.of(name), Declaration::from(logs).retention(cx.retention()));
+    let group = logs::name(format!("/aws/lambda/{physical}"));
+    let log_group = logs::add(cx, stack, Kind::FunctionLogs.of(name), &group, key);
 
     let mut grant = Grant::default().read(cx, reads, Items::Lookup);
     if !calls.is_empty() {
         let endpoints =
             calls.iter().map(|model| endpoint_arn(&cx.names.endpoint(&cx.lake.models[*model].name)).pattern());
-        grant = grant.and(Statement::allow("AskModels", [Action::SAGEMAKER_INVOKE_ENDPOINT], endpoints));
+        grant = grant.and([Statement::allow("AskModels", [Action::SAGEMAKER_INVOKE_ENDPOINT], endpoints)]);
     }
     let trace = [Unscoped::XRAY_PUT_TELEMETRY_RECORDS, Unscoped::XRAY_PUT_TRACE_SEGMENTS];
     let statements =
-        grant.decrypts().and(grant::write_logs([&logs_name])).and(Statement::unscoped("Trace", trace)).statements(key);
+        grant.decrypts().and([grant::write_logs([&group])]).and([Statement::unscoped("Trace", trace)]).statements(key);
     let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
     let description = format!("What the function {name} may do");
-    let role = grant::role(cx, &cx.names.role("function", name), description, trust, statements);
-    let role = stack.template.add(Kind::FunctionRole.of(name), role);
+    let role_name = cx.names.role("function", name);
+    let role = grant::add_role(cx, stack, Kind::FunctionRole.of(name), &role_name, &description, trust, statements);
 
     let mut variables: Vec<(Cow<'static, str>, Value<Text>)> = vec![
         ("LAKE".into(), Value::literal(&*cx.lake.name)),
@@ -97,7 +95,7 @@ fn lower(
         timeout_seconds: *timeout_seconds,
         environment: Some(Environment { variables }),
         key: Some(key.clone()),
-        logging: json_logs(&logs),
+        logging: json_logs(&log_group),
         tracing: Some(TracingConfig { mode: "Active" }),
         tags: cx.tag_list(),
     };

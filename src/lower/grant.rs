@@ -1,13 +1,13 @@
 //! Permissions: what reading, writing and logging take, and nothing else.
 
-use super::names::{arn, bucket_arn};
+use super::names::{Kind, arn, bucket_arn};
 use super::{Context, Place, Shared};
-use crate::assembly::AssetPath;
-use crate::cfn::iam::{Action, Role, Statement};
+use crate::assembly::{AssetPath, StackTemplate};
+use crate::cfn::iam::{Action, ManagedPolicy, Policy, Role, Statement};
 use crate::cfn::kms::Key;
 use crate::cfn::logs::{LogGroup, group_arn};
 use crate::cfn::s3::Bucket;
-use crate::cfn::{Arn, ArnPattern, LogicalId, Name, Value, dynamodb, sub};
+use crate::cfn::{Arn, ArnPattern, IntoNode, LogicalId, Name, Ref, Value, dynamodb, sub};
 use crate::lake::{Id, Table};
 
 /// How a step comes by items of DynamoDB tables.
@@ -100,8 +100,8 @@ impl Grant {
     }
 
     /// Whatever else.
-    pub(super) fn and(mut self, statement: Statement) -> Self {
-        self.statements.push(statement);
+    pub(super) fn and(mut self, statements: impl IntoIterator<Item = Statement>) -> Self {
+        self.statements.extend(statements);
         self
     }
 
@@ -134,7 +134,7 @@ impl Grant {
         if !read.is_empty() || !write.is_empty() {
             let mut readable = read;
             readable.extend(write.iter().filter(|written| !readable.contains(written)).cloned().collect::<Vec<_>>());
-            all.push(Statement::allow("ReadObjects", [Action::S3_GET_OBJECT], readable));
+            all.extend(allow("ReadObjects", &[Action::S3_GET_OBJECT], readable));
         }
         if !write.is_empty() {
             let actions = [
@@ -143,25 +143,29 @@ impl Grant {
                 Action::S3_ABORT_MULTIPART_UPLOAD,
                 Action::S3_LIST_MULTIPART_UPLOAD_PARTS,
             ];
-            all.push(Statement::allow("WriteObjects", actions, write));
+            all.extend(allow("WriteObjects", &actions, write));
         }
         if !list.is_empty() {
             let buckets = list.iter().map(|listing| bucket_arn(&listing.bucket).pattern());
             all.push(Statement::allow("LocateBuckets", [Action::S3_GET_BUCKET_LOCATION], buckets));
         }
-        all.extend(list.into_iter().map(|Listing { sid, bucket, prefixes }| {
-            Statement::allow(sid.to_string(), [Action::S3_LIST_BUCKET], [bucket_arn(&bucket).pattern()]).only_if_any(
-                "StringLike",
-                "s3:prefix",
-                prefixes.into_iter().map(Value::from),
-            )
-        }));
+        for Listing { sid, bucket, prefixes } in list {
+            all.extend(prefixes.chunks(4 * CHUNK).enumerate().map(|(index, prefixes)| {
+                let bucket = bucket_arn(&bucket).pattern();
+                let prefixes = prefixes.iter().map(|prefix| Value::literal(prefix.as_str()));
+                Statement::allow(part(sid.as_str(), index), [Action::S3_LIST_BUCKET], [bucket]).only_if_any(
+                    "StringLike",
+                    "s3:prefix",
+                    prefixes,
+                )
+            }));
+        }
         if !read_items.is_empty() {
             let mut actions = vec![Action::DYNAMODB_GET_ITEM, Action::DYNAMODB_BATCH_GET_ITEM, Action::DYNAMODB_QUERY];
             if scan {
                 actions.extend([Action::DYNAMODB_SCAN, Action::DYNAMODB_DESCRIBE_TABLE]);
             }
-            all.push(Statement::allow("ReadItems", actions, read_items));
+            all.extend(allow("ReadItems", &actions, read_items));
         }
         if !write_items.is_empty() {
             let actions = [
@@ -171,11 +175,25 @@ impl Grant {
                 Action::DYNAMODB_PUT_ITEM,
                 Action::DYNAMODB_UPDATE_ITEM,
             ];
-            all.push(Statement::allow("WriteItems", actions, write_items));
+            all.extend(allow("WriteItems", &actions, write_items));
         }
         all.extend(statements);
         all
     }
+}
+
+/// How many resources one statement names, so that statements fill policies well.
+const CHUNK: usize = 12;
+
+/// The name of a statement's `index`th part.
+fn part(sid: &str, index: usize) -> String {
+    if index == 0 { sid.to_owned() } else { format!("{sid}Part{}", index + 1) }
+}
+
+/// Allows `actions` on any number of resources.
+pub(super) fn allow(sid: &str, actions: &[Action], resources: Vec<Value<ArnPattern>>) -> Vec<Statement> {
+    let chunks = resources.chunks(CHUNK).enumerate();
+    chunks.map(|(index, resources)| Statement::allow(part(sid, index), actions.to_vec(), resources.to_vec())).collect()
 }
 
 /// Everything under a prefix.
@@ -199,13 +217,45 @@ pub(super) fn encrypt_logs<'a>(groups: impl IntoIterator<Item = &'a Value<Name<L
     Statement::allow("EncryptLogs", [Action::LOGS_ASSOCIATE_KMS_KEY], groups)
 }
 
-/// A role that `service` takes on.
-pub(super) fn role(
+/// What IAM takes in the policies inside of a role, and in a policy on its own: 10,240 and 6,144 characters, less some for
+/// references, whose values are longer than they are.
+const INLINE: usize = 9_600;
+const MANAGED: usize = 5_600;
+
+/// Adds a role that whoever `trust` names takes on. What does not fit into it becomes policies of their own.
+pub(super) fn add_role(
     cx: &Context,
+    stack: &mut StackTemplate,
+    id: LogicalId,
     name: &str,
-    description: String,
+    description: &str,
     trust: Statement,
     statements: Vec<Statement>,
-) -> Role {
-    Role::new(Value::literal(name), description, trust, statements, cx.tags())
+) -> Ref<Role> {
+    let weigh = |statement: &Statement| statement.clone().into_node().map_or(0, |node| node.weight() + 1);
+    let fits = statements.iter().map(weigh).sum::<usize>() <= INLINE;
+    let (inline, apart) = if fits { (statements, Vec::new()) } else { (Vec::new(), statements) };
+    let role = Role::new(Value::literal(name), description, trust, inline, cx.tags());
+    let role = stack.template.add(id, role);
+
+    let mut policies: Vec<(usize, Vec<Statement>)> = Vec::new();
+    for statement in apart {
+        let weight = weigh(&statement);
+        match policies.iter_mut().find(|(used, _)| used + weight <= MANAGED) {
+            Some((used, policy)) => {
+                *used += weight;
+                policy.push(statement);
+            }
+            None => policies.push((weight, vec![statement])),
+        }
+    }
+    for (index, (_, statements)) in policies.into_iter().enumerate() {
+        let policy = ManagedPolicy {
+            description: format!("{description}, part {}", index + 1),
+            document: Policy(statements),
+            roles: vec![role.name()],
+        };
+        stack.template.add(Kind::StepPolicy.digested(&format!("{} {index}", role.id())), policy);
+    }
+    role
 }

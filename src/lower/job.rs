@@ -3,8 +3,8 @@
 use std::borrow::Cow;
 
 use super::grant::{self, Grant, Items};
-use super::names::{Kind, log_group};
-use super::{Context, Shared, crawler};
+use super::names::Kind;
+use super::{Context, Shared, crawler, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, ExecutionProperty, JobCommand, Parameters};
 use crate::cfn::iam::{Principal, Statement, Unscoped};
@@ -27,10 +27,10 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
     let assets = cx.assets.job(id);
     let role_name = cx.names.role("job", name);
     // Glue finds its log groups by the names of the security configuration and the role.
-    let group = |kind| log_group(format!("/aws-glue/jobs/{}-role/{role_name}/{kind}", shared.security_name));
+    let group = |kind| logs::name(format!("/aws-glue/jobs/{}-role/{role_name}/{kind}", shared.security_name));
     let (errors, output) = (group("error"), group("output"));
-    stack.template.add(Kind::JobErrors.of(name), crawler::group(cx, shared, &errors));
-    stack.template.add(Kind::JobOutput.of(name), crawler::group(cx, shared, &output));
+    logs::add(cx, stack, Kind::JobErrors.of(name), &errors, &shared.key);
+    logs::add(cx, stack, Kind::JobOutput.of(name), &output, &shared.key);
 
     let work = format!("jobs/{name}/");
     let statements = Grant::default()
@@ -38,18 +38,18 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
         .write(cx, writes)
         .work(&shared.work_bucket, &work)
         .assets(shared, std::iter::once(&assets.script).chain(&assets.modules))
-        .and(Statement::unscoped("PutMetrics", [Unscoped::CLOUDWATCH_PUT_METRIC_DATA]).only_if(
+        .and([Statement::unscoped("PutMetrics", [Unscoped::CLOUDWATCH_PUT_METRIC_DATA]).only_if(
             "StringEquals",
             "cloudwatch:namespace",
             "Glue".into(),
-        ))
-        .and(Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION]))
-        .and(grant::write_logs([&errors, &output]))
-        .and(grant::encrypt_logs([&errors, &output]))
+        )])
+        .and([Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION])])
+        .and([grant::write_logs([&errors, &output])])
+        .and([grant::encrypt_logs([&errors, &output])])
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("glue.amazonaws.com"));
-    let role = grant::role(cx, &role_name, format!("What the job {name} may do"), trust, statements);
-    let role = stack.template.add(Kind::JobRole.of(name), role);
+    let description = format!("What the job {name} may do");
+    let role = grant::add_role(cx, stack, Kind::JobRole.of(name), &role_name, &description, trust, statements);
 
     let asset = |path: &crate::assembly::AssetPath| -> Value<Text> {
         sub!["s3://", &shared.asset_bucket, "/", path.to_string()]

@@ -1,9 +1,9 @@
 //! Models: what training needs, and the endpoint of a released model.
 
 use super::grant::{self, Grant, Items};
-use super::names::{Kind, log_group};
+use super::names::Kind;
 use super::storage::Kept;
-use super::{Context, Shared};
+use super::{Context, Shared, logs};
 use crate::assembly::{Channel, Exported, Gate, MetricDefinition, OutputRef, S3Place, Source, StackTemplate, Training};
 use crate::cfn::iam::{Action, Principal, Role, Statement, Unscoped};
 use crate::cfn::kms::Key;
@@ -39,7 +39,7 @@ pub(super) fn lower_training<'a>(
     let source = cx.assets.model(id);
     let tables: Vec<_> = reads.iter().map(|(_, table)| *table).collect();
     let prefix = format!("{name}/");
-    let training_logs = log_group("/aws/sagemaker/TrainingJobs".into());
+    let training_logs = logs::name("/aws/sagemaker/TrainingJobs".into());
     let training_streams = crate::cfn::logs::group_arn(&training_logs);
     let endpoint_logs = endpoint_logs(cx, name);
     let repository: Value<ArnPattern> = sub![
@@ -56,15 +56,13 @@ pub(super) fn lower_training<'a>(
         .models(&cx.names.model_bucket(), &prefix)
         .assets(shared, [source])
         // SageMaker hands the key to the machine's disk.
-        .and(
-            Statement::allow(
-                "EncryptDisks",
-                [Action::KMS_CREATE_GRANT, Action::KMS_DESCRIBE_KEY],
-                [shared.key.pattern()],
-            )
-            .only_if("Bool", "kms:GrantIsForAWSResource", "true".into()),
+        .and([Statement::allow(
+            "EncryptDisks",
+            [Action::KMS_CREATE_GRANT, Action::KMS_DESCRIBE_KEY],
+            [shared.key.pattern()],
         )
-        .and(Statement::allow(
+        .only_if("Bool", "kms:GrantIsForAWSResource", "true".into())])
+        .and([Statement::allow(
             "PullImage",
             [
                 Action::ECR_BATCH_CHECK_LAYER_AVAILABILITY,
@@ -72,15 +70,15 @@ pub(super) fn lower_training<'a>(
                 Action::ECR_GET_DOWNLOAD_URL_FOR_LAYER,
             ],
             [repository],
-        ))
-        .and(Statement::unscoped("PullImages", [Unscoped::ECR_GET_AUTHORIZATION_TOKEN]))
-        .and(Statement::unscoped("PutMetrics", [Unscoped::CLOUDWATCH_PUT_METRIC_DATA]).only_if(
+        )])
+        .and([Statement::unscoped("PullImages", [Unscoped::ECR_GET_AUTHORIZATION_TOKEN])])
+        .and([Statement::unscoped("PutMetrics", [Unscoped::CLOUDWATCH_PUT_METRIC_DATA]).only_if(
             "StringLike",
             "cloudwatch:namespace",
             "/aws/sagemaker/*".into(),
-        ))
+        )])
         // All training jobs of an account share one log group; their streams begin with their names.
-        .and(Statement::allow(
+        .and([Statement::allow(
             "WriteLogs",
             [
                 Action::LOGS_CREATE_LOG_GROUP,
@@ -93,12 +91,12 @@ pub(super) fn lower_training<'a>(
                 sub![&training_streams, ":log-stream:", cx.names.training(name), "*"],
                 sub![crate::cfn::logs::group_arn(&endpoint_logs), ":*"],
             ],
-        ))
+        )])
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("sagemaker.amazonaws.com"));
-    let role =
-        grant::role(cx, &cx.names.role("model", name), format!("What the model {name} may do"), trust, statements);
-    let role = stack.template.add(Kind::ModelRole.of(name), role);
+    let role_name = cx.names.role("model", name);
+    let description = format!("What the model {name} may do");
+    let role = grant::add_role(cx, stack, Kind::ModelRole.of(name), &role_name, &description, trust, statements);
     let role = stack.export(Kind::ModelRole.of(name), format!("ARN of the role of the model {name}"), role.arn());
 
     let training = Training {
@@ -152,24 +150,13 @@ fn metrics(gates: &[lake::Gate]) -> Vec<MetricDefinition> {
     for lake::Gate { metric, above, below, .. } in gates {
         for name in std::iter::once(metric).chain(above).chain(below) {
             if metrics.iter().all(|known| known.name != *name) {
-                let regex = format!("metric {}=([0-9eE.+-]+)", escaped(name));
+                // Of the characters that a metric's name may have, only the dot means something in an expression.
+                let regex = format!("metric {}=([0-9eE.+-]+)", name.replace('.', r"\."));
                 metrics.push(MetricDefinition { name: name.clone(), regex });
             }
         }
     }
     metrics
-}
-
-/// A text as a regular expression that matches only it.
-fn escaped(text: &str) -> String {
-    let special = |c: char| ".^$*+?()[]{}|\\".contains(c);
-    text.chars().fold(String::new(), |mut escaped, c| {
-        if special(c) {
-            escaped.push('\\');
-        }
-        escaped.push(c);
-        escaped
-    })
 }
 
 /// Whether machines of this type have no disk of their own. SageMaker refuses a key for those that have one: families with a
@@ -181,7 +168,7 @@ fn has_only_network_disks(instance: &str) -> bool {
 }
 
 fn endpoint_logs(cx: &Context, model: &str) -> Value<Name<LogGroup>> {
-    log_group(format!("/aws/sagemaker/Endpoints/{}", cx.names.endpoint(model)))
+    logs::name(format!("/aws/sagemaker/Endpoints/{}", cx.names.endpoint(model)))
 }
 
 /// Adds the endpoint of a model, which is there once a model is released.
@@ -197,13 +184,7 @@ pub(super) fn lower_endpoint(cx: &Context, stack: &mut StackTemplate, kept: &Kep
     );
     let released = stack.template.when_given(Kind::EndpointGiven.of(name), data.clone());
 
-    let logs = LogGroup {
-        name: endpoint_logs(cx, name),
-        retention_days: cx.log_days(),
-        key: key.clone(),
-        tags: cx.tag_list(),
-    };
-    let logs = stack.template.add(Kind::EndpointLogs.of(name), Declaration::from(logs).retention(cx.retention()));
+    let log_group = logs::add(cx, stack, Kind::EndpointLogs.of(name), &endpoint_logs(cx, name), &key);
     let environment = [
         ("SAGEMAKER_PROGRAM", "inference.py"),
         ("SAGEMAKER_SUBMIT_DIRECTORY", "/opt/ml/model/code"),
@@ -217,6 +198,8 @@ pub(super) fn lower_endpoint(cx: &Context, stack: &mut StackTemplate, kept: &Kep
             model_data: data,
             environment: environment.to_vec(),
         },
+        // Serverless endpoints do not have it.
+        isolated: matches!(endpoint, Endpoint::Instances { .. }).then_some(true),
         tags: cx.tag_list(),
     };
     let host = stack.template.add(Kind::EndpointModel.of(name), Declaration::from(host).when(&released));
@@ -246,7 +229,7 @@ pub(super) fn lower_endpoint(cx: &Context, stack: &mut StackTemplate, kept: &Kep
         configuration: settings.name(),
         tags: cx.tag_list(),
     };
-    let declaration = Declaration::from(endpoint).when(&released).after(&logs);
+    let declaration = Declaration::from(endpoint).when(&released).after(&log_group);
     let endpoint = stack.template.add(Kind::EndpointHost.of(name), declaration);
     let description = format!("Endpoint of the model {name}");
     stack.template.output(Kind::EndpointHost.of(name), description, endpoint.name(), Some(&released));

@@ -6,7 +6,6 @@ use crate::cfn::apigateway::{ApiKey, RestApi, UsagePlan};
 use crate::cfn::glue::Database;
 use crate::cfn::iam::Role;
 use crate::cfn::kms::Alias;
-use crate::cfn::logs::LogGroup;
 use crate::cfn::s3::Bucket;
 use crate::cfn::sagemaker::Endpoint;
 use crate::cfn::{Arn, LogicalId, Name, Value, dynamodb, pseudo, sub};
@@ -36,7 +35,7 @@ kinds! {
     EndpointLogs, EndpointModel, EndpointSettings, FunctionCode, FunctionLogs, FunctionRole, GlueCrawler, GlueJob,
     ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, ModelBucket, ModelData, ModelPolicy, ModelRole,
     PublisherFunction, PublisherLogs, PublisherRole, QueryRole, RecipeDataset, RecipeJob, RecipePublished,
-    RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, WorkBucket, WorkPolicy, ZoneBucket,
+    RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, WorkBucket, WorkPolicy, ZoneBucket,
     ZonePolicy,
 }
 
@@ -209,11 +208,6 @@ fn shortened(name: String, limit: usize, always_digest: bool) -> String {
     let digest = digest(&name);
     let kept: String = name.chars().take(limit.saturating_sub(digest.len() + 1)).collect();
     format!("{}-{digest}", kept.trim_end_matches(['-', '_']))
-}
-
-/// A log group's name.
-pub(super) fn log_group(path: String) -> Value<Name<LogGroup>> {
-    Value::literal(path)
 }
 
 /// The ARN of a bucket by its name.

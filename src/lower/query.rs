@@ -74,7 +74,7 @@ pub(super) fn lower(
         .read(cx, reads, Items::Scan)
         .write(cx, &[*writes])
         .work(&shared.work_bucket, RESULTS)
-        .and(Statement::allow(
+        .and([Statement::allow(
             "RunQueries",
             [
                 Action::ATHENA_GET_NAMED_QUERY,
@@ -83,10 +83,10 @@ pub(super) fn lower(
                 Action::ATHENA_STOP_QUERY_EXECUTION,
             ],
             [work_group.pattern()],
-        ))
-        .and(Statement::allow(
+        )])
+        .and(grant::allow(
             "ReadCatalog",
-            [
+            &[
                 Action::GLUE_GET_DATABASE,
                 Action::GLUE_GET_TABLE,
                 Action::GLUE_GET_TABLES,
@@ -100,8 +100,8 @@ pub(super) fn lower(
     // Athena has no roles of its own: it does what the caller may do. The caller is the pipeline.
     let trust = Statement::assumed_by(role_arn(&cx.names.pipeline_role()));
     let description = format!("What the query {name} may do: read {}", names(cx, reads));
-    let role = grant::role(cx, &cx.names.role("query", name), description, trust, statements);
-    stack.template.add(Kind::QueryRole.of(name), role);
+    let id = Kind::QueryRole.of(name);
+    grant::add_role(cx, stack, id, &cx.names.role("query", name), &description, trust, statements);
 }
 
 /// The statement that writes what `sql` selects, as `table` declares it, to `location`.

@@ -4,20 +4,21 @@ use std::borrow::Cow;
 
 use super::function::{ARCHITECTURE, RUNTIME, json_logs};
 use super::grant::{self, Grant, Items};
-use super::names::{Kind, arn, log_group, sha256};
-use super::{Context, Shared, crawler};
+use super::names::{Kind, arn, sha256};
+use super::table::numeric;
+use super::{Context, Shared, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::custom::PublishedRecipe;
 use crate::cfn::databrew::{
-    Action as RecipeActionNode, ConditionExpression, CsvOptions, CsvOutputOptions, Dataset, FileFormat, FormatOptions,
-    Input, Job, JsonOptions, Output, OutputFormatOptions, PublishedVersion, Recipe as RecipeResource, RecipeStep,
-    S3Location,
+    Action as RecipeActionNode, ConditionExpression, CsvOptions, CsvOutputOptions, Dataset, DatasetParameter,
+    FileFormat, FormatOptions, Input, Job, JsonOptions, Output, OutputFormatOptions, ParameterType, PathOptions,
+    PathParameter, PublishedVersion, Recipe as RecipeResource, RecipeStep, S3Location,
 };
 use crate::cfn::iam::{Action, Principal, Statement};
 use crate::cfn::lambda::{Code, Function};
 use crate::cfn::logs::LogGroup;
 use crate::cfn::{Arn, Name, Ref, Value, sub};
-use crate::lake::{Arena, Condition, Format, Home, Id, Recipe, RecipeAction, Table};
+use crate::lake::{Arena, Column, Condition, Format, Home, Id, Recipe, RecipeAction, Table};
 
 /// The nodes of a job: DataBrew's own default.
 const NODES: u32 = 5;
@@ -39,24 +40,20 @@ pub(super) fn lower_all(cx: &Context, stack: &mut StackTemplate, shared: &Shared
 
 fn lower_publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, recipes: &Arena<Recipe>) -> Ref<Function> {
     let name = cx.names.publisher();
-    let logs_name = log_group(format!("/aws/lambda/{name}"));
-    let logs = stack.template.add(Kind::PublisherLogs.fixed(), crawler::group(cx, shared, &logs_name));
+    let group = logs::name(format!("/aws/lambda/{name}"));
+    let log_group = logs::add(cx, stack, Kind::PublisherLogs.fixed(), &group, &shared.key);
     let arns = recipes.values().map(|recipe| {
         let arn: Value<Arn<RecipeResource>> = arn("databrew", sub!["recipe/", cx.names.recipe(&recipe.name)]);
         arn.pattern()
     });
-    let statements = vec![
-        Statement::allow(
-            "PublishRecipes",
-            [Action::DATABREW_DELETE_RECIPE_VERSION, Action::DATABREW_DESCRIBE_RECIPE, Action::DATABREW_PUBLISH_RECIPE],
-            arns,
-        ),
-        grant::write_logs([&logs_name]),
-    ];
+    let actions =
+        [Action::DATABREW_DELETE_RECIPE_VERSION, Action::DATABREW_DESCRIBE_RECIPE, Action::DATABREW_PUBLISH_RECIPE];
+    let mut statements = grant::allow("PublishRecipes", &actions, arns.collect());
+    statements.push(grant::write_logs([&group]));
     let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
     let role_name = cx.names.plain(&["recipe-publisher"], 64);
-    let role = grant::role(cx, &role_name, "What publishing recipes takes".into(), trust, statements);
-    let role = stack.template.add(Kind::PublisherRole.fixed(), role);
+    let description = "What publishing recipes takes";
+    let role = grant::add_role(cx, stack, Kind::PublisherRole.fixed(), &role_name, description, trust, statements);
     let function = Function {
         name: Value::literal(name),
         description: "Publishes DataBrew recipes, which CloudFormation does not".into(),
@@ -69,7 +66,7 @@ fn lower_publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, rec
         timeout_seconds: PUBLISH_SECONDS / 2,
         environment: None,
         key: None,
-        logging: json_logs(&logs),
+        logging: json_logs(&log_group),
         tracing: None,
         tags: cx.tag_list(),
     };
@@ -78,14 +75,21 @@ fn lower_publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, rec
 
 fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, publisher: &Ref<Function>, recipe: &Recipe) {
     let Recipe { name, reads, writes, steps } = recipe;
-    let (Some(input), Some(output)) = (location(cx, *reads), location(cx, *writes)) else { return };
+    let (Some(mut input), Some(output)) = (location(cx, *reads), location(cx, *writes)) else { return };
+    let path = partitions(&cx.lake.tables[*reads], &mut input);
     let physical = cx.names.recipe(name);
     let steps: Vec<_> = steps.iter().map(step).collect();
     let digest = sha256(&format!("{steps:?}"));
 
     let (format, options) = input_format(cx, *reads);
-    let dataset =
-        Dataset { name: Value::literal(&*physical), format, options, input: Input { s3: input }, tags: cx.tag_list() };
+    let dataset = Dataset {
+        name: Value::literal(&*physical),
+        format,
+        options,
+        input: Input { s3: input },
+        path,
+        tags: cx.tag_list(),
+    };
     let dataset = stack.template.add(Kind::RecipeDataset.of(name), dataset);
     let written = RecipeResource { name: Value::literal(&*physical), steps, tags: cx.tag_list() };
     let written = stack.template.add(Kind::RecipeSteps.of(name), written);
@@ -98,16 +102,16 @@ fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, publisher: &R
     let published = stack.template.add(Kind::RecipePublished.of(name), published);
 
     // DataBrew names its log group after the job, with a word before it that its documentation does not fix.
-    let logs: Value<Name<LogGroup>> = log_group(format!("/aws-glue-databrew/*{physical}"));
+    let group = logs::name(format!("/aws-glue-databrew/*{physical}"));
     let statements = Grant::default()
         .read(cx, &[*reads], Items::Scan)
         .write(cx, &[*writes])
-        .and(create_and_write_logs(&logs))
+        .and([create_and_write_logs(&group)])
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("databrew.amazonaws.com"));
     let description = format!("What the recipe {name} may do");
-    let role = grant::role(cx, &cx.names.role("recipe", name), description, trust, statements);
-    let role = stack.template.add(Kind::RecipeRole.of(name), role);
+    let role_name = cx.names.role("recipe", name);
+    let role = grant::add_role(cx, stack, Kind::RecipeRole.of(name), &role_name, &description, trust, statements);
 
     let job = Job {
         name: Value::literal(physical),
@@ -156,6 +160,24 @@ fn step(action: &RecipeAction) -> RecipeStep {
 fn location(cx: &Context, table: Id<Table>) -> Option<S3Location> {
     let place = cx.place(table)?;
     Some(S3Location { bucket: place.bucket, key: place.prefix })
+}
+
+/// Makes the folders of a partitioned table into columns: the key then says how the path of each file is built.
+fn partitions(table: &Table, input: &mut S3Location) -> Option<PathOptions> {
+    let parameters: Vec<_> = table
+        .partitions
+        .iter()
+        .map(|Column { name, ty, .. }| {
+            input.key.push_str(&format!("{name}={{{name}}}/"));
+            let kind = if numeric(*ty) { ParameterType::Number } else { ParameterType::Text };
+            PathParameter { name: name.clone(), parameter: DatasetParameter { name: name.clone(), kind, column: true } }
+        })
+        .collect();
+    if parameters.is_empty() {
+        return None;
+    }
+    input.key.push_str("<[^/]+>");
+    Some(PathOptions { parameters })
 }
 
 fn input_format(cx: &Context, table: Id<Table>) -> (FileFormat, Option<FormatOptions>) {

@@ -1,1 +1,330 @@
+use std::path::Path;
 
+use super::*;
+use crate::assembly::{AssetPath, Assets};
+use crate::cfn::Format as Notation;
+use crate::check::check;
+use crate::files::Disk;
+use crate::source::Source as Blueprint;
+
+/// A lake with at least one thing of every kind.
+const SHOP: &str = include_str!("tests/shop.yaml");
+const FILES: [&str; 7] = [
+    "jobs/features.py",
+    "jobs/lib/shared.py",
+    "jobs/helper.py",
+    "models/taste/train.py",
+    "models/taste/inference.py",
+    "functions/recommend/handler.py",
+    "functions/recommend/words.txt",
+];
+
+fn read(text: &str) -> (Lake, Assets) {
+    let root = tempfile::tempdir().unwrap();
+    for file in FILES {
+        let path = root.path().join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, format!("# {file}\n")).unwrap();
+    }
+    read_in(text, root.path())
+}
+
+fn read_in(text: &str, root: &Path) -> (Lake, Assets) {
+    let source = Blueprint { name: "shop.yaml".into(), text: text.into() };
+    let (lake, diagnostics) = check(source, root, &Disk::new(root));
+    let lake = lake.unwrap_or_else(|| panic!("{:#?}", diagnostics.list));
+    let assets = Assets::collect(&lake).unwrap();
+    (lake, assets)
+}
+
+fn files(lake: &Lake, assets: &Assets, environment: &str, notation: Notation) -> Vec<(String, String)> {
+    let assembly = lower(lake, lake.environment(environment).unwrap(), assets);
+    let texts = assembly.files(notation).filter_map(|(name, content)| Some((name, String::from_utf8(content).ok()?)));
+    texts.filter(|(name, _)| !name.starts_with("assets/")).collect()
+}
+
+/// Parsed back by serde_json, so that what is looked at is what CloudFormation would see.
+fn templates(lake: &Lake, assets: &Assets, environment: &str) -> Vec<(String, serde_json::Value)> {
+    let files = files(lake, assets, environment, Notation::Json).into_iter();
+    files.map(|(name, text)| (name, serde_json::from_str(&text).unwrap())).collect()
+}
+
+fn visit(value: &serde_json::Value, see: &mut impl FnMut(&serde_json::Map<String, serde_json::Value>)) {
+    match value {
+        serde_json::Value::Object(map) => {
+            see(map);
+            map.values().for_each(|value| visit(value, see));
+        }
+        serde_json::Value::Array(items) => items.iter().for_each(|value| visit(value, see)),
+        _ => {}
+    }
+}
+
+/// Templates as they are, for people to review in `snapshots/`. Hashes of assets are left out: they change with every word of
+/// a script, and templates with nothing else.
+fn review(lake: &Lake, assets: &Assets, folder: &str) {
+    for environment in ["dev", "prod"] {
+        for (name, mut text) in files(lake, assets, environment, Notation::Yaml) {
+            for asset in assets.iter() {
+                let sources = asset.sources.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
+                text = text.replace(&asset.sha256, &format!("<hash of {sources}>"));
+                text = text.replace(&format!("\"bytes\": {}", asset.content.len()), "\"bytes\": <size>");
+            }
+            let name =
+                if name == "manifest.json" { format!("{}-{environment}-manifest.json", lake.name) } else { name };
+            let mut settings = insta::Settings::clone_current();
+            settings.set_snapshot_path(format!("../../snapshots/{folder}"));
+            settings.set_prepend_module_to_snapshot(false);
+            settings.set_omit_expression(true);
+            settings.bind(|| insta::assert_snapshot!(name, text));
+        }
+    }
+}
+
+#[test]
+fn the_shop_lowers_to_these_templates() {
+    let (lake, assets) = read(SHOP);
+    review(&lake, &assets, "shop");
+}
+
+#[test]
+fn the_reference_lake_lowers_to_these_templates() {
+    let project = crate::project::Project::open(None, Path::new(env!("CARGO_MANIFEST_DIR"))).unwrap();
+    let (lake, diagnostics) = project.check();
+    let lake = lake.unwrap_or_else(|| panic!("{:#?}", diagnostics.list));
+    let assets = Assets::collect(&lake).unwrap();
+    review(&lake, &assets, "instacart");
+}
+
+#[test]
+fn the_same_lake_makes_the_same_bytes() {
+    let (lake, assets) = read(SHOP);
+    let (again, assets_again) = read(SHOP);
+    for notation in [Notation::Yaml, Notation::Json] {
+        assert_eq!(files(&lake, &assets, "prod", notation), files(&again, &assets_again, "prod", notation));
+    }
+}
+
+#[test]
+fn both_notations_say_the_same() {
+    let (lake, assets) = read(SHOP);
+    let yaml = files(&lake, &assets, "dev", Notation::Yaml);
+    let json = templates(&lake, &assets, "dev");
+    for ((_, yaml), (name, json)) in yaml.iter().zip(json).skip(1) {
+        let yaml: serde_json::Value = serde_yaml::from_str(yaml).unwrap();
+        assert_eq!(yaml, json, "{name}");
+    }
+}
+
+#[test]
+fn nothing_is_allowed_with_a_wildcard_action_and_only_unscoped_actions_on_everything() {
+    const UNSCOPED: [&str; 5] = [
+        "cloudwatch:PutMetricData",
+        "ecr:GetAuthorizationToken",
+        "glue:GetSecurityConfiguration",
+        "xray:PutTelemetryRecords",
+        "xray:PutTraceSegments",
+    ];
+    let (lake, assets) = read(SHOP);
+    let mut seen = 0;
+    for (_, template) in templates(&lake, &assets, "prod") {
+        visit(&template, &mut |map| {
+            let (Some(effect), Some(actions)) = (map.get("Effect"), map.get("Action")) else { return };
+            if effect != "Allow" {
+                return;
+            }
+            seen += 1;
+            let actions: Vec<_> = actions.as_array().unwrap().iter().map(|action| action.as_str().unwrap()).collect();
+            assert!(actions.iter().all(|action| !action.contains('*')), "{actions:?}");
+            if map.get("Resource").is_some_and(|resource| resource == "*") && !map.contains_key("Principal") {
+                assert!(actions.iter().all(|action| UNSCOPED.contains(action)), "{actions:?}");
+            }
+        });
+    }
+    assert!(seen > 50, "{seen} statements were looked at");
+}
+
+#[test]
+fn a_step_may_touch_its_own_tables_and_no_others() {
+    let (lake, assets) = read(SHOP);
+    let templates = templates(&lake, &assets, "dev");
+    let role = &templates[2].1["Resources"]["JobRoleFeatures"].to_string();
+    for table in ["totals", "clicks", "training", "shop-dev-profiles"] {
+        assert!(role.contains(&format!("/{table}")), "{table} is missing from {role}");
+    }
+    for table in ["sales", "remarks", "notes", "sales_clean"] {
+        assert!(!role.contains(&format!("/{table}/")), "{table} is none of this job's: {role}");
+    }
+}
+
+#[test]
+fn protected_data_outlives_its_stack_and_other_data_does_not() {
+    let (lake, assets) = read(SHOP);
+    for (environment, deletion, replacement) in
+        [("prod", "RetainExceptOnCreate", "Retain"), ("dev", "Delete", "Delete")]
+    {
+        let storage = &templates(&lake, &assets, environment)[1].1["Resources"];
+        for id in ["ZoneBucketRaw", "ModelBucket", "LakeKey", "ItemTableProfiles"] {
+            assert_eq!(storage[id]["DeletionPolicy"], deletion, "{id}");
+            assert_eq!(storage[id]["UpdateReplacePolicy"], replacement, "{id}");
+        }
+        assert_eq!(storage["ItemTableProfiles"]["Properties"]["DeletionProtectionEnabled"], environment == "prod");
+    }
+}
+
+#[test]
+fn other_routes_make_another_deployment_and_the_same_ones_do_not() {
+    let deployment = |text: &str| {
+        let (lake, assets) = read(text);
+        let serving = templates(&lake, &assets, "dev").pop().unwrap().1;
+        let ids = serving["Resources"].as_object().unwrap().keys().find(|id| id.starts_with("ApiDeployment")).cloned();
+        ids.unwrap()
+    };
+    let before = deployment(SHOP);
+    assert_eq!(before, deployment(&SHOP.replace("memory: 512 MB", "memory: 1024 MB")));
+    for (from, to) in
+        [("access: api_key", "access: iam"), ("/remarks:", "/notes:"), ("required: true", "required: false")]
+    {
+        assert!(SHOP.contains(from));
+        assert_ne!(before, deployment(&SHOP.replace(from, to)), "{from} became {to}");
+    }
+}
+
+#[test]
+fn what_a_stack_imports_another_one_before_it_puts_out() {
+    let (lake, assets) = read(SHOP);
+    let assembly = lower(&lake, &lake.environments[0], &assets);
+    let mut outputs = Vec::new();
+    for stack in &assembly.stacks {
+        for parameter in &stack.parameters {
+            if let Source::Output(reference) = &parameter.source {
+                assert!(outputs.contains(reference), "{} wants {reference:?}", stack.name);
+                assert!(stack.depends_on.contains(&reference.stack));
+            }
+        }
+        outputs.extend(
+            stack
+                .template
+                .outputs()
+                .map(|output| crate::assembly::OutputRef { stack: stack.name.clone(), output: output.to_owned() }),
+        );
+    }
+    let training = &assembly.training[0].1;
+    for reference in [&training.role, &training.key, &training.output.bucket, &training.channels[0].place.bucket] {
+        assert!(outputs.contains(reference), "{reference:?}");
+    }
+}
+
+#[test]
+fn every_reference_inside_a_template_leads_somewhere() {
+    let (lake, assets) = read(SHOP);
+    for (name, template) in templates(&lake, &assets, "prod").into_iter().skip(1) {
+        let known = |id: &str| {
+            id.starts_with("AWS::") || !template["Resources"][id].is_null() || !template["Parameters"][id].is_null()
+        };
+        visit(&template, &mut |map| {
+            if let Some(id) = map.get("Ref") {
+                assert!(known(id.as_str().unwrap()), "{id} in {name}");
+            }
+            if let Some(target) = map.get("Fn::GetAtt") {
+                assert!(known(target[0].as_str().unwrap()), "{target} in {name}");
+            }
+            if let Some(text) = map.get("Fn::Sub") {
+                for piece in text.as_str().unwrap().split("${").skip(1).filter(|piece| !piece.starts_with('!')) {
+                    let id = piece.split(['}', '.']).next().unwrap();
+                    assert!(known(id), "{id} in {name}");
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn metrics_are_found_in_the_lines_that_scripts_print() {
+    let (lake, assets) = read(SHOP);
+    let assembly = lower(&lake, &lake.environments[0], &assets);
+    let metrics = &assembly.training[0].1.metrics;
+    let regexes: Vec<_> = metrics.iter().map(|metric| metric.regex.as_str()).collect();
+    assert_eq!(regexes, [r"metric validation:auc=([0-9eE.+-]+)", r"metric popularity:auc@1\.5=([0-9eE.+-]+)"]);
+}
+
+#[test]
+fn a_lake_without_answers_has_no_serving_stack() {
+    let text = "name: a\nenvironments: { dev: { region: eu-west-1 } }\nzones: { raw: { keep: forever } }\n\
+        tables: { t: { zone: raw, format: csv, columns: { id: int, b: string } } }\n";
+    let (lake, assets) = read(text);
+    let assembly = lower(&lake, &lake.environments[0], &assets);
+    let names: Vec<_> = assembly.stacks.iter().map(|stack| stack.name.as_str()).collect();
+    assert_eq!(names, ["a-dev-storage", "a-dev-processing"]);
+}
+
+#[test]
+fn an_assets_key_is_its_path_in_the_assembly() {
+    let (lake, assets) = read(SHOP);
+    let assembly = lower(&lake, &lake.environments[0], &assets);
+    let paths: Vec<_> = assembly.files(Notation::Yaml).map(|(path, _)| path).collect();
+    let job = assets.job(Id::new(0));
+    for path in std::iter::once(&job.script).chain(&job.modules).map(AssetPath::to_string) {
+        assert!(paths.contains(&path));
+        let processing = assembly.stacks[1].template.render(Notation::Yaml);
+        assert!(processing.contains(&format!("s3://${{AssetBucket}}/{path}")), "{path}");
+    }
+}
+
+/// What CloudFormation makes of a policy, with the longest values there are.
+fn resolved(value: &serde_json::Value) -> serde_json::Value {
+    use serde_json::Value;
+    match value {
+        Value::Object(map) if map.contains_key("Ref") => "k".repeat(90).into(),
+        Value::Object(map) if map.contains_key("Fn::Sub") => {
+            let text = map["Fn::Sub"].as_str().unwrap();
+            let text = text.replace("${AWS::Partition}", "aws-us-gov").replace("${AWS::AccountId}", "111122223333");
+            text.replace("${AWS::Region}", "ap-southeast-2").into()
+        }
+        Value::Object(map) => map.iter().map(|(key, value)| (key.clone(), resolved(value))).collect(),
+        Value::Array(items) => items.iter().map(resolved).collect(),
+        _ => value.clone(),
+    }
+}
+
+#[test]
+fn what_a_step_may_do_fits_into_what_iam_takes_however_many_tables_it_reads() {
+    let mut text =
+        "name: wide\nenvironments: { dev: { region: eu-west-1 } }\nzones: { raw: { keep: forever } }\ntables:\n"
+            .to_owned();
+    let names: Vec<_> = (0..120).map(|index| format!("a_table_with_quite_a_long_name_{index}")).collect();
+    for name in &names {
+        text.push_str(&format!("  {name}: {{ zone: raw, format: csv, columns: {{ id: int, b: string }} }}\n"));
+    }
+    text.push_str(&format!("crawlers: {{ raw: {{ reads: [{}] }} }}\n", names.join(", ")));
+    let (lake, assets) = read(&text);
+    let processing = &templates(&lake, &assets, "dev")[2].1["Resources"];
+    let resources = processing.as_object().unwrap().values();
+    let policies: Vec<_> = resources.filter(|resource| resource["Type"] == "AWS::IAM::ManagedPolicy").collect();
+    assert!((2..=10).contains(&policies.len()), "{} policies; a role has 10 at most", policies.len());
+    assert_eq!(processing["CrawlerRoleRaw"]["Properties"]["Policies"], serde_json::json!([]));
+    let mut all = String::new();
+    for policy in policies {
+        let document = &policy["Properties"]["PolicyDocument"];
+        let text = resolved(document).to_string();
+        assert!(text.len() <= 6_144, "{} characters", text.len());
+        let sids: Vec<_> = document["Statement"].as_array().unwrap().iter().map(|s| s["Sid"].to_string()).collect();
+        assert_eq!(sids.len(), sids.iter().collect::<std::collections::BTreeSet<_>>().len(), "{sids:?}");
+        all.push_str(&text);
+    }
+    for name in names {
+        assert!(all.contains(&format!("/{name}/*\"")) && all.contains(&format!(":table/wide_dev/{name}\"")), "{name}");
+    }
+}
+
+#[test]
+fn a_partitioned_table_gives_a_recipe_its_folders_as_columns() {
+    let (lake, assets) = read(SHOP);
+    let dataset = &templates(&lake, &assets, "dev")[2].1["Resources"]["RecipeDatasetClean"]["Properties"];
+    assert_eq!(dataset["Input"]["S3InputDefinition"]["Key"], "sales/year={year}/<[^/]+>");
+    let parameter = serde_json::json!([{
+        "PathParameterName": "year",
+        "DatasetParameter": { "Name": "year", "Type": "Number", "CreateColumn": true }
+    }]);
+    assert_eq!(dataset["PathOptions"]["Parameters"], parameter);
+}

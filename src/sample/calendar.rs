@@ -6,7 +6,7 @@ pub(super) const LONGEST_GAP: usize = 30;
 /// A customer's gaps sum to no more than this, in days.
 pub(super) const YEAR: usize = 365;
 
-const DAY_WEIGHTS: [f64; 7] = [0.173, 0.169, 0.137, 0.129, 0.125, 0.135, 0.132];
+const DAY_WEIGHTS: [f64; 7] = [0.170, 0.166, 0.138, 0.130, 0.127, 0.136, 0.133];
 const HOUR_WEIGHTS: [f64; 24] = [
     0.0061, 0.0034, 0.0020, 0.0016, 0.0018, 0.0028, 0.0092, 0.0267, 0.0520, 0.0764, 0.0848, 0.0838, 0.0811, 0.0821,
     0.0821, 0.0815, 0.0792, 0.0668, 0.0535, 0.0409, 0.0298, 0.0226, 0.0180, 0.0115,
@@ -29,7 +29,7 @@ pub(super) fn order_counts() -> Vec<f64> {
     let mut shares = vec![0.0; MOST_ORDERS.0 + 1];
     shares[4..11].copy_from_slice(&FEW_ORDERS);
     let rest = 1.0 - FEW_ORDERS.iter().sum::<f64>() - MOST_ORDERS.1;
-    let falling = |count: usize| (1.0 - count as f64 / 500.0) / (count * count) as f64;
+    let falling = |count: usize| (1.0 - count as f64 / 700.0) / (count * count) as f64;
     let scale = rest / (11..MOST_ORDERS.0).map(falling).sum::<f64>();
     for (count, share) in shares.iter_mut().enumerate().take(MOST_ORDERS.0).skip(11) {
         *share = falling(count) * scale;

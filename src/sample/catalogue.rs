@@ -14,13 +14,13 @@ pub(super) const SHOP: u64 = 2017;
 
 /// Share of all purchases at some ranks of popularity; between them, straight lines on logarithmic scales.
 const POPULARITY: [(f64, f64); 7] = [
-    (1.0, 0.0150),
-    (3.0, 0.0090),
-    (10.0, 0.0043),
-    (100.0, 0.00094),
-    (1000.0, 0.000155),
-    (10_000.0, 0.0000135),
-    (49_688.0, 0.0000011),
+    (1.0, 0.0400),
+    (3.0, 0.0165),
+    (10.0, 0.0062),
+    (100.0, 0.00115),
+    (1000.0, 0.000170),
+    (10_000.0, 0.0000125),
+    (49_688.0, 0.0000009),
 ];
 
 pub(super) struct Product {
@@ -158,7 +158,7 @@ fn label(ranked: Vec<(Name, usize, usize)>, random: &mut Random) -> Catalogue {
                 organic: name.organic,
                 days: aisle.days as f32,
                 loyalty: loyalty as f32,
-                appeal: popularity(rank + 1) / exp(0.75 * ln(loyalty)),
+                appeal: popularity(rank + 1) / exp(0.6 * ln(loyalty)),
             }
         })
         .collect();

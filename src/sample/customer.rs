@@ -2,7 +2,7 @@
 use super::basket::{self, Item};
 use super::calendar::Visit;
 use super::catalogue::{PRODUCTS, Product};
-use super::random::{Random, exp};
+use super::random::{Random, exp, ln};
 use super::shop::Shop;
 use super::taste::TASTES;
 
@@ -54,7 +54,7 @@ const APPETITE: f64 = 0.72;
 impl<'a> Customer<'a> {
     pub fn new(shop: &'a Shop, id: u64, orders: usize, random: &mut Random) -> Self {
         let tastes = std::array::from_fn(|_| random.weighted(&shop.tastes.shares));
-        let shares = [0.38, 0.24, 0.13, 0.25].map(|share| share * (0.5 + random.unit()));
+        let shares = [0.55, 0.25, 0.12, 0.08].map(|share| share * (0.5 + random.unit()));
         debug_assert!(tastes.iter().all(|taste| *taste < TASTES));
         Customer {
             shop,
@@ -63,8 +63,8 @@ impl<'a> Customer<'a> {
             shares,
             organic: random.unit(),
             pace: exp(0.35 * random.normal()),
-            habit: 0.75 * random.normal(),
-            appetite: random.normal() - 0.045 * (orders as f64).sqrt() + 0.16,
+            habit: 0.75 * random.normal() + 0.30 * (ln(orders as f64) - 2.5),
+            appetite: random.normal() - 0.045 * (orders as f64).sqrt() + 0.24,
             known: Vec::new(),
             owned: Owned(vec![0; PRODUCTS.div_ceil(64)]),
             keys: Vec::new(),
@@ -107,10 +107,10 @@ impl<'a> Customer<'a> {
         self.keys.clear();
         for (index, known) in self.known.iter().enumerate() {
             let since = f32::from(day - known.bought) / known.lasts;
-            let ready = if since < 1.0 { 0.06 + 0.94 * since * since } else { 1.0 / (0.8 + 0.2 * since) };
-            let favour = if day >= known.fades { 0.10 } else { 1.0 };
+            let ready = if since < 1.0 { 0.22 + 0.78 * since * since } else { 1.0 / (0.8 + 0.2 * since) };
+            let favour = if day >= known.fades { 0.25 } else { 1.0 };
             let fits = self.shop.catalogue.products[usize::from(known.product)].occasion == occasion;
-            let weight = known.want * ready * favour * if fits { 1.8 } else { 1.0 };
+            let weight = known.want * ready * favour * if fits { 2.5 } else { 1.0 };
             self.keys.push((random.exponential() as f32 / weight, index as u32));
         }
         if count < self.keys.len() {
@@ -127,7 +127,7 @@ impl<'a> Customer<'a> {
     /// A product never bought before.
     fn discover(&self, basket: &[Item], random: &mut Random) -> u16 {
         for _ in 0..40 {
-            let product = if !basket.is_empty() && random.chance(0.14) {
+            let product = if !basket.is_empty() && random.chance(0.35) {
                 self.shop.tastes.partner(basket[random.below(basket.len())].product, random)
             } else {
                 match random.weighted(&self.shares) {
@@ -164,12 +164,12 @@ impl<'a> Customer<'a> {
 fn acquaint(id: u16, product: &Product, pace: f64, day: u16, random: &mut Random) -> Known {
     let loyalty = f64::from(product.loyalty);
     let staple = random.chance(0.55 * loyalty / (0.35 + loyalty));
-    let want = exp(0.9 * random.normal()) * loyalty * if staple { 1.0 } else { 0.06 };
+    let want = exp(0.6 * random.normal() + 1.4 * ln(loyalty)) * if staple { 1.0 } else { 0.16 };
     Known {
         product: id,
         want: want as f32,
         lasts: (f64::from(product.days) * pace * exp(0.35 * random.normal())).clamp(1.0, 120.0) as f32,
         bought: day,
-        fades: day.saturating_add((160.0 * random.exponential()).min(1000.0) as u16),
+        fades: day.saturating_add((420.0 * random.exponential()).min(1000.0) as u16),
     }
 }

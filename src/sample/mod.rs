@@ -23,7 +23,7 @@ use output::Output;
 use shop::Shop;
 
 /// Changes whenever the same [`Spec`] gives other bytes; part of every key under which samples are kept.
-pub const GENERATOR_VERSION: u32 = 1;
+pub const GENERATOR_VERSION: u32 = 2;
 
 /// Customers of the whole data set.
 pub const MOST_USERS: u32 = 206_209;
@@ -98,7 +98,7 @@ pub enum Error {
 
 /// Writes the six CSV files into the folder `out`, which is made if need be; files of those names are replaced.
 ///
-/// No file appears under its name before all are complete. `progress` is called a few hundred times at most per pass,
+/// No file appears under its name before all are complete. `progress` is called under a thousand times per pass,
 /// on the calling thread.
 ///
 /// # Errors

@@ -8,7 +8,6 @@ pub(super) struct Random(u64);
 #[derive(Clone, Copy)]
 pub(super) enum Stream {
     Catalogue,
-    Traits,
     Topics,
     Partners,
     OrderCounts,

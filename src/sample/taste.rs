@@ -7,14 +7,14 @@ use super::random::{Random, Stream, exp, ln};
 /// How many tastes there are; every customer has a few of them.
 pub(super) const TASTES: usize = 40;
 /// Products that go well with each product.
-const PARTNERS: usize = 12;
+const PARTNERS: usize = 5;
 
 /// How far tastes differ over occasions, aisles, brands, organic or not, and single products.
-const SPREAD_OCCASION: f64 = 0.9;
-const SPREAD_AISLE: f64 = 1.0;
-const SPREAD_BRAND: f64 = 0.8;
-const SPREAD_ORGANIC: f64 = 0.8;
-const SPREAD_PRODUCT: f64 = 0.8;
+const SPREAD_OCCASION: f64 = 1.1;
+const SPREAD_AISLE: f64 = 1.6;
+const SPREAD_BRAND: f64 = 1.1;
+const SPREAD_ORGANIC: f64 = 1.0;
+const SPREAD_PRODUCT: f64 = 1.5;
 
 /// The tastes of the shop's public.
 pub(super) struct Tastes {
@@ -89,7 +89,7 @@ impl Liking {
 
 /// For every product a few of its own aisle and more of its occasion, the appealing ones first and foremost.
 fn partners(products: &[Product]) -> Vec<[u16; PARTNERS]> {
-    let damped = |product: &Product| exp(0.8 * ln(product.appeal));
+    let damped = |product: &Product| exp(0.7 * ln(product.appeal));
     let pools = |key: &dyn Fn(&Product) -> usize, count: usize| -> Vec<(Vec<u16>, Alias)> {
         (0..count)
             .map(|value| {

@@ -207,6 +207,24 @@ mod tests {
         assert!(canonical_number("1e-130").is_ok());
     }
 
+    proptest::proptest! {
+        #[test]
+        fn spelling_keeps_the_value(digits in 0_u64.., places in 0_usize..20, exponent in -50_i32..50, negative: bool) {
+            let mut written = format!("{digits:0>20}");
+            written.insert(20 - places, '.');
+            let written = format!("{}{written}E{exponent}", if negative { "-" } else { "" });
+            let canonical = canonical_number(&written).unwrap();
+            let (before, after): (f64, f64) = (written.parse().unwrap(), canonical.parse().unwrap());
+            proptest::prop_assert!(before == after, "{written} became {canonical}");
+            proptest::prop_assert_eq!(canonical_number(&canonical).unwrap(), canonical);
+        }
+
+        #[test]
+        fn no_text_makes_a_number_panic(text in "[-+0-9.eE]{0,12}|.*") {
+            let _ = canonical_number(&text);
+        }
+    }
+
     #[test]
     fn an_item_may_have_400_kib_and_no_more() {
         let item = |length: usize| Item::from([("k".to_owned(), Attribute::S("x".repeat(length)))]);

@@ -414,6 +414,25 @@ mod tests {
     }
 
     #[test]
+    fn many_threads_write_and_read() {
+        let dir = tempfile::tempdir().unwrap();
+        let store = DynamoStore::create(dir.path(), key()).unwrap();
+        let write = &|thread: u32| {
+            for batch in 0..20 {
+                let users = (0..25).map(|n| (thread * 500 + batch * 25 + n).to_string());
+                let changes: Vec<Change> = users.map(|user| Change::Put(item(&user, &format!("of {user}")))).collect();
+                store.put(&changes).unwrap();
+                assert!(text(&store, &(thread * 500 + batch * 25).to_string()).is_some());
+            }
+        };
+        std::thread::scope(|scope| (0..8).for_each(|thread| drop(scope.spawn(move || write(thread)))));
+        drop(store);
+        let store = DynamoStore::open(dir.path(), key()).unwrap();
+        assert_eq!(store.len(), 4000);
+        (0..4000).for_each(|user| assert_eq!(text(&store, &user.to_string()), Some(format!("of {user}"))));
+    }
+
+    #[test]
     fn an_index_of_other_items_is_rebuilt() {
         let dir = tempfile::tempdir().unwrap();
         let store = DynamoStore::create(dir.path(), key()).unwrap();

@@ -132,7 +132,7 @@ def _sentence(error: BaseException) -> tuple[str, str]:
         return _python_sentence(text) or (kind, _first_line(text))
     if kind in ("Py4JJavaError", "UnknownException"):
         return _java_sentence(text) or (kind, _first_line(text))
-    if kind in ("Py4JNetworkError", "ConnectionRefusedError"):
+    if kind in ("Py4JNetworkError", "ConnectionRefusedError") or (kind == "Py4JError" and "\n" not in text.strip()):
         return kind, "the Spark process died; the log has its last words (out of memory is the usual reason)"
     return kind, _first_line(str(error)) or kind
 
@@ -161,7 +161,7 @@ def _java_sentence(text: str) -> tuple[str, str] | None:
 
 def _first_line(text: str) -> str:
     first = next((line.strip() for line in text.splitlines() if line.strip()), "")
-    return first.rstrip(";")
+    return first.rstrip(";").removesuffix(".")
 
 
 def relative(path: Path | str, folder: str) -> str:

@@ -134,6 +134,11 @@ class Jvm:
     def alive(self) -> bool:
         return self.process.poll() is None
 
+    def end(self) -> None:
+        """Ends the process, whatever state it is in."""
+        self.process.kill()
+        self.process.wait()
+
     def save_classes(self, archive: Path) -> None:
         """Writes a class data archive for later starts; it appears whole or not at all."""
         unfinished = archive.with_name(f"{archive.name}.{os.getpid()}.tmp")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import functools
 import json
 import os
 import runpy
@@ -87,18 +88,38 @@ def context() -> Any:
         import pyspark
 
         pyspark.SparkContext._active_spark_context = None
-        pyspark.SparkContext._gateway = None
+        pyspark.SparkContext._gateway = pyspark.SparkContext._jvm = None
         pyspark.sql.SparkSession._instantiatedSession = None
         _jvm.connect()
+        _share_context()
     from pyspark.sql import SparkSession
 
     return SparkSession.builder.getOrCreate().sparkContext
+
+
+@functools.cache
+def _share_context() -> None:
+    """Makes `SparkContext()`, with which Glue scripts begin, give the running context instead of refusing a second."""
+    from pyspark import SparkContext
+
+    original = SparkContext.__init__
+
+    def new(cls: Any, *_: Any, **__: Any) -> Any:
+        return cls._active_spark_context or object.__new__(cls)
+
+    def init(self: Any, *args: Any, **kwargs: Any) -> None:
+        if self is not SparkContext._active_spark_context:
+            original(self, *args, **kwargs)
+
+    SparkContext.__new__ = new
+    SparkContext.__init__ = init
 
 
 @contextlib.contextmanager
 def session() -> Iterator[Any]:
     """A Spark session with settings, temporary views and cached data of its own, as the one that scripts find."""
     import pyspark
+    from py4j.protocol import Py4JError
     from pyspark.sql import SparkSession
 
     running = context()
@@ -110,10 +131,13 @@ def session() -> Iterator[Any]:
     try:
         yield fresh
     finally:
-        active = pyspark.SparkContext._active_spark_context
-        if active is not None and _jvm is not None and _jvm.alive():
-            active.cancelAllJobs()
-            SparkSession.builder.getOrCreate().catalog.clearCache()
+        try:
+            if (active := pyspark.SparkContext._active_spark_context) is not None:
+                active.cancelAllJobs()
+                SparkSession.builder.getOrCreate().catalog.clearCache()
+        except (Py4JError, OSError):  # the JVM died under the script; the next job gets a new one
+            assert _jvm is not None
+            _jvm.end()
 
 
 def glue_job(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
@@ -174,27 +198,13 @@ def _modules(paths: list[str]) -> Iterator[str]:
 @contextlib.contextmanager
 def _as_main(argv: list[str], folder: str, environment: dict[str, str]) -> Iterator[None]:
     """Arguments, module path and environment of a script; everything it changed is put back afterwards."""
-    import pyspark
-
     saved = sys.argv, list(sys.path), dict(os.environ), Path.cwd(), set(sys.modules), sys.modules["__main__"]
-    original_new, original_init = pyspark.SparkContext.__new__, pyspark.SparkContext.__init__
-
-    def new(cls: type, *_: Any, **__: Any) -> Any:
-        return cls._active_spark_context or object.__new__(cls)  # type: ignore[attr-defined]
-
-    def init(self: Any, *args: Any, **kwargs: Any) -> None:
-        if self is not pyspark.SparkContext._active_spark_context:
-            original_init(self, *args, **kwargs)
-
     sys.argv = list(argv)
     sys.path.insert(0, folder)
     os.environ |= environment
-    # `SparkContext()` is how Glue scripts begin: it gives the running context instead of failing on a second one.
-    pyspark.SparkContext.__new__, pyspark.SparkContext.__init__ = new, init
     try:
         yield
     finally:
-        pyspark.SparkContext.__new__, pyspark.SparkContext.__init__ = original_new, original_init
         sys.argv, sys.path[:] = saved[0], saved[1]
         os.environ.clear()
         os.environ |= saved[2]
