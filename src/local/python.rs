@@ -150,7 +150,7 @@ pub fn engine() -> Fingerprint {
 
 /// The environment, if it is ready. Starts nothing and reaches for nothing: a few looks at the disk.
 pub fn ready(cache: &Path) -> Result<Option<Environment>, PythonError> {
-    let home = home(cache);
+    let home = ENGINES.home(cache);
     let python = home.join("bin").join("python");
     // The stamp survives the interpreter that the environment was made with; the link to it does not.
     if !home.join("ready").is_file() || !python.exists() {
@@ -159,24 +159,72 @@ pub fn ready(cache: &Path) -> Result<Option<Environment>, PythonError> {
     Ok(Some(Environment { python, runtime: unpack_runtime(cache)?, home }))
 }
 
+/// Locked packages that are installed into a virtual environment of their own.
+#[derive(Debug, Clone, Copy)]
+pub struct Lock<'a> {
+    /// The first part of the environment's folder.
+    pub name: &'a str,
+    /// Requirements files with hashes; the packages of an earlier one can build those of a later one.
+    pub files: &'a [&'a str],
+}
+
+/// What local runs need.
+const ENGINES: Lock<'_> = Lock { name: "python", files: &[BUILD_REQUIREMENTS, REQUIREMENTS] };
+
+impl Lock<'_> {
+    fn home(&self, cache: &Path) -> PathBuf {
+        cache.join(format!("{}-{}", self.name, Fingerprint::of(self.files.join("\0").as_bytes()).short()))
+    }
+}
+
+/// A virtual environment with these packages, created if need be; its folder. Only one process creates it at a time.
+pub async fn install_lock(
+    packages: Lock<'_>,
+    cache: &Path,
+    groups: &Groups,
+    tell: &(dyn Fn(Setup) + Sync),
+) -> Result<PathBuf, PythonError> {
+    let home = packages.home(cache);
+    if home.join("ready").is_file() && home.join("bin").join("python").exists() {
+        return Ok(home);
+    }
+    fs::create_dir_all(cache).doing("create", cache)?;
+    let _lock = lock(&home.with_extension("lock"), tell).await?;
+    if !home.join("ready").is_file() {
+        fill(packages, &home, groups, tell).await?;
+        files::write_atomically(&home.join("ready"), b"")?;
+    }
+    Ok(home)
+}
+
+async fn fill(
+    packages: Lock<'_>,
+    home: &Path,
+    groups: &Groups,
+    tell: &(dyn Fn(Setup) + Sync),
+) -> Result<PathBuf, PythonError> {
+    let python = home.join("bin").join("python");
+    if !python.exists() {
+        let base = interpreter::find(groups).await?;
+        files::remove(home)?;
+        create(groups, &base, home).await?;
+    }
+    install(groups, home, &python, packages, tell).await?;
+    Ok(python)
+}
+
 /// The environment, created if need be. Only one process creates it at a time; the others wait.
 pub async fn prepare(cache: &Path, groups: &Groups, tell: &(dyn Fn(Setup) + Sync)) -> Result<Environment, PythonError> {
     if let Some(environment) = ready(cache)? {
         return Ok(environment);
     }
     fs::create_dir_all(cache).doing("create", cache)?;
-    let _lock = lock(&home(cache).with_extension("lock"), tell).await?;
+    let _lock = lock(&ENGINES.home(cache).with_extension("lock"), tell).await?;
     if let Some(environment) = ready(cache)? {
         return Ok(environment);
     }
-    let home = home(cache);
-    let python = home.join("bin").join("python");
-    if !python.exists() {
-        let base = interpreter::find(groups).await?;
-        files::remove(&home)?;
-        create(groups, &base, &home).await?;
-    }
-    install(groups, &home, &python, tell).await?;
+    let home = ENGINES.home(cache);
+    let python = fill(ENGINES, &home, groups, tell).await?;
     let environment = Environment { python, runtime: unpack_runtime(cache)?, home };
     archive(&environment, groups, tell).await;
     files::write_atomically(&environment.home.join("ready"), b"")?;
@@ -201,11 +249,6 @@ async fn archive(environment: &Environment, groups: &Groups, tell: &(dyn Fn(Setu
         worker.stop().await;
     }
     let _ = files::remove(&scratch);
-}
-
-fn home(cache: &Path) -> PathBuf {
-    let locked = Fingerprint::of(format!("{REQUIREMENTS}\0{BUILD_REQUIREMENTS}").as_bytes());
-    cache.join(format!("python-{}", locked.short()))
 }
 
 async fn lock(path: &Path, tell: &(dyn Fn(Setup) + Sync)) -> Result<File, PythonError> {
@@ -242,10 +285,10 @@ async fn install(
     groups: &Groups,
     home: &Path,
     python: &Path,
+    packages: Lock<'_>,
     tell: &(dyn Fn(Setup) + Sync),
 ) -> Result<(), PythonError> {
-    let mut requirements = requirements(BUILD_REQUIREMENTS);
-    requirements.extend(self::requirements(REQUIREMENTS));
+    let requirements: Vec<Requirement> = packages.files.iter().flat_map(|file| requirements(file)).collect();
     let (total, ticks) = (requirements.len(), home.join("installed"));
     fs::create_dir_all(&ticks).doing("create", &ticks)?;
     let log = home.join("install.log");
@@ -436,7 +479,7 @@ mod tests {
     #[test]
     fn an_environment_whose_interpreter_is_gone_is_not_ready() {
         let cache = tempfile::tempdir().unwrap();
-        let home = home(cache.path());
+        let home = ENGINES.home(cache.path());
         fs::create_dir_all(home.join("bin")).unwrap();
         fs::write(home.join("ready"), "").unwrap();
         std::os::unix::fs::symlink("/nonexistent/python3.11", home.join("bin/python")).unwrap();

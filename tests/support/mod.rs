@@ -1,0 +1,54 @@
+//! The Python that tests run: lakegen's own environment, and the locked tools of `tests/requirements.txt` beside it, both
+//! installed by the code that installs for users.
+
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use lakegen::local::process::Groups;
+use lakegen::local::python::{self, Environment, Lock, Setup};
+
+const TOOLS: Lock<'static> = Lock { name: "test-tools", files: &[include_str!("../requirements.txt")] };
+
+/// The engines' environment and the folder of the tools.
+pub struct Python {
+    pub environment: Environment,
+    pub tools: PathBuf,
+}
+
+pub fn python() -> Python {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let cache = python::cache_dir().unwrap();
+    let groups = Groups::default();
+    let told = |setup: Setup| eprintln!("{setup:?}");
+    let environment = runtime.block_on(python::prepare(&cache, &groups, &told)).unwrap();
+    let tools = runtime.block_on(python::install_lock(TOOLS, &cache, &groups, &told)).unwrap();
+    Python { environment, tools }
+}
+
+impl Python {
+    /// A program of the tools.
+    pub fn tool(&self, program: &str) -> Command {
+        let mut command = Command::new(self.tools.join("bin").join(program));
+        command.current_dir(root()).env_remove("PYTHONPATH");
+        command
+    }
+
+    /// A module of the tools, run with the engines' interpreter, which finds both sets of packages.
+    pub fn with_engines(&self, module: &str) -> Command {
+        let mut command = Command::new(&self.environment.python);
+        let packages = self.tools.join("lib").join("python3.11").join("site-packages");
+        command.args(["-m", module]).current_dir(root()).env("PYTHONPATH", packages);
+        command
+    }
+}
+
+pub fn root() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Runs a command; what it printed is the message of the failure.
+pub fn must_succeed(command: &mut Command) {
+    let output = command.output().unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{command:?}\n{out}\n{err}");
+}
