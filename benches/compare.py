@@ -1,7 +1,8 @@
 """Whole processes side by side, in one run: `python3 benches/compare.py [RUNS]`.
 
-Builds the release binary, makes a virtual environment for the yardstick (`benches/requirements.txt`) under `target/`, then times
-each pair in turn, A B A B …, so that a machine that gets slower slows both. Prints medians and the ratio of the medians.
+Builds the release binary, makes a virtual environment for the yardstick (`benches/requirements.txt`) under `target/`,
+then times each pair in turn, A B A B …, so that a machine that gets slower slows both. Prints the medians and the median
+of the ratios.
 """
 
 import os
@@ -34,7 +35,8 @@ def compare(title: str, ours: Sequence[str | Path], theirs: Sequence[str | Path]
     a, b = (statistics.median(pair[side][0] for pair in pairs) for side in (0, 1))
     memory = [max(pair[side][1] for pair in pairs) for side in (0, 1)]
     ratio = statistics.median(pair[0][0] / pair[1][0] for pair in pairs)
-    print(f"{title:52} {a * 1000:9.1f} ms {b * 1000:9.1f} ms   ratio {ratio:5.2f}   {memory[0]:5.0f} / {memory[1]:5.0f} MiB")
+    times = f"{a * 1000:9.1f} ms {b * 1000:9.1f} ms   ratio {ratio:5.2f}"
+    print(f"{title:52} {times}   {memory[0]:5.0f} / {memory[1]:5.0f} MiB", flush=True)
 
 
 def yardstick() -> Path:
@@ -68,7 +70,8 @@ def main() -> None:
         folder = out / f"many-{jobs}"
         subprocess.run([sys.executable, ROOT / "benches" / "many_jobs.py", str(jobs), folder], check=True)
         ours = [LAKEGEN, "synth", "--env", "dev", "--out", folder / "out"]
-        compare(f"synth {jobs} jobs / troposphere, as many", ours, [python, troposphere, str(jobs)], folder, max(runs // 3, 3))
+        program = [python, troposphere, str(jobs)]
+        compare(f"synth {jobs} jobs / troposphere, as many", ours, program, folder, max(runs // 3, 3))
 
 
 if __name__ == "__main__":

@@ -62,6 +62,9 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembl
         query::lower(&cx, &mut processing, &shared, &catalog, athena.as_ref(), query);
     }
     recipe::lower_all(&cx, &mut processing, &shared, recipes);
+    if !jobs.is_empty() {
+        job::lower_logs(&cx, &mut processing, &shared);
+    }
     for (id, job) in jobs.iter() {
         job::lower(&cx, &mut processing, &shared, id, job);
     }
@@ -168,6 +171,8 @@ struct Shared {
     work_bucket: Value<Name<Bucket>>,
     security: crate::cfn::Ref<crate::cfn::glue::SecurityConfiguration>,
     security_name: String,
+    /// The prefix of the log groups that all jobs share.
+    job_logs: String,
 }
 
 impl Shared {
@@ -183,7 +188,8 @@ impl Shared {
                 encryption: EncryptionConfiguration::all(&key),
             },
         );
-        Self { key, asset_bucket, work_bucket: cx.names.work_bucket(), security, security_name }
+        let job_logs = format!("/aws-glue/jobs/{security_name}");
+        Self { key, asset_bucket, work_bucket: cx.names.work_bucket(), security, security_name, job_logs }
     }
 }
 

@@ -278,6 +278,19 @@ impl Statement {
     }
 }
 
+impl Statement {
+    /// About how many characters it takes of a policy's quota: never fewer than [`Node::weight`] says of its node, and made
+    /// without building that node.
+    pub fn weight(&self) -> usize {
+        let Self { sid, effect, principal, actions, resources, tests } = self;
+        let actions: usize = actions.iter().map(|action| action.len() + 3).sum();
+        let parts = [principal, resources].into_iter().flatten().map(|node| node.weight() + 16).sum::<usize>();
+        let tests =
+            tests.iter().map(|test| test.operator.len() + test.key.len() + test.value.weight() + 12).sum::<usize>();
+        sid.len() + effect.len() + actions + parts + tests + 64
+    }
+}
+
 impl IntoNode for Statement {
     fn into_node(self) -> Option<Node> {
         let Self { sid, effect, principal, actions, resources, tests } = self;
@@ -382,5 +395,26 @@ impl Ref<ServiceRole> {
     /// Its ARN.
     pub fn arn(&self) -> Value<Arn<ServiceRole>> {
         self.attribute("Arn")
+    }
+}
+
+#[cfg(test)]
+mod weights {
+    use super::*;
+
+    #[test]
+    fn a_statement_is_never_heavier_than_it_says_and_not_much_lighter() {
+        let bucket: Value<ArnPattern> = Value::literal("arn:aws:s3:::bucket/*");
+        let plain = Statement::allow("Read", [Action::LOGS_PUT_LOG_EVENTS], [bucket.clone(), bucket.clone()]);
+        let narrowed = Statement::allow("Read", [Action::LOGS_PUT_LOG_EVENTS], [bucket]).only_if(
+            "StringEquals",
+            "aws:SourceAccount",
+            Value::literal("111122223333"),
+        );
+        let trust = Statement::assume(Principal::Service("glue.amazonaws.com"));
+        for statement in [plain, narrowed, trust] {
+            let node = statement.clone().into_node().unwrap();
+            assert!((node.weight()..node.weight() + 80).contains(&statement.weight()), "{statement:?}");
+        }
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::check::Check;
 use crate::decode::section;
-use crate::lake::{Id, Table};
+use crate::lake::{Format, Home, Id, Table};
 use crate::source::{Source, Span, Spanned};
 use crate::sql;
 
@@ -37,6 +37,12 @@ impl QuerySpec {
         let writes = cx.table(&self.writes);
         if let Some(id) = writes {
             cx.refuse_dynamodb(&self.writes, id, "a query");
+            let table = cx.tables.get(id.index()).and_then(Option::as_ref);
+            if matches!(table, Some(Table { home: Home::Zone { format: Format::Csv(_), .. }, .. })) {
+                // Source: "UNLOAD" of the Athena user guide: text files come without a header line.
+                cx.error(self.writes.span, "Athena writes CSV without the header line that tables of a lake have")
+                    .help("let the table be `format: parquet` or `format: json`");
+            }
         }
         let text = match (&self.sql, &self.file) {
             (Some(sql), None) => Some(sql.clone()),

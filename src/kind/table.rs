@@ -301,6 +301,9 @@ impl TableSpec {
                 .help("declare them: `columns: { id: int }`");
         }
         let home = self.home(name, cx);
+        if let Some(Home::Zone { format: Format::Csv(Csv { quote: Some(_), .. }), .. }) = &home {
+            self.check_quoted(cx);
+        }
         let file = self.file.as_ref().map(|file| cx.file_name(file));
         let extension = match &home {
             Some(Home::Zone { format: Format::Csv(_), .. }) => "csv",
@@ -316,6 +319,20 @@ impl TableSpec {
             writer: None,
             crawler: None,
         })
+    }
+
+    /// Quoted CSV is read by OpenCSVSerDe, which knows few types. Source: "Open CSV SerDe" of the Athena user guide.
+    fn check_quoted(&self, cx: &mut Check<'_>) {
+        use ColumnType::{BigInt, Boolean, Double, Int, String};
+        for (_, column) in &self.columns.0 {
+            let Some(column) = column else { continue };
+            if let Ok(ty) = column.ty.parse::<ColumnType>()
+                && !matches!(ty, String | Boolean | Int | BigInt | Double)
+            {
+                cx.error(column.ty.span, format!("Athena cannot read `{ty}` from CSV with quotes"))
+                    .help("declare `string`, and let a query or a recipe turn it into what it is");
+            }
+        }
     }
 
     fn home(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Home> {

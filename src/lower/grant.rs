@@ -7,7 +7,7 @@ use crate::cfn::iam::{Action, ManagedPolicy, Policy, Role, Statement};
 use crate::cfn::kms::Key;
 use crate::cfn::logs::{LogGroup, group_arn};
 use crate::cfn::s3::Bucket;
-use crate::cfn::{Arn, ArnPattern, IntoNode, LogicalId, Name, Ref, Value, dynamodb, sub};
+use crate::cfn::{Arn, ArnPattern, LogicalId, Name, Ref, Value, dynamodb, sub};
 use crate::lake::{Id, Table};
 
 /// How a step comes by items of DynamoDB tables.
@@ -211,6 +211,18 @@ pub(super) fn write_logs<'a>(groups: impl IntoIterator<Item = &'a Value<Name<Log
     Statement::allow("WriteLogs", [Action::LOGS_CREATE_LOG_STREAM, Action::LOGS_PUT_LOG_EVENTS], streams)
 }
 
+/// Writing to log groups under a prefix, which are made and encrypted when they are not there: Glue may put the name of the
+/// security configuration behind the names that we know.
+pub(super) fn make_and_write_logs(prefix: &str) -> Statement {
+    let actions = [
+        Action::LOGS_ASSOCIATE_KMS_KEY,
+        Action::LOGS_CREATE_LOG_GROUP,
+        Action::LOGS_CREATE_LOG_STREAM,
+        Action::LOGS_PUT_LOG_EVENTS,
+    ];
+    Statement::allow("WriteLogs", actions, [sub![group_arn(&Value::literal(format!("{prefix}/*")))]])
+}
+
 /// Encrypting log groups with the key of Glue's security configuration, without which Glue does not log.
 pub(super) fn encrypt_logs<'a>(groups: impl IntoIterator<Item = &'a Value<Name<LogGroup>>>) -> Statement {
     let groups = groups.into_iter().map(|group| sub![group_arn(group), ":*"]);
@@ -232,15 +244,14 @@ pub(super) fn add_role(
     trust: Statement,
     statements: Vec<Statement>,
 ) -> Ref<Role> {
-    let weigh = |statement: &Statement| statement.clone().into_node().map_or(0, |node| node.weight() + 1);
-    let fits = statements.iter().map(weigh).sum::<usize>() <= INLINE;
+    let fits = statements.iter().map(Statement::weight).sum::<usize>() <= INLINE;
     let (inline, apart) = if fits { (statements, Vec::new()) } else { (Vec::new(), statements) };
     let role = Role::new(Value::literal(name), description, trust, inline, cx.tags());
     let role = stack.template.add(id, role);
 
     let mut policies: Vec<(usize, Vec<Statement>)> = Vec::new();
     for statement in apart {
-        let weight = weigh(&statement);
+        let weight = statement.weight();
         match policies.iter_mut().find(|(used, _)| used + weight <= MANAGED) {
             Some((used, policy)) => {
                 *used += weight;

@@ -11,6 +11,16 @@ use crate::cfn::iam::{Principal, Statement, Unscoped};
 use crate::cfn::{TagMap, Text, Value, sub};
 use crate::lake::{Id, Job};
 
+/// Adds the log groups of all jobs: Glue puts a job's streams into `<prefix>/error` and `<prefix>/output`.
+///
+/// Source: "Logging for AWS Glue jobs", `--custom-logGroup-prefix`; Glue 5.0 and newer.
+pub(super) fn lower_logs(cx: &Context, stack: &mut StackTemplate, shared: &Shared) {
+    for (kind, name) in [(Kind::JobErrors, "error"), (Kind::JobOutput, "output")] {
+        let group = logs::name(format!("{}/{name}", shared.job_logs));
+        logs::add(cx, stack, kind.fixed(), &group, &shared.key);
+    }
+}
+
 pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id: Id<Job>, job: &Job) {
     let Job {
         name,
@@ -26,12 +36,6 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
     } = job;
     let assets = cx.assets.job(id);
     let role_name = cx.names.role("job", name);
-    // Glue finds its log groups by the names of the security configuration and the role.
-    let group = |kind| logs::name(format!("/aws-glue/jobs/{}-role/{role_name}/{kind}", shared.security_name));
-    let (errors, output) = (group("error"), group("output"));
-    logs::add(cx, stack, Kind::JobErrors.of(name), &errors, &shared.key);
-    logs::add(cx, stack, Kind::JobOutput.of(name), &output, &shared.key);
-
     let work = format!("jobs/{name}/");
     let statements = Grant::default()
         .read(cx, reads, Items::Scan)
@@ -44,8 +48,7 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
             "Glue".into(),
         )])
         .and([Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION])])
-        .and([grant::write_logs([&errors, &output])])
-        .and([grant::encrypt_logs([&errors, &output])])
+        .and([grant::make_and_write_logs(&shared.job_logs)])
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("glue.amazonaws.com"));
     let description = format!("What the job {name} may do");
@@ -63,6 +66,7 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
     set("enable-auto-scaling", "true".into());
     set("enable-metrics", "true".into());
     set("enable-observability-metrics", "true".into());
+    set("custom-logGroup-prefix", Value::literal(shared.job_logs.clone()));
     set("enable-spark-ui", "true".into());
     set("spark-event-logs-path", place("events/"));
     set("TempDir", place("temporary/"));

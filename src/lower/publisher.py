@@ -1,5 +1,7 @@
 """Publishes a DataBrew recipe: CloudFormation writes recipes, but jobs run only published versions."""
 
+import contextlib
+
 import boto3
 import cfnresponse
 
@@ -26,7 +28,5 @@ def handler(event, context):
 def retire(published):
     recipe, _, version = published.partition(":")
     if version:
-        try:
+        with contextlib.suppress(databrew.exceptions.ResourceNotFoundException):
             databrew.delete_recipe_version(Name=recipe, RecipeVersion=version)
-        except databrew.exceptions.ResourceNotFoundException:
-            pass
