@@ -1,8 +1,8 @@
 """Whole processes side by side, in one run: `python3 benches/compare.py [RUNS]`.
 
 Builds the release binary, makes a virtual environment for the yardstick (`benches/requirements.txt`) under `target/`,
-then times each pair in turn, A B A B …, so that a machine that gets slower slows both. Prints the medians and the median
-of the ratios.
+then times each pair in turn, A B A B …, so that a machine that gets slower slows both. Prints the medians and the
+median of the ratios.
 """
 
 import os

@@ -70,7 +70,7 @@ zones: { raw: }
 tables:
   a: { zone: raw, format: csv, columns: { id: int } }
   b: { zone: raw, format: csv, columns: { id: int } }
-  c: { zone: raw, format: csv, columns: { id: int } }
+  c: { zone: raw, format: parquet, columns: { id: int } }
 jobs: { last: { script: job.py, reads: [c], writes: [b] } }
 queries: { middle: { writes: c, sql: "with x as (select * from a) select x.ID from x" } }
 crawlers: { first: { reads: [a] } }

@@ -237,7 +237,7 @@ fn well_formed(text: &str) -> Result<(), String> {
         let (tag, alone) = tag.strip_suffix('/').map_or((tag, false), |tag| (tag, true));
         let (name, attributes) = tag.split_once(char::is_whitespace).unwrap_or((tag, ""));
         let parts: Vec<&str> = attributes.split('"').collect();
-        if parts.len() % 2 == 0 || parts.iter().step_by(2).any(|part| !matches!(part.trim().strip_suffix('='), Some(name) if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')) && !part.trim().is_empty()) {
+        if parts.len().is_multiple_of(2) || parts.iter().step_by(2).any(|part| !matches!(part.trim().strip_suffix('='), Some(name) if name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-')) && !part.trim().is_empty()) {
             return Err(format!("attributes of <{tag}>"));
         }
         for value in parts.iter().skip(1).step_by(2) {

@@ -631,8 +631,8 @@ mod tests {
                 prop_assert!(width >= block.width);
                 prop_assert!(left >= 0.0 && top >= 0.0);
                 prop_assert!(left + width <= placed.width && top + block.height <= placed.height);
-                for other in 0..at {
-                    prop_assert!(!overlap(placed.blocks[at], block.height, placed.blocks[other], blocks[other].height));
+                for (other, earlier) in blocks.iter().enumerate().take(at) {
+                    prop_assert!(!overlap(placed.blocks[at], block.height, placed.blocks[other], earlier.height));
                 }
             }
         }

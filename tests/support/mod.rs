@@ -1,6 +1,10 @@
 //! The Python that tests run: lakegen's own environment, and the locked tools of `tests/requirements.txt` beside it, both
 //! installed by the code that installs for users.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+#![allow(clippy::unwrap_used, reason = "a test whose tools are missing has failed")]
+#![allow(clippy::print_stderr, reason = "the first run installs for minutes")]
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
