@@ -1,6 +1,6 @@
 //! A blueprint as it is written: one field a section, nothing resolved yet.
 
-use crate::decode::{Decode, Decoder, Named, section};
+use crate::decode::{Attempt, Decode, Decoder, Named, section};
 use crate::diagnostic::Diagnostic;
 use crate::kind::api::ApiSpec;
 use crate::kind::crawler::CrawlerSpec;
@@ -21,7 +21,7 @@ section! {
     "the blueprint"
     pub struct Blueprint {
         /// The lake's name, first part of every physical name.
-        name: Option<Spanned<String>>,
+        name: Option<Attempt<Spanned<String>>>,
         /// One sentence about it.
         description: Option<String>,
         /// Where copies of the lake live; `local` is always there.
@@ -54,7 +54,7 @@ section! {
 /// Reads a text as a blueprint. The diagnostics are complete: every mistake of spelling and of type is among them.
 #[must_use]
 pub fn read(text: &str) -> (Option<Blueprint>, Vec<Diagnostic>) {
-    let mut decoder = Decoder::default();
+    let mut decoder = Decoder::new(text, Vec::new());
     let node = match source::parse(text) {
         Ok(node) => node,
         Err(error) => {

@@ -4,7 +4,7 @@ use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::path::{Component, Path, PathBuf};
 
 use crate::blueprint::{self, Blueprint};
-use crate::decode::{Decode, Decoder, Named};
+use crate::decode::{Attempt, Decode, Decoder, Named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Noted, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
 use crate::lake::{Arena, Crawler, Function, Id, Job, Lake, Model, Query, Recipe, Step, StepId, Table, Zone};
@@ -81,6 +81,7 @@ impl<'a> Check<'a> {
             ("model", index(&blueprint.models)),
             ("function", index(&blueprint.functions)),
         ];
+        let text = sources.first().map(|source| source.text.clone()).unwrap_or_default();
         Self {
             blueprint,
             files,
@@ -88,7 +89,7 @@ impl<'a> Check<'a> {
             tables: Vec::new(),
             writers: HashMap::new(),
             crawled: HashMap::new(),
-            decoder: Decoder::new(diagnostics),
+            decoder: Decoder::new(&text, diagnostics),
             names: Names { sections },
         }
     }
@@ -167,10 +168,11 @@ impl<'a> Check<'a> {
     }
 
     fn lake_name(&mut self) -> Option<String> {
-        let Some(name) = &self.blueprint.name else {
+        let Some(Attempt(name)) = &self.blueprint.name else {
             self.error(Span::new(0, 0), "the lake has no name").help("begin the file with `name: my_lake`");
             return None;
         };
+        let name = name.as_ref()?;
         let fits = name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-' || c == '_')
             && name.chars().next().is_some_and(|c| c.is_ascii_lowercase())
             && name.chars().last().is_some_and(|c| c.is_ascii_alphanumeric())
@@ -367,6 +369,21 @@ impl<'a> Check<'a> {
         }
         let called: BTreeSet<usize> =
             api.iter().flat_map(|api| &api.routes).map(|route| route.function.index()).collect();
+        for (at, (name, spec)) in b.tables.0.iter().enumerate() {
+            let id = Id::new(at);
+            if let (Some(spec), Some((writer, _))) = (spec, self.writers.get(&id))
+                && !spec.partitions.0.is_empty()
+                && !self.crawled.contains_key(&id)
+            {
+                let writer = self.step_name(*writer);
+                let message =
+                    format!("nothing tells Athena of the partitions that `{writer}` writes to `{}`", name.value);
+                self.push(
+                    Diagnostic::warning(name.span, message)
+                        .help(format!("let a crawler read it: `crawlers: {{ {0}: {{ reads: [{0}] }} }}`", name.value)),
+                );
+            }
+        }
         for (at, (name, _)) in b.functions.0.iter().enumerate() {
             if !called.contains(&at) {
                 let message = format!("nothing calls the function `{}`", name.value);
@@ -385,6 +402,12 @@ impl<'a> Check<'a> {
     /// Notes a diagnostic.
     pub(crate) fn push(&mut self, diagnostic: Diagnostic) -> Noted<'_> {
         self.decoder.push(diagnostic)
+    }
+
+    /// Whether looking for what was meant is still worth the time: nobody reads the thousandth suggestion, and each costs a look
+    /// at every name.
+    pub(crate) fn suggests(&self) -> bool {
+        self.errors() < 200
     }
 
     /// How much has been noted.
@@ -421,6 +444,7 @@ impl<'a> Check<'a> {
     }
 
     fn resolve(&mut self, section: Section, name: &Spanned<String>) -> Option<usize> {
+        let suggest = self.suggests();
         let (kind, names) = &self.names.sections[section as usize];
         if let Some(at) = names.get(name.as_str()) {
             return Some(*at);
@@ -436,10 +460,10 @@ impl<'a> Check<'a> {
                 diagnostic
             }
             None => {
-                let mut candidates: Vec<&str> = names.keys().copied().collect();
+                let mut candidates: Vec<&str> = if suggest { names.keys().copied().collect() } else { Vec::new() };
                 candidates.sort_unstable();
                 let help = did_you_mean(name, candidates.iter().copied())
-                    .or_else(|| candidates.is_empty().then(|| format!("the blueprint has no {}", plural(kind))));
+                    .or_else(|| names.is_empty().then(|| format!("the blueprint has no {}", plural(kind))));
                 Diagnostic::error(name.span, format!("no {kind} named `{}`", name.value))
                     .label(format!("not {}", article(kind)))
                     .maybe_help(help)
@@ -544,7 +568,11 @@ impl<'a> Check<'a> {
                 None
             }
             Some(kind) => {
-                let found = if kind == FileKind::Directory { "a folder" } else { "a file" };
+                let found = match kind {
+                    FileKind::Directory => "a folder",
+                    FileKind::File | FileKind::Outside => "a file",
+                    FileKind::Special => "neither a file nor a folder",
+                };
                 self.error(written.span, format!("`{}` is {found}, not a {noun}", written.value));
                 None
             }

@@ -161,7 +161,7 @@ pub struct Query {
     /// One `select`, in Athena's dialect
     pub sql: String,
     /// At most so many rows
-    #[arg(long, default_value_t = 1_000)]
+    #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,
     /// The form of the rows
     #[arg(long, default_value = "table")]

@@ -12,13 +12,20 @@ pub struct Decoder {
     pub diagnostics: Vec<Diagnostic>,
     /// The name of the thing that is read next: where a key is missing, there is nothing else to point at.
     owner: Option<Span>,
+    /// The blueprint, for values that are taken as they are written.
+    text: String,
 }
 
 impl Decoder {
     /// Goes on behind what was found before.
     #[must_use]
-    pub fn new(diagnostics: Vec<Diagnostic>) -> Self {
-        Self { diagnostics, owner: None }
+    pub fn new(text: &str, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { diagnostics, owner: None, text: text.to_owned() }
+    }
+
+    /// What stands in the blueprint.
+    fn written(&self, span: Span) -> &str {
+        &self.text[span.range(&self.text)]
     }
 
     /// Notes an error.
@@ -268,7 +275,7 @@ macro_rules! whole_number {
 }
 whole_number!(i64, u64, u32);
 
-/// Text, a number or a truth, kept as the text that was meant: an argument, a hyperparameter.
+/// Text, a number or a truth, kept as it is written (`1.0` and `012` stay that): an argument, a hyperparameter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Scalar(pub String);
 
@@ -276,9 +283,7 @@ impl Decode for Scalar {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         match &node.value {
             Value::String(text) => Some(Self(text.clone())),
-            Value::Bool(value) => Some(Self(value.to_string())),
-            Value::Int(value) => Some(Self(value.to_string())),
-            Value::Float(value) => Some(Self(value.to_string())),
+            Value::Bool(_) | Value::Int(_) | Value::Float(_) => Some(Self(decoder.written(node.span).to_owned())),
             _ => decoder.expected("text or a number", node),
         }
     }

@@ -105,6 +105,9 @@ pub struct Diagnostics {
     pub list: Vec<Diagnostic>,
 }
 
+/// More than anybody reads in one go.
+const MAX_SHOWN: usize = 100;
+
 /// A diagnostic as machines read it: `--output json`.
 #[derive(Debug, Serialize)]
 pub struct Record<'a> {
@@ -137,7 +140,12 @@ impl Diagnostics {
     #[must_use]
     pub fn render(&self, color: bool) -> String {
         let renderer = if color { Renderer::styled() } else { Renderer::plain() };
-        self.list.iter().map(|d| self.render_one(d, &renderer)).collect::<Vec<_>>().join("\n\n")
+        let shown = self.list.iter().take(MAX_SHOWN).map(|diagnostic| self.render_one(diagnostic, &renderer));
+        let mut text = shown.collect::<Vec<_>>().join("\n\n");
+        if let Some(more @ 1..) = self.list.len().checked_sub(MAX_SHOWN) {
+            text.push_str(&format!("\n\n… and {more} more; `--output json` lists them all"));
+        }
+        text
     }
 
     fn render_one(&self, diagnostic: &Diagnostic, renderer: &Renderer) -> String {
@@ -219,6 +227,7 @@ pub fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) ->
     let limit = (word.chars().count() / 3).clamp(1, 4);
     candidates
         .into_iter()
+        .filter(|candidate| !candidate.is_empty() && candidate.len().abs_diff(word.len()) <= 4 * limit)
         .map(|candidate| (strsim::damerau_levenshtein(word, candidate), candidate))
         .filter(|(distance, _)| *distance <= limit)
         .min_by_key(|(distance, _)| *distance)

@@ -11,6 +11,8 @@ pub enum FileKind {
     Directory,
     /// Something outside of the project, by way of a link.
     Outside,
+    /// A pipe, a socket or a device.
+    Special,
 }
 
 /// The outside world of a check. Paths are relative to the project.
@@ -51,7 +53,8 @@ impl Files for Disk {
         Some(match real.starts_with(&self.root) {
             false => FileKind::Outside,
             true if real.is_dir() => FileKind::Directory,
-            true => FileKind::File,
+            true if real.is_file() => FileKind::File,
+            true => FileKind::Special,
         })
     }
 

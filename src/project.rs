@@ -25,6 +25,9 @@ pub enum Error {
         /// Why.
         source: std::io::Error,
     },
+    /// A folder, a pipe or a device.
+    #[error("`{}` is not a file", .0.display())]
+    NotAFile(PathBuf),
     /// The file is not UTF-8.
     #[error("`{}` is not UTF-8: byte {offset} (line {line}) is part of no character", path.display())]
     Encoding {
@@ -53,6 +56,7 @@ impl Error {
             Self::None(_) => "`lakegen init` writes a project; `--blueprint FILE` names a file elsewhere",
             Self::Several(_) => "choose one with `--blueprint FILE`",
             Self::Read { .. } => "check the path and its permissions",
+            Self::NotAFile(_) => "name the blueprint itself",
             Self::Encoding { .. } => "save the file as UTF-8",
             Self::TooLarge { .. } => "split the lake",
         }
@@ -80,6 +84,9 @@ impl Project {
         };
         let read = |source| Error::Read { path: path.clone(), source };
         let metadata = std::fs::metadata(&path).map_err(read)?;
+        if !metadata.is_file() {
+            return Err(Error::NotAFile(path));
+        }
         if metadata.len() > MAX_BYTES as u64 {
             return Err(Error::TooLarge { path, size: metadata.len() });
         }

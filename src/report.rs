@@ -233,6 +233,9 @@ fn summary(outcome: &Outcome, paint: Paint) -> String {
     let end = match (outcome.succeeded(), unchanged) {
         (true, true) => "everything is up to date",
         (true, false) => "done",
+        (false, _) if outcome.steps_succeeded() => {
+            "the steps are up to date, but the API does not answer: `.lakegen/local/serve/` has the logs"
+        }
         (false, _) => "not everything is up to date: mend what failed and run again, finished steps are kept",
     };
     let _ = writeln!(text, "\n{end} ({seconds:.1} s)");
@@ -284,7 +287,7 @@ fn evaluation_table(evaluation: &Value) -> Option<Vec<Vec<String>>> {
 }
 
 fn describe_example(example: &ExampleAnswer) -> String {
-    let ExampleAnswer { request, status, body } = example;
+    let ExampleAnswer { request, status, body, problem } = example;
     let mut text = format!("\n{request}  {status}\n");
     let items = body.as_object().into_iter().flat_map(|body| body.values()).find_map(Value::as_array);
     match items {
@@ -292,8 +295,11 @@ fn describe_example(example: &ExampleAnswer) -> String {
             let _ = writeln!(text, "  {:>2}. {}", i + 1, describe_item(item));
         }),
         None => {
-            let _ = writeln!(text, "  {body}");
+            let _ = writeln!(text, "  {}", printable(&body.to_string()));
         }
+    }
+    for line in problem.iter().flat_map(|problem| problem.lines()) {
+        let _ = writeln!(text, "  {}", printable(line));
     }
     text
 }
@@ -432,6 +438,7 @@ mod tests {
                 request: "GET /users/42/buy-again".to_owned(),
                 status: 200,
                 body: serde_json::json!({ "user_id": 42, "products": [{ "product_id": 7, "name": "Banana", "score": 0.8125 }] }),
+                problem: None,
             }],
             seconds: 12.34,
         };

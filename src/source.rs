@@ -153,8 +153,14 @@ pub fn parse(text: &str) -> Result<Node, SyntaxError> {
     Ok(Converter { text }.node(root))
 }
 
+/// They make a text look other than it is read.
+const BIDIRECTIONAL: [char; 9] =
+    ['\u{202a}', '\u{202b}', '\u{202c}', '\u{202d}', '\u{202e}', '\u{2066}', '\u{2067}', '\u{2068}', '\u{2069}'];
+
 fn forbidden_character(text: &str) -> Option<SyntaxError> {
-    let (at, found) = text.char_indices().find(|(_, c)| c.is_control() && !matches!(c, '\n' | '\r' | '\t'))?;
+    let (at, found) = text
+        .char_indices()
+        .find(|(_, c)| (c.is_control() && !matches!(c, '\n' | '\r' | '\t')) || BIDIRECTIONAL.contains(c))?;
     Some(SyntaxError {
         message: format!("control character U+{:04X}", u32::from(found)),
         span: Span::new(at, at + found.len_utf8()),
@@ -413,6 +419,7 @@ mod tests {
             ("deep block", (0..5_000).map(|n| format!("{}a:\n", " ".repeat(n))).collect()),
             ("tab", "a:\n\t- b\n".into()),
             ("control", "a: \u{1}\n".into()),
+            ("bidirectional", "a: x\u{202e}y\n".into()),
             ("truncated", "a: { b: [1, 2".into()),
             ("unknown alias", "a: *b\n".into()),
             ("two documents", "a: 1\n---\nb: 2\n".into()),

@@ -29,6 +29,7 @@ pub(crate) fn check(
     }
     let places = Places::new(text, cx);
     let query = parse(text, &places, cx)?;
+    athena::check(&query, text, &places, cx);
     let (reads, output) = resolve::query(&query, &places, cx);
     if let Some(output) = output {
         compare(&output, spec, writes, &places, cx);
@@ -70,6 +71,11 @@ fn parse(text: &str, places: &Places, cx: &mut Check<'_>) -> Option<Query> {
             None
         }
     }
+}
+
+/// The SQL up to the semicolon that ends it.
+pub(crate) fn without_end(text: &str) -> &str {
+    athena::end(text).and_then(|end| offset(text, end)).and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// The parser's sentence without its position, and the position.

@@ -137,3 +137,55 @@ proptest::proptest! {
         assert!(diagnostics.list.is_empty() || !diagnostics.render(true).is_empty());
     }
 }
+
+#[test]
+fn sql_that_athena_takes_is_not_called_wrong() {
+    for sql in [
+        "select \"$path\" as id from users",
+        "select users.\"$path\" as id from users",
+        "select cast(row(1, 2) as row(x integer, y integer)).x as id",
+        "select id from users where name = current_user",
+        "select normalize(name, NFC) as id from users",
+        "select id from users; -- the end",
+        "select id from users offset 5 limit 10",
+        "select x as id from users cross join unnest(array[1, 2]) as t (x)",
+        "select try_cast(name as decimal(10, 2)) as id from users",
+        "select count(*) filter (where u.id > 1) as id from users as u group by u.name having count(*) > 1",
+        "with recursive t (n) as (select 1 union all select n + 1 from t where n < 5) select n as id from t",
+    ] {
+        let text = format!(
+            "name: shop\nzones: {{ raw: }}\ntables:\n  users: {{ zone: raw, format: parquet, columns: {{ id: int, name: string }} }}\n  \
+             out: {{ zone: raw, format: parquet, columns: {{ id: int }} }}\ncrawlers: {{ c: {{ reads: [users] }} }}\nqueries:\n  q:\n    \
+             writes: out\n    sql: |\n      {sql}\n"
+        );
+        let (_, diagnostics) = checked("x.yaml", &text);
+        assert!(diagnostics.list.is_empty(), "{}", diagnostics.render(false));
+    }
+}
+
+#[test]
+fn values_are_taken_as_they_are_written() {
+    let text = r#"
+name: shop
+zones: { raw: }
+tables: { a: { zone: raw, format: parquet, columns: { id: int } } }
+models: { m: { source: directory, reads: { train: a }, hyperparameters: { a: 1.0, b: 012, c: 1e3, d: 1_000, e: true, f: "x" } } }
+"#;
+    let (lake, diagnostics) = checked("x.yaml", text);
+    let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+    let values: Vec<&str> =
+        lake.models.values().flat_map(|model| &model.hyperparameters).map(|(_, value)| value.as_str()).collect();
+    assert_eq!(values, ["1.0", "012", "1e3", "1_000", "true", "x"]);
+}
+
+#[test]
+fn many_mistakes_take_no_longer_than_few_each() {
+    let jobs: String =
+        (0..3_000).map(|n| format!("  j{n}: {{ script: job.py, reads: [u{n}], writes: [t] }}\n")).collect();
+    let text = format!(
+        "name: shop\nzones: {{ raw: }}\ntables: {{ t: {{ zone: raw, format: parquet, columns: {{ id: int }} }} }}\njobs:\n{jobs}"
+    );
+    let (_, diagnostics) = checked("x.yaml", &text);
+    assert_eq!(diagnostics.errors(), 3_000 + 2_999, "an unknown table and a second writer each");
+    assert!(diagnostics.render(false).ends_with("more; `--output json` lists them all"));
+}

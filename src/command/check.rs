@@ -23,7 +23,8 @@ pub fn run(context: &Context<'_>) -> Result<(), Failure> {
         context.console.diagnostics(&diagnostics);
     }
     let Some(lake) = lake else { return Err(Failure::shown(Exit::Blueprint)) };
-    let (tables, steps) = (lake.tables.len(), lake.steps.len());
-    context.console.note(&format!("{}: {tables} tables, {steps} steps, no errors", project.source.name));
+    let counted = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
+    let (tables, steps) = (counted(lake.tables.len(), "table"), counted(lake.steps.len(), "step"));
+    context.console.note(&format!("{}: {tables}, {steps}, no errors", project.source.name));
     Ok(())
 }

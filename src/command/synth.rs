@@ -12,6 +12,9 @@ use crate::failure::Failure;
 use crate::lake::Environment;
 use crate::lower::lower;
 
+/// CloudFormation's limit for one template.
+const MAX_RESOURCES: usize = 500;
+
 #[derive(Serialize)]
 struct Written {
     environment: String,
@@ -42,6 +45,16 @@ pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
     let mut written = Vec::new();
     for environment in environments {
         let assembly = lower(&lake, environment, &assets);
+        for stack in &assembly.stacks {
+            let resources = stack.template.len();
+            if resources > MAX_RESOURCES {
+                let name = &stack.name;
+                context.console.note(&format!(
+                    "warning: `{name}` has {resources} resources, and CloudFormation takes {MAX_RESOURCES} in a stack: this \
+                     version cannot split it"
+                ));
+            }
+        }
         let directory = args.out.join(&environment.name);
         assembly::write(&assembly, &directory, format)
             .map_err(|error| Failure::edge(error, Some("choose another folder with `--out`".to_owned())))?;
@@ -56,7 +69,7 @@ pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
         return Ok(context.console.json(&written)?);
     }
     for Written { environment, directory, stacks, assets } in &written {
-        context.console.note(&format!("{environment}: {} and {assets} assets in {directory}", stacks.join(", ")));
+        context.console.result(&format!("{environment}: {} and {assets} assets in {directory}", stacks.join(", ")))?;
     }
     Ok(())
 }

@@ -132,7 +132,8 @@ impl FunctionSpec {
     fn environment(&self, cx: &mut Check<'_>) -> Vec<(String, String)> {
         let mut out = Vec::new();
         for (key, value) in &self.environment.0 {
-            let shape = key.chars().next().is_some_and(|c| c.is_ascii_alphabetic())
+            let shape = key.len() > 1
+                && key.chars().next().is_some_and(|c| c.is_ascii_alphabetic())
                 && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
             let derived = key.starts_with("TABLE_") || key.starts_with("ENDPOINT_") || key.starts_with("LAKE");
             if RESERVED.contains(&key.as_str()) || key.starts_with("AWS_LAMBDA_") {
@@ -141,7 +142,7 @@ impl FunctionSpec {
                 cx.error(key.span, format!("lakegen sets variables like `{}` itself", key.value)).help("rename it");
             } else if !shape {
                 cx.error(key.span, format!("`{}` is not the name of an environment variable", key.value))
-                    .help("letters, digits and `_`, beginning with a letter");
+                    .help("two or more letters, digits and `_`, beginning with a letter");
             } else if let Some(Scalar(value)) = value {
                 out.push((key.value.clone(), value.clone()));
             }

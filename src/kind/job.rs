@@ -86,7 +86,8 @@ const WORKER_TYPES: [&str; 10] = ["G.1X", "G.2X", "G.4X", "G.8X", "G.12X", "G.16
 const GLUE_VERSIONS: [&str; 3] = ["5.0", "5.1", "6.0"];
 
 /// Arguments that Glue itself understands or refuses. Source: "Using job parameters in AWS Glue jobs".
-const RESERVED_ARGUMENTS: [&str; 6] = ["JOB_NAME", "debug", "mode", "endpoint", "TempDir", "scriptLocation"];
+const RESERVED_ARGUMENTS: [&str; 8] =
+    ["JOB_NAME", "debug", "mode", "endpoint", "TempDir", "scriptLocation", "conf", "class"];
 
 impl JobSpec {
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Job> {
@@ -102,6 +103,15 @@ impl JobSpec {
         let (reads, writes) = (cx.tables(&self.reads), cx.tables(&self.writes));
         unique(&self.reads, cx);
         unique(&self.writes, cx);
+        for table in self.reads.iter().chain(&self.writes) {
+            if RESERVED_ARGUMENTS.iter().any(|reserved| reserved.eq_ignore_ascii_case(table)) {
+                cx.error(
+                    table.span,
+                    format!("a job gets this table as `--{0}`, and Glue keeps `--{0}` for itself", table.value),
+                )
+                .help("rename the table");
+            }
+        }
         let worker_type = self.workers.as_ref().and_then(|workers| workers.ty.as_ref());
         if let Some(ty) = worker_type
             && !WORKER_TYPES.contains(&ty.as_str())

@@ -72,6 +72,7 @@ impl QuerySpec {
         };
         let text = text?;
         let reads = sql::check(&text, self, writes, cx);
-        Some(Query { name: name.value.clone(), sql: text.value, reads: reads?, writes: writes? })
+        let sql = sql::without_end(&text).to_owned();
+        Some(Query { name: name.value.clone(), sql, reads: reads?, writes: writes? })
     }
 }

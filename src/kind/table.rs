@@ -408,6 +408,11 @@ fn reference(column: &ColumnSpec, cx: &mut Check<'_>) -> Option<(Id<Table>, usiz
     };
     let id = cx.table(&Spanned::new(table.to_owned(), written.span))?;
     let target = cx.tables.get(id.index())?.as_ref()?;
+    if let Some(partition) = target.partitions.iter().find(|partition| partition.name == name) {
+        cx.error(written.span, format!("`{}` is a partition, not a column of the files", partition.name))
+            .help("refer to a column that tells rows apart");
+        return None;
+    }
     let Some(position) = target.columns.iter().position(|column| column.name == name) else {
         let help = did_you_mean(name, target.columns.iter().map(|column| column.name.as_str()));
         let message = format!("no column named `{name}` in `{table}`");

@@ -40,12 +40,22 @@ pub enum Fault {
         /// Fields of the header.
         expected: usize,
     },
+    /// A row is longer than the engines read.
+    LongRow {
+        /// The line on which it starts, from 1.
+        line: u64,
+        /// Its length.
+        bytes: u64,
+    },
     /// A quote that nothing closes.
     OpenQuote {
         /// The line on which it stands, from 1.
         line: u64,
     },
 }
+
+/// Half of what DuckDB takes by default: a row beyond that is cut, or lost at the end of a file.
+const MAX_ROW_BYTES: u64 = 1 << 20;
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -55,6 +65,9 @@ impl fmt::Display for Fault {
             Self::Columns { found, declared } => write_columns(f, found, declared),
             Self::Fields { line, found, expected } => {
                 write!(f, "line {line} has {}, the header has {expected}", counted(*found, "field"))
+            }
+            Self::LongRow { line, bytes } => {
+                write!(f, "line {line} has {bytes} bytes, more than the {MAX_ROW_BYTES} that a row may have")
             }
             Self::OpenQuote { line } => write!(f, "the quote that line {line} opens is never closed"),
         }
@@ -113,6 +126,7 @@ impl Fault {
             Self::Fields { .. } => {
                 "a delimiter inside a field must be quoted, and the table must declare the quote: `format: { csv: { quote: '\"' } }`"
             }
+            Self::LongRow { .. } => "keep large texts in files of their own, and their paths in the table",
             Self::OpenQuote { .. } => "a quote inside a quoted field is written twice",
         }
     }
@@ -255,6 +269,9 @@ impl Scanner {
                 return Err(Fault::Columns { found, declared: self.shape.columns.clone() });
             }
         } else if self.row_bytes > 0 {
+            if self.row_bytes > MAX_ROW_BYTES {
+                return Err(Fault::LongRow { line: self.row_line, bytes: self.row_bytes });
+            }
             if self.fields != expected {
                 return Err(Fault::Fields { line: self.row_line, found: self.fields, expected });
             }
@@ -333,6 +350,8 @@ mod tests {
         assert_eq!(message(b""), "the file is empty: not even a header line");
         assert_eq!(message(b"id,name,aisle\n1,a,2\n2,b,c,3\n"), "line 3 has 4 fields, the header has 3");
         assert_eq!(message(b"id,name,aisle\n1\n"), "line 2 has 1 field, the header has 3");
+        let long = [b"id,name,aisle\n1,".as_slice(), &[b'x'; 1 << 20], b",2\n"].concat();
+        assert_eq!(message(&long), "line 2 has 1048580 bytes, more than the 1048576 that a row may have");
         assert_eq!(
             message(b"id,name,aisle\n1,\"a\n\n\",2\n2,\"b,3\n4,c,5\n"),
             "the quote that line 5 opens is never closed"

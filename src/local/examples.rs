@@ -101,10 +101,11 @@ pub async fn ask(
     let mut answers = Vec::new();
     for request in requests {
         if let Ok(target) = request.parse::<Target>() {
-            let (reply, _) = server.call(target, Bytes::new()).await;
+            let (reply, problem) = server.call(target, Bytes::new()).await;
+            let problem = problem.map(|problem| problem.to_string());
             let text = || Value::String(String::from_utf8_lossy(&reply.body).into_owned());
             let body = serde_json::from_slice(&reply.body).unwrap_or_else(|_| text());
-            answers.push(ExampleAnswer { request, status: reply.status.as_u16(), body });
+            answers.push(ExampleAnswer { request, status: reply.status.as_u16(), body, problem });
         }
     }
     server.stop().await;

@@ -149,6 +149,9 @@ pub struct ExampleAnswer {
     pub status: u16,
     /// The body.
     pub body: Value,
+    /// What went wrong behind the gateway, which keeps it to itself.
+    #[serde(default)]
+    pub problem: Option<String>,
 }
 
 /// What came of a run.
@@ -165,8 +168,18 @@ pub struct Outcome {
 }
 
 impl Outcome {
-    /// Whether every step is up to date and every model released.
+    /// Whether every step is up to date, every model released, and the API answers.
     pub fn succeeded(&self) -> bool {
+        self.steps_succeeded() && self.answers()
+    }
+
+    /// Whether every step is up to date and every model released.
+    pub fn steps_succeeded(&self) -> bool {
         self.steps.iter().all(|step| matches!(step.state, StepState::Done | StepState::Unchanged))
+    }
+
+    /// Whether the API has an answer to every example.
+    pub fn answers(&self) -> bool {
+        self.examples.iter().all(|example| example.status < 500)
     }
 }

@@ -44,7 +44,7 @@ impl Grant {
         for &table in tables {
             match cx.place(table) {
                 Some(place) => {
-                    self.read.push(objects(&place.bucket, &place.prefix));
+                    self.read.extend(objects(&place.bucket, &place.prefix));
                     self.list_place(&place);
                 }
                 None => {
@@ -61,7 +61,7 @@ impl Grant {
         for &table in tables {
             match cx.place(table) {
                 Some(place) => {
-                    self.write.push(objects(&place.bucket, &place.prefix));
+                    self.write.extend(objects(&place.bucket, &place.prefix));
                     self.list_place(&place);
                 }
                 None => self.write_items.push(items_arn(cx, table).pattern()),
@@ -81,7 +81,7 @@ impl Grant {
     }
 
     fn bucket(mut self, sid: LogicalId, bucket: &Value<Name<Bucket>>, prefix: &str) -> Self {
-        self.write.push(objects(bucket, prefix));
+        self.write.extend(objects(bucket, prefix));
         self.list(sid, bucket, prefix);
         self
     }
@@ -153,8 +153,9 @@ impl Grant {
             all.extend(prefixes.chunks(4 * CHUNK).enumerate().map(|(index, prefixes)| {
                 let bucket = bucket_arn(&bucket).pattern();
                 let prefixes = prefixes.iter().map(|prefix| Value::literal(prefix.as_str()));
+                // A look at a key that is not there carries no prefix; without `IfExists` it is refused, not answered with "no".
                 Statement::allow(part(sid.as_str(), index), [Action::S3_LIST_BUCKET], [bucket]).only_if_any(
-                    "StringLike",
+                    "StringLikeIfExists",
                     "s3:prefix",
                     prefixes,
                 )
@@ -196,9 +197,13 @@ pub(super) fn allow(sid: &str, actions: &[Action], resources: Vec<Value<ArnPatte
     chunks.map(|(index, resources)| Statement::allow(part(sid, index), actions.to_vec(), resources.to_vec())).collect()
 }
 
-/// Everything under a prefix.
-fn objects(bucket: &Value<Name<Bucket>>, prefix: &str) -> Value<ArnPattern> {
-    sub![bucket_arn(bucket), "/", prefix, "*"]
+/// Everything under a prefix, and the key that is the prefix without its slash: Hadoop's S3A, through which Glue's Spark reads
+/// and writes, first looks whether a folder is an object, and takes a refusal for a failure.
+///
+/// Source: "Working with IAM Assumed Roles" of the hadoop-aws documentation.
+fn objects(bucket: &Value<Name<Bucket>>, prefix: &str) -> [Value<ArnPattern>; 2] {
+    let folder = prefix.strip_suffix('/').unwrap_or(prefix).to_owned();
+    [sub![bucket_arn(bucket), "/", folder], sub![bucket_arn(bucket), "/", prefix, "*"]]
 }
 
 fn items_arn(cx: &Context, table: Id<Table>) -> Value<Arn<dynamodb::Table>> {

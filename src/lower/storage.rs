@@ -68,7 +68,7 @@ fn lower_key(cx: &Context, stack: &mut StackTemplate) -> Value<Arn<Key>> {
     let root = sub!["arn:", pseudo::partition(), ":iam::", pseudo::account(), ":root"];
     // CloudWatch Logs uses the key by itself and not for a role, so the key names it; only for log groups of this account.
     let groups = sub!["arn:", pseudo::partition(), ":logs:", pseudo::region(), ":", pseudo::account(), ":log-group:*"];
-    let logs = Principal::RegionalService(sub!["logs.", pseudo::region(), ".amazonaws.com"]);
+    let logs = Principal::RegionalService(sub!["logs.", pseudo::region(), ".", pseudo::url_suffix()]);
     let actions = [
         Action::KMS_ENCRYPT,
         Action::KMS_DECRYPT,

@@ -1,8 +1,14 @@
 //! Athena's dialect of SQL, which is Trino's.
 
+use std::ops::ControlFlow;
+
+use sqlparser::ast::{CastKind, Expr, Query, Select, Spanned, Visit, Visitor};
 use sqlparser::dialect::Dialect;
 use sqlparser::parser::ParserError;
-use sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
+
+use super::Places;
+use crate::check::Check;
 
 /// Cuts SQL into tokens.
 ///
@@ -126,6 +132,139 @@ impl Dialect for Athena {
         true
     }
 }
+
+/// Where the first semicolon stands.
+pub(super) fn end(sql: &str) -> Option<Location> {
+    let tokens = Tokenizer::new(&Athena, sql).tokenize_with_location().ok()?;
+    tokens.into_iter().find(|token| token.token == Token::SemiColon).map(|token| token.span.start)
+}
+
+/// Notes what the parser reads, but Athena does not.
+pub(super) fn check(query: &Query, sql: &str, places: &Places, cx: &mut Check<'_>) {
+    let mut strict = Strict { found: Vec::new() };
+    let _ = query.visit(&mut strict);
+    strict.limits(sql);
+    for Foreign { at, message, help } in strict.found {
+        let span = at.map_or(places.whole, |at| places.word_at(at));
+        cx.error(span, message).help(help);
+    }
+}
+
+/// Something of another dialect.
+struct Foreign {
+    at: Option<Location>,
+    message: String,
+    help: String,
+}
+
+struct Strict {
+    found: Vec<Foreign>,
+}
+
+impl Strict {
+    fn note(&mut self, at: Option<Location>, message: impl Into<String>, help: impl Into<String>) {
+        self.found.push(Foreign { at, message: message.into(), help: help.into() });
+    }
+
+    /// `limit` before `offset`, which the parser takes in any order.
+    fn limits(&mut self, sql: &str) {
+        let Ok(tokens) = Tokenizer::new(&Athena, sql).tokenize_with_location() else { return };
+        let mut words = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_)));
+        let is = |token: &TokenWithSpan, word: &str| matches!(&token.token, Token::Word(w) if w.value.eq_ignore_ascii_case(word));
+        while let Some(token) = words.next() {
+            if is(token, "limit")
+                && words.next().is_some()
+                && let Some(next) = words.clone().next()
+                && is(next, "offset")
+            {
+                self.note(Some(next.span.start), "Athena wants `offset` before `limit`", "write `offset 5 limit 10`");
+            }
+        }
+    }
+}
+
+impl Visitor for Strict {
+    type Break = ();
+
+    fn pre_visit_select(&mut self, select: &Select) -> ControlFlow<()> {
+        let at = Some(select.select_token.0.span.start);
+        if select.top.is_some() {
+            self.note(at, "Athena knows no `top`", "write `limit` at the end");
+        }
+        if select.into.is_some() {
+            self.note(at, "Athena knows no `select … into`", "`writes` names the table");
+        }
+        if select.qualify.is_some() {
+            self.note(at, "Athena knows no `qualify`", "filter in an outer `select`");
+        }
+        if !select.lateral_views.is_empty() {
+            self.note(at, "Athena knows no `lateral view`", "write `cross join unnest(…) as t (x)`");
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_expr(&mut self, expression: &Expr) -> ControlFlow<()> {
+        match expression {
+            Expr::Cast { kind: CastKind::DoubleColon, data_type, expr, .. } => {
+                let at = Some(expr.span().start);
+                self.note(
+                    at,
+                    "Athena knows no `::`",
+                    format!("write `cast({expr} as {})`", data_type.to_string().to_lowercase()),
+                );
+            }
+            Expr::Cast { data_type, expr, .. } => {
+                let name = data_type.to_string().to_lowercase();
+                let known = name.split(['(', ' ', '<']).next().unwrap_or_default();
+                let ours = match known {
+                    "string" | "text" | "nvarchar" => Some("varchar"),
+                    "float" | "float4" => Some("real"),
+                    "float8" => Some("double"),
+                    "datetime" => Some("timestamp"),
+                    "bool" => Some("boolean"),
+                    "bytes" | "binary" | "blob" => Some("varbinary"),
+                    known if TYPES.contains(&known) => return ControlFlow::Continue(()),
+                    _ => None,
+                };
+                let help = ours.map_or_else(
+                    || format!("the types are {}", TYPES.join(", ")),
+                    |ours| format!("in SQL it is `{ours}`"),
+                );
+                self.note(Some(expr.span().start), format!("Athena casts to no type `{known}`"), help);
+            }
+            Expr::ILike { expr, .. } => {
+                self.note(Some(expr.span().start), "Athena knows no `ilike`", "write `lower(…) like …`");
+            }
+            Expr::RLike { expr, .. } => {
+                self.note(Some(expr.span().start), "Athena knows no `rlike`", "write `regexp_like(…, '…')`");
+            }
+            _ => {}
+        }
+        ControlFlow::Continue(())
+    }
+}
+
+/// What Athena casts to. Source: "Data types" of the Trino documentation; nested types are read as `varchar` before.
+const TYPES: [&str; 18] = [
+    "boolean",
+    "tinyint",
+    "smallint",
+    "integer",
+    "int",
+    "bigint",
+    "real",
+    "double",
+    "decimal",
+    "varchar",
+    "char",
+    "varbinary",
+    "json",
+    "date",
+    "time",
+    "timestamp",
+    "interval",
+    "uuid",
+];
 
 #[cfg(test)]
 mod tests {

@@ -6,16 +6,26 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName, OneOrManyWithParens, OrderByKind, Query,
-    Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins, Visit,
-    Visitor,
+    AccessExpr, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName, OneOrManyWithParens, OrderByKind,
+    Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins,
+    Visit, Visitor,
 };
+
+use sqlparser::tokenizer::Location;
 
 use super::Places;
 use crate::check::Check;
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::lake::{Id, Table};
 use crate::source::{Span, Spanned};
+
+/// Joins of joins can double what `*` stands for at each level.
+const MAX_COLUMNS: usize = 10_000;
+
+/// Words that are no columns, though they are written like one. Source: Trino's functions without parentheses, and the forms of
+/// `normalize`.
+const WORDS: [&str; 8] =
+    ["current_user", "current_catalog", "current_schema", "current_path", "nfc", "nfd", "nfkc", "nfkd"];
 
 /// One column of a result.
 #[derive(Debug, Clone)]
@@ -204,13 +214,19 @@ impl Resolver<'_, '_, '_> {
         }
     }
 
-    fn expand(&self, relations: &[Relation], shared: &[String], output: &mut Option<Vec<Output>>) {
+    fn expand(&mut self, relations: &[Relation], shared: &[String], output: &mut Option<Vec<Output>>) {
         let mut seen_shared: Vec<String> = Vec::new();
         for relation in relations {
             let (Some(columns), Some(list)) = (&relation.columns, output.as_mut()) else {
                 *output = None;
                 return;
             };
+            if list.len() + columns.len() > MAX_COLUMNS {
+                let message = format!("a `*` of this query stands for more than {MAX_COLUMNS} columns");
+                self.cx.error(self.places.whole, message).help("name the columns that are needed");
+                *output = None;
+                return;
+            }
             for column in columns {
                 if shared.contains(column) {
                     if seen_shared.contains(column) {
@@ -326,6 +342,21 @@ impl Resolver<'_, '_, '_> {
                     None => self.add(None, columns),
                 }
             }
+            TableFactor::Table { name, alias, args: Some(args), .. } => {
+                let _ = args.visit(&mut Walker::new(self));
+                let unnest =
+                    name.0.last().and_then(|part| part.as_ident()).is_some_and(|ident| fold(ident) == "unnest");
+                if !unnest {
+                    let first = name.0.first().and_then(|part| part.as_ident());
+                    let span = first.map_or(self.places.whole, |ident| self.span(ident));
+                    self.cx
+                        .error(span, format!("Athena has no table function `{name}`"))
+                        .help("read a table of the lake; `unnest(…)` makes rows of an array");
+                }
+                let columns = alias.as_ref().filter(|alias| unnest && !alias.columns.is_empty());
+                let columns = columns.map(|alias| alias.columns.iter().map(|column| fold(&column.name)).collect());
+                self.add(alias.as_ref().map(|alias| fold(&alias.name)), columns);
+            }
             TableFactor::NestedJoin { table_with_joins, alias: None } => self.from(table_with_joins),
             TableFactor::UNNEST { alias, array_exprs, .. } => {
                 array_exprs.iter().for_each(|expression| self.expression(expression));
@@ -392,6 +423,10 @@ impl Resolver<'_, '_, '_> {
     /// A column by its bare name; in a `using` it must be on both sides, so it cannot be ambiguous.
     fn unqualified(&mut self, ident: &Ident, using: bool) {
         let folded = fold(ident);
+        // `$path` and its like are hidden columns of every table in S3.
+        if folded.starts_with('$') || (ident.quote_style.is_none() && WORDS.contains(&folded.as_str())) {
+            return;
+        }
         for scope in self.scopes.iter().rev() {
             if scope.outputs.contains(&folded) {
                 return;
@@ -421,12 +456,12 @@ impl Resolver<'_, '_, '_> {
             }
         }
         let mut known: Vec<String> = Vec::new();
-        for scope in &self.scopes {
+        for scope in self.scopes.iter().filter(|_| self.cx.suggests()) {
             known.extend(scope.relations.iter().flat_map(|relation| relation.columns.iter().flatten()).cloned());
             known.extend(scope.outputs.iter().cloned());
         }
         let help = did_you_mean(&folded, known.iter().map(String::as_str));
-        let message = if known.is_empty() {
+        let message = if self.scopes.iter().all(|scope| scope.relations.is_empty()) {
             format!("there is no table to take `{}` from", ident.value)
         } else {
             format!("no column named `{}` in the tables of this query", ident.value)
@@ -439,7 +474,7 @@ impl Resolver<'_, '_, '_> {
         match self.qualified(qualifier) {
             Some(Relation { columns: Some(columns), .. }) => {
                 let folded = fold(column);
-                if !columns.contains(&folded) {
+                if !columns.contains(&folded) && !folded.starts_with('$') {
                     let help = did_you_mean(&folded, columns.iter().map(String::as_str));
                     let message = format!("no column named `{}` in `{}`", column.value, qualifier.value);
                     self.cx.push(Diagnostic::error(self.span(column), message).maybe_help(help));
@@ -453,8 +488,7 @@ impl Resolver<'_, '_, '_> {
     }
 
     fn expression(&mut self, expression: &Expr) {
-        let mut walker = Walker { resolver: self, lambda: Vec::new(), nested: 0 };
-        let _ = expression.visit(&mut walker);
+        let _ = expression.visit(&mut Walker::new(self));
     }
 }
 
@@ -462,7 +496,15 @@ impl Resolver<'_, '_, '_> {
 struct Walker<'w, 'r, 'a, 'c> {
     resolver: &'w mut Resolver<'r, 'a, 'c>,
     lambda: Vec<Vec<String>>,
+    /// Fields of rows, which are visited like columns.
+    fields: Vec<Location>,
     nested: usize,
+}
+
+impl<'w, 'r, 'a, 'c> Walker<'w, 'r, 'a, 'c> {
+    fn new(resolver: &'w mut Resolver<'r, 'a, 'c>) -> Self {
+        Self { resolver, lambda: Vec::new(), fields: Vec::new(), nested: 0 }
+    }
 }
 
 impl Visitor for Walker<'_, '_, '_, '_> {
@@ -491,6 +533,13 @@ impl Visitor for Walker<'_, '_, '_, '_> {
                 OneOrManyWithParens::One(parameter) => vec![fold(&parameter.name)],
                 OneOrManyWithParens::Many(parameters) => parameters.iter().map(|p| fold(&p.name)).collect(),
             }),
+            Expr::CompoundFieldAccess { access_chain, .. } => {
+                self.fields.extend(access_chain.iter().filter_map(|access| match access {
+                    AccessExpr::Dot(Expr::Identifier(field)) => Some(field.span.start),
+                    _ => None,
+                }));
+            }
+            Expr::Identifier(ident) if self.fields.contains(&ident.span.start) => {}
             Expr::Identifier(ident) if !bound(&self.lambda, ident) => self.resolver.unqualified(ident, false),
             Expr::CompoundIdentifier(parts) if !parts.first().is_some_and(|ident| bound(&self.lambda, ident)) => {
                 self.resolver.compound(parts);

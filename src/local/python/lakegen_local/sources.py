@@ -42,6 +42,8 @@ GLUE_TYPES = {duck: glue for glue, duck in DUCKDB_TYPES.items()} | {
 INTEGERS = ("tinyint", "smallint", "int", "bigint")
 INTEGER_DIGITS = {"tinyint": 3, "smallint": 5, "int": 10, "bigint": 19}
 
+LONGEST_SHOWN = 300  # characters of a bad row in a message
+
 
 @dataclass(frozen=True)
 class Column:
@@ -297,6 +299,8 @@ def _csv_error(table: Table | None, file: str, line: int, content: str, reason: 
         if count != len(table.columns):
             reason = f"{count} fields instead of {len(table.columns)}"
     shown = relative(file, table.dir) if table else os.path.basename(file)
+    if len(content) > LONGEST_SHOWN:
+        content = content[:LONGEST_SHOWN] + "…"
     return StepError("BadRow", f"{shown}:{line}: {reason}: `{content}`", file=file, line=line)
 
 
