@@ -258,3 +258,13 @@ fn entities(text: &str) -> Result<(), String> {
     let unknown = text.split('&').skip(1).find(|part| !known.iter().any(|entity| part.starts_with(entity)));
     unknown.map_or(Ok(()), |part| Err(format!("&{part}")))
 }
+
+#[test]
+fn the_picture_of_the_readme_shows_the_lake_as_it_is() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR"));
+    let (lake, diagnostics) = lakegen::project::Project::open(None, root).unwrap().check();
+    let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+    let drawn = lakegen::graph::lineage(&lake).svg();
+    let kept = std::fs::read_to_string(root.join("docs/instacart.svg")).unwrap();
+    assert!(drawn.trim_end() == kept.trim_end(), "draw it anew: lakegen graph --format svg --out docs/instacart.svg");
+}

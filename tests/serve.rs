@@ -99,7 +99,8 @@ impl Shop {
         tar.append_path_with_name(self.path("model/inference.py"), "code/inference.py").unwrap();
         tar.into_inner().unwrap().finish().unwrap();
         let mut ledger = Ledger::default();
-        let training = Training { artifact, metrics: BTreeMap::new(), evaluation: None };
+        let contents = Fingerprint::of(b"trees");
+        let training = Training { artifact, contents, metrics: BTreeMap::new(), evaluation: None };
         ledger.releases.insert("ranker".into(), Release { fingerprint: Fingerprint::of(b"1"), training });
         ledger.save(&self.layout.ledger()).unwrap();
     }

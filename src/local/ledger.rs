@@ -93,6 +93,8 @@ pub struct StepRecord {
 pub struct Training {
     /// `model.tar.gz`, relative to the environment's folder.
     pub artifact: PathBuf,
+    /// What is in it.
+    pub contents: Fingerprint,
     /// As the training script reported them.
     pub metrics: BTreeMap<String, f64>,
     /// The script's `evaluation.json`, if it wrote one.
@@ -189,6 +191,7 @@ mod tests {
     fn sample() -> Ledger {
         let training = Training {
             artifact: "models/rank/0a/model.tar.gz".into(),
+            contents: Fingerprint::of(b"trees"),
             metrics: [("validation:ndcg@10".to_owned(), 0.43)].into(),
             evaluation: Some(serde_json::json!({ "rows": [] })),
         };

@@ -380,7 +380,10 @@ impl<'a> Run<'a> {
             let now = contents(*id);
             now.is_some() && now.as_ref() == record.outputs.get(&self.lake.tables[*id].name)
         });
-        let trained = |training: &Training| self.layout.base().join(&training.artifact).is_file();
+        let trained = |training: &Training| {
+            let artifact = self.layout.base().join(&training.artifact);
+            artifact.is_file() && files::code_contents(&artifact).is_ok_and(|contents| contents == training.contents)
+        };
         if !intact || !record.training.as_ref().is_none_or(trained) {
             return Ok(false);
         }
@@ -478,11 +481,13 @@ impl<'a> Run<'a> {
                 let trained: Trained = serde_json::from_value(value)?;
                 let (staged, place) =
                     stage_training(&trained, &staging, &self.layout.model(&lake.models[id].name), &record)?;
+                let contents = files::code_contents(&staged.join("model.tar.gz"))?;
                 let below = place.strip_prefix(self.layout.base()).unwrap_or(&place).join("model.tar.gz");
                 swaps.push(Swap { staged, place });
                 let number = |(name, value): (String, Option<f64>)| Some((name, value?));
                 record.training = Some(Training {
                     artifact: below,
+                    contents,
                     metrics: trained.metrics.into_iter().filter_map(number).collect(),
                     evaluation: trained.evaluation,
                 });

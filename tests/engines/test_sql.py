@@ -88,6 +88,11 @@ def test_aggregates(worker: Worker, orders: dict[str, Any], expression: str, val
 @pytest.mark.parametrize(
     ("sql", "kind", "message"),
     [
+        (
+            "select * from read_csv('/etc/passwd')",
+            "SqlError",
+            "`READ_CSV('/etc/passwd')` is not a table, and Athena reads no such thing",
+        ),
         ("select a from ordrs", "SqlError", "no table named `ordrs`; did you mean `orders`?"),
         ("select aa from orders", "SqlError", "line 1, column 8: column `aa` cannot be resolved; did you mean `a`?"),
         ("select o.dd from orders o", "SqlError", "column `dd` cannot be resolved; did you mean `d`?"),

@@ -71,7 +71,8 @@ def _resolve_tables(tree: exp.Query, tables: list[Table], database: str | None) 
     for table in tree.find_all(exp.Table):
         if not isinstance(table.this, exp.Identifier):
             # DuckDB has functions that read files and other databases; Athena has none of them.
-            raise StepError("SqlError", f"`{table.this.sql(dialect='athena')}` is not a table, and Athena reads no such thing")
+            found = table.this.sql(dialect="athena")
+            raise StepError("SqlError", f"`{found}` is not a table, and Athena reads no such thing")
         found = table.name.lower()
         if table.db:
             if database is not None and table.db.lower() != database.lower():
