@@ -1,9 +1,9 @@
 //! DynamoDB's attribute values: their JSON form, their sizes, and the one spelling of each number.
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
-
-use super::base64;
 
 /// The largest item that DynamoDB takes, in bytes.
 pub const MAX_ITEM: usize = 400 * 1024;
@@ -101,7 +101,7 @@ pub(super) fn normalise_item(item: &mut Item) -> Result<(), String> {
 }
 
 fn binary_size(text: &str) -> Result<usize, String> {
-    base64::decode(text).map(|bytes| bytes.len()).ok_or_else(|| "Invalid attribute value: B is not base64".into())
+    STANDARD.decode(text).map(|bytes| bytes.len()).map_err(|_| "Invalid attribute value: B is not base64".into())
 }
 
 fn set_size(elements: &mut [String], size: impl Fn(&mut String) -> Result<usize, String>) -> Result<usize, String> {

@@ -3,7 +3,6 @@
 
 mod api;
 pub mod attribute;
-mod base64;
 pub mod dynamodb;
 mod event;
 mod http;

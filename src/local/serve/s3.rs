@@ -11,6 +11,8 @@ use axum::body::{Body, Bytes};
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
@@ -253,7 +255,9 @@ impl List {
         let invalid = |message: &str| failure(StatusCode::BAD_REQUEST, "InvalidArgument", message);
         let (token, start_after) = (get("continuation-token"), get("start-after"));
         let after = match &token {
-            Some(token) => super::base64::decode(token)
+            Some(token) => STANDARD
+                .decode(token)
+                .ok()
                 .and_then(|bytes| String::from_utf8(bytes).ok())
                 .ok_or_else(|| invalid("The continuation token provided is incorrect"))?,
             None => start_after.clone().unwrap_or_default(),
@@ -334,7 +338,7 @@ impl List {
             optional("ContinuationToken", self.token.as_deref().map(escape)),
             optional("StartAfter", self.start_after.as_deref().map(|text| self.text(text))),
             self.max_keys,
-            optional("NextContinuationToken", more.then(|| super::base64::encode(last.as_bytes()))),
+            optional("NextContinuationToken", more.then(|| STANDARD.encode(last.as_bytes()))),
         ))
     }
 

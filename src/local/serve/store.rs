@@ -11,10 +11,11 @@ use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
+use base64::Engine;
+use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::attribute::{Attribute, Item, canonical_number};
-use super::base64;
 
 const ITEM: &str = "{\"Item\":";
 const KEYS: &str = "{\"Keys\":";
@@ -57,7 +58,7 @@ impl Key {
         let bytes = match (self.kind, value) {
             (KeyKind::String, Attribute::S(text)) => text.clone().into_bytes(),
             (KeyKind::Number, Attribute::N(text)) => canonical_number(text).ok()?.into_bytes(),
-            (KeyKind::Binary, Attribute::B(text)) => base64::decode(text)?,
+            (KeyKind::Binary, Attribute::B(text)) => STANDARD.decode(text).ok()?,
             _ => return None,
         };
         (!bytes.is_empty() && bytes.len() <= 2048).then_some(bytes)
