@@ -143,7 +143,7 @@ impl Reporter for Report {
             }
             Event::Landed { unchanged: true, .. } => {}
             Event::Landed { table, rows, bytes, unchanged: false } => {
-                let rows = rows.map(|rows| format!("{} rows, ", thousands(rows))).unwrap_or_default();
+                let rows = rows.map(|rows| format!("{}, ", row_count(rows))).unwrap_or_default();
                 self.line(&format!("landed {table}: {rows}{}", size(bytes)));
             }
             Event::Note(text) => self.line(&format!("{}: {}", paint.yellow("note"), printable(&text))),
@@ -179,7 +179,7 @@ impl Reporter for Report {
 fn describe_step(report: &StepReport, paint: Paint) -> String {
     let label = report.label();
     let rows: u64 = report.rows.values().sum();
-    let rows = if report.rows.is_empty() { String::new() } else { format!("  {} rows", thousands(rows)) };
+    let rows = if report.rows.is_empty() { String::new() } else { format!("  {}", row_count(rows)) };
     match &report.state {
         StepState::Done => format!("{} {label}{rows}  {:.1} s", paint.green("✓"), report.seconds),
         StepState::Unchanged => format!("{} {label}  unchanged", paint.green("=")),
@@ -354,6 +354,11 @@ impl Paint {
 fn printable(text: &str) -> String {
     let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
     text.replace("\r\n", "\n").chars().map(shown).collect()
+}
+
+/// `1 row`, `2,000 rows`.
+fn row_count(rows: u64) -> String {
+    format!("{} row{}", thousands(rows), if rows == 1 { "" } else { "s" })
 }
 
 /// `1,234,567`.

@@ -191,17 +191,15 @@ fn many_mistakes_take_no_longer_than_few_each() {
 }
 
 /// The blocks of the README that are fenced with this word.
-fn readme_block(word: &str) -> String {
-    let readme = include_str!("../README.md");
-    let start = readme.find(&format!("\n```{word}\n")).unwrap() + word.len() + 5;
-    let end = start + readme[start..].find("\n```").unwrap();
-    readme[start..end].to_owned()
+fn readme_block(word: &str) -> Option<&'static str> {
+    let (_, rest) = include_str!("../README.md").split_once(&format!("\n```{word}\n"))?;
+    rest.split_once("\n```").map(|(block, _)| block)
 }
 
 #[test]
 fn the_blueprint_of_the_readme_is_right_and_its_mistake_is_shown_as_it_says() {
-    let text = readme_block("yaml");
-    let (lake, diagnostics) = checked("blueprints/shop.yaml", &text);
+    let text = readme_block("yaml").unwrap();
+    let (lake, diagnostics) = checked("blueprints/shop.yaml", text);
     assert!(lake.is_some() && diagnostics.list.is_empty(), "{}", diagnostics.render(false));
     let (_, diagnostics) = checked("blueprints/shop.yaml", &text.replace("sum(amount)", "sum(amout)"));
     let shown = diagnostics.render(false);

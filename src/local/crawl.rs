@@ -37,7 +37,8 @@ pub fn differences(declared: &Table, found: &CrawledTable) -> Vec<String> {
     for Column { name, ty, primary_key: _, references: _, comment: _ } in &declared.columns {
         match found.columns.iter().find(|column| column.name.eq_ignore_ascii_case(name)) {
             None => notes.push(format!("table `{}`: the files have no column `{name}`", declared.name)),
-            Some(column) if !holds(*ty, &column.ty) => notes.push(format!(
+            // Without rows there are no values to look at.
+            Some(column) if found.rows > 0 && !holds(*ty, &column.ty) => notes.push(format!(
                 "table `{}`: column `{name}` is declared as {ty}, its values look like {}",
                 declared.name, column.ty
             )),
@@ -92,5 +93,23 @@ mod tests {
         for (declared, found, expected) in table {
             assert_eq!(holds(declared, found), expected, "{declared} {found}");
         }
+    }
+
+    #[test]
+    fn a_table_without_rows_has_no_values_that_could_be_of_another_type() {
+        let id = Column { name: "id".into(), ty: ColumnType::Int, primary_key: false, references: None, comment: None };
+        let declared = Table {
+            name: "orders".into(),
+            home: crate::lake::Home::DynamoDb { key: 0 },
+            file: "orders.csv".into(),
+            columns: vec![id],
+            partitions: Vec::new(),
+            writer: None,
+            crawler: None,
+        };
+        let text = CrawledColumn { name: "id".into(), ty: "string".into() };
+        let found = |rows| CrawledTable { name: "orders".into(), columns: vec![text.clone()], rows };
+        assert!(differences(&declared, &found(0)).is_empty());
+        assert_eq!(differences(&declared, &found(1)).len(), 1);
     }
 }
