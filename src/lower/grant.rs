@@ -29,6 +29,7 @@ pub(super) struct Grant {
     write_items: Vec<Value<ArnPattern>>,
     scan: bool,
     decrypts: bool,
+    s3a: bool,
     statements: Vec<Statement>,
 }
 
@@ -44,7 +45,7 @@ impl Grant {
         for &table in tables {
             match cx.place(table) {
                 Some(place) => {
-                    self.read.extend(objects(&place.bucket, &place.prefix));
+                    self.read.extend(self.objects(&place.bucket, &place.prefix));
                     self.list_place(&place);
                 }
                 None => {
@@ -61,7 +62,7 @@ impl Grant {
         for &table in tables {
             match cx.place(table) {
                 Some(place) => {
-                    self.write.extend(objects(&place.bucket, &place.prefix));
+                    self.write.extend(self.objects(&place.bucket, &place.prefix));
                     self.list_place(&place);
                 }
                 None => self.write_items.push(items_arn(cx, table).pattern()),
@@ -81,7 +82,7 @@ impl Grant {
     }
 
     fn bucket(mut self, sid: LogicalId, bucket: &Value<Name<Bucket>>, prefix: &str) -> Self {
-        self.write.extend(objects(bucket, prefix));
+        self.write.extend(self.objects(bucket, prefix));
         self.list(sid, bucket, prefix);
         self
     }
@@ -96,6 +97,22 @@ impl Grant {
     /// Reading what the key protects, whatever that is.
     pub(super) fn decrypts(mut self) -> Self {
         self.decrypts = true;
+        self
+    }
+
+    /// Everything under a prefix.
+    fn objects(&self, bucket: &Value<Name<Bucket>>, prefix: &str) -> Vec<Value<ArnPattern>> {
+        let folder = prefix.strip_suffix('/').filter(|_| self.s3a);
+        let folder = folder.map(|folder| sub![bucket_arn(bucket), "/", folder.to_owned()]);
+        folder.into_iter().chain([sub![bucket_arn(bucket), "/", prefix, "*"]]).collect()
+    }
+
+    /// What follows is read and written through Hadoop's S3A, as Glue's Spark does. It first looks whether a folder is an object,
+    /// and takes a refusal for a failure, so it may look at the key that is the prefix without its slash.
+    ///
+    /// Source: "Working with IAM Assumed Roles" of the hadoop-aws documentation.
+    pub(super) fn through_s3a(mut self) -> Self {
+        self.s3a = true;
         self
     }
 
@@ -121,7 +138,7 @@ impl Grant {
 
     /// The statements, with what `key` takes.
     pub(super) fn statements(self, key: &Value<Arn<Key>>) -> Vec<Statement> {
-        let Self { read, write, list, read_items, write_items, scan, decrypts, statements } = self;
+        let Self { read, write, list, read_items, write_items, scan, decrypts, s3a: _, statements } = self;
         let mut all = Vec::new();
         let writes = !write.is_empty() || !write_items.is_empty();
         if decrypts || writes || !read.is_empty() || !read_items.is_empty() {
@@ -195,15 +212,6 @@ fn part(sid: &str, index: usize) -> String {
 pub(super) fn allow(sid: &str, actions: &[Action], resources: Vec<Value<ArnPattern>>) -> Vec<Statement> {
     let chunks = resources.chunks(CHUNK).enumerate();
     chunks.map(|(index, resources)| Statement::allow(part(sid, index), actions.to_vec(), resources.to_vec())).collect()
-}
-
-/// Everything under a prefix, and the key that is the prefix without its slash: Hadoop's S3A, through which Glue's Spark reads
-/// and writes, first looks whether a folder is an object, and takes a refusal for a failure.
-///
-/// Source: "Working with IAM Assumed Roles" of the hadoop-aws documentation.
-fn objects(bucket: &Value<Name<Bucket>>, prefix: &str) -> [Value<ArnPattern>; 2] {
-    let folder = prefix.strip_suffix('/').unwrap_or(prefix).to_owned();
-    [sub![bucket_arn(bucket), "/", folder], sub![bucket_arn(bucket), "/", prefix, "*"]]
 }
 
 fn items_arn(cx: &Context, table: Id<Table>) -> Value<Arn<dynamodb::Table>> {

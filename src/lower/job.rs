@@ -38,6 +38,7 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
     let role_name = cx.names.role("job", name);
     let work = format!("jobs/{name}/");
     let statements = Grant::default()
+        .through_s3a()
         .read(cx, reads, Items::Scan)
         .write(cx, writes)
         .work(&shared.work_bucket, &work)
