@@ -114,7 +114,7 @@ impl PythonError {
             Self::NoCache => "set `LAKEGEN_CACHE` to a folder that may grow to 2 GB".to_owned(),
             Self::Venv { .. } => "on Debian and Ubuntu: `apt install python3.11-venv`".to_owned(),
             Self::Network { .. } => {
-                "the first run downloads about 700 MB from the package index: check the connection, or name a mirror as pip \
+                "the first run downloads some 500 MB from the package index: check the connection, or name a mirror as pip \
                  knows it (`PIP_INDEX_URL`, `pip.conf`), and run again; packages that are installed stay installed"
                     .to_owned()
             }
