@@ -8,6 +8,7 @@ use std::collections::BTreeMap;
 use crate::check::Check;
 use crate::decode::{Attempt, Decode, Decoder, Fields, Scalar, section};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
+use crate::kind::table::column_type;
 use crate::lake::{ColumnType, Id, Table};
 use crate::source::{Node, Spanned, Value};
 
@@ -641,18 +642,6 @@ fn databrew_type(ty: ColumnType) -> String {
         ColumnType::SmallInt => "short".to_owned(),
         ColumnType::TinyInt => "byte".to_owned(),
         other => other.to_string(),
-    }
-}
-
-fn column_type(written: &Spanned<String>, cx: &mut Check<'_>) -> Option<ColumnType> {
-    match written.parse::<ColumnType>() {
-        Ok(ty) => Some(ty),
-        Err(help) => {
-            cx.push(
-                Diagnostic::error(written.span, format!("no column type named `{}`", written.value)).maybe_help(help),
-            );
-            None
-        }
     }
 }
 

@@ -440,17 +440,7 @@ fn columns_with(written: &Named<ColumnSpec>, noun: &str, cx: &mut Check<'_>) -> 
         .map(|(name, column)| {
             let named = cx.name(name, noun);
             let column = column.as_ref()?;
-            let ty = match column.ty.parse::<ColumnType>() {
-                Ok(ty) => Some(ty),
-                Err(help) => {
-                    let help = help.unwrap_or_else(|| {
-                        let names: Vec<&str> = ColumnType::SIMPLE.iter().map(|(name, _)| *name).collect();
-                        format!("the types are {} and `decimal(p,s)`", names.join(", "))
-                    });
-                    cx.error(column.ty.span, format!("no column type named `{}`", column.ty.value)).help(help);
-                    None
-                }
-            };
+            let ty = column_type(&column.ty, cx);
             named?;
             Some(Column {
                 name: name.value.clone(),
@@ -462,6 +452,20 @@ fn columns_with(written: &Named<ColumnSpec>, noun: &str, cx: &mut Check<'_>) -> 
         })
         .collect();
     columns.into_iter().collect()
+}
+
+/// The type that is written; an unknown one is noted.
+pub(crate) fn column_type(written: &Spanned<String>, cx: &mut Check<'_>) -> Option<ColumnType> {
+    written
+        .parse()
+        .map_err(|help: Option<String>| {
+            let help = help.unwrap_or_else(|| {
+                let names: Vec<&str> = ColumnType::SIMPLE.iter().map(|(name, _)| *name).collect();
+                format!("the types are {} and `decimal(p,s)`", names.join(", "))
+            });
+            cx.error(written.span, format!("no column type named `{}`", written.value)).help(help);
+        })
+        .ok()
 }
 
 impl Spanned<Attempt<FormatSpec>> {
