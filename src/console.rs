@@ -6,6 +6,7 @@ use serde::Serialize;
 
 use crate::diagnostic::Diagnostics;
 use crate::failure::Failure;
+use crate::text::{counted, printable};
 
 /// Where a command speaks.
 #[derive(Debug, Clone, Copy)]
@@ -70,14 +71,14 @@ impl Console {
     pub fn failure(&self, failure: &Failure) {
         let Some(error) = &failure.error else { return };
         let (red, bold, plain) = if self.color { ("\x1b[1;31m", "\x1b[1m", "\x1b[0m") } else { ("", "", "") };
-        self.error_line(&format!("{red}error{plain}{bold}: {}{plain}", printable(&error.to_string())));
+        self.error_line(&format!("{red}error{plain}{bold}: {}{plain}", shown(&error.to_string())));
         let mut cause = error.source();
         while let Some(inner) = cause {
-            self.error_line(&format!("  because: {}", printable(&inner.to_string())));
+            self.error_line(&format!("  because: {}", shown(&inner.to_string())));
             cause = inner.source();
         }
         if let Some(help) = &failure.help {
-            self.error_line(&format!("  = help: {}", printable(help)));
+            self.error_line(&format!("  = help: {}", shown(help)));
         }
     }
 
@@ -88,18 +89,13 @@ impl Console {
 }
 
 fn summary(diagnostics: &Diagnostics) -> String {
-    let count = |number: usize, noun: &str| match number {
-        1 => format!("1 {noun}"),
-        number => format!("{number} {noun}s"),
-    };
     match (diagnostics.errors(), diagnostics.warnings()) {
-        (0, warnings) => count(warnings, "warning"),
-        (errors, 0) => count(errors, "error"),
-        (errors, warnings) => format!("{}, {}", count(errors, "error"), count(warnings, "warning")),
+        (0, warnings) => counted(warnings, "warning"),
+        (errors, 0) => counted(errors, "error"),
+        (errors, warnings) => format!("{}, {}", counted(errors, "error"), counted(warnings, "warning")),
     }
 }
 
-/// Messages may quote files and programs: nothing in them may steer a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && !matches!(c, '\n' | '\t') { '\u{fffd}' } else { c }).collect()
+fn shown(text: &str) -> String {
+    printable(text, &['\n', '\t'])
 }

@@ -30,3 +30,4 @@ pub mod sample;
 pub mod source;
 mod sql;
 pub mod starter;
+pub mod text;

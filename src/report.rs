@@ -13,6 +13,7 @@ use crate::console::Console;
 use crate::failure::{Exit, Failure};
 use crate::local::outcome::{Event, ExampleAnswer, ModelReport, Outcome, Reporter, StepFailure, StepReport, StepState};
 use crate::local::python::Setup;
+use crate::text;
 
 /// Tells a run to a console.
 #[derive(Debug)]
@@ -352,8 +353,7 @@ impl Paint {
 
 /// What comes from scripts and data must not steer the terminal.
 fn printable(text: &str) -> String {
-    let shown = |c: char| if c.is_control() && c != '\n' && c != '\t' { '\u{fffd}' } else { c };
-    text.replace("\r\n", "\n").chars().map(shown).collect()
+    text::printable(&text.replace("\r\n", "\n"), &['\n', '\t'])
 }
 
 /// `1 row`, `2,000 rows`.

@@ -5,6 +5,7 @@ use serde::Serialize;
 use super::Context;
 use crate::diagnostic::Record;
 use crate::failure::{Exit, Failure};
+use crate::text::counted;
 
 #[derive(Serialize)]
 struct Report<'a> {
@@ -23,7 +24,6 @@ pub fn run(context: &Context<'_>) -> Result<(), Failure> {
         context.console.diagnostics(&diagnostics);
     }
     let Some(lake) = lake else { return Err(Failure::shown(Exit::Blueprint)) };
-    let counted = |number: usize, noun: &str| format!("{number} {noun}{}", if number == 1 { "" } else { "s" });
     let (tables, steps) = (counted(lake.tables.len(), "table"), counted(lake.steps.len(), "step"));
     context.console.note(&format!("{}: {tables}, {steps}, no errors", project.source.name));
     Ok(())

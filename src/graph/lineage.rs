@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Edge, Flow, Graph, Kind, Node};
 use crate::lake::{Endpoint, Format, Home, Id, Lake, Model, Pipeline, Start, StepId, Table};
+use crate::text::counted;
 
 /// What every thing of the lake is made from, and what starts it.
 #[must_use]
@@ -186,8 +187,4 @@ pub(super) fn home_name(table: &Table) -> &'static str {
         Home::Zone { format, .. } => format_name(format),
         Home::DynamoDb { .. } => "DynamoDB",
     }
-}
-
-pub(super) fn counted(number: usize, noun: &str) -> String {
-    if number == 1 { format!("1 {noun}") } else { format!("{number} {noun}s") }
 }

@@ -2,6 +2,7 @@
 use std::fmt;
 
 use crate::diagnostic::nearest;
+use crate::text::counted;
 
 /// What a file must look like.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,11 +108,6 @@ fn write_columns(f: &mut fmt::Formatter<'_>, found: &[String], declared: &[Strin
         separator = ", ";
     }
     Ok(())
-}
-
-/// `1 field`, `2 fields`.
-pub fn counted(n: usize, what: &str) -> String {
-    format!("{n} {what}{}", if n == 1 { "" } else { "s" })
 }
 
 impl Fault {

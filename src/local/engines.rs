@@ -25,7 +25,7 @@ pub enum EngineError {
     #[error(transparent)]
     Worker(#[from] WorkerError),
     /// It took longer than the blueprint allows.
-    #[error("it was stopped after {}", super::csv::counted(*.0 as usize, "minute"))]
+    #[error("it was stopped after {}", crate::text::counted(*.0 as usize, "minute"))]
     Timeout(u32),
 }
 

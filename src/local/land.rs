@@ -10,6 +10,7 @@ use super::csv::{self, Fault, Scanner, Shape};
 use super::files::{self, Doing, FileError, Fingerprint, Swap};
 use super::ledger::TableRecord;
 use crate::diagnostic::nearest;
+use crate::text::counted;
 
 /// What the files of a table must be.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -127,7 +128,7 @@ fn describe(dir: &Path, problems: &[Problem]) -> String {
     match problems {
         [one] => one.to_string(),
         many => many.iter().fold(
-            format!("{} with the data in `{}`", csv::counted(many.len(), "problem"), dir.display()),
+            format!("{} with the data in `{}`", counted(many.len(), "problem"), dir.display()),
             |text, problem| format!("{text}\n  {problem}"),
         ),
     }
