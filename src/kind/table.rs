@@ -197,6 +197,21 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
+    /// Whether its values are numbers.
+    #[must_use]
+    pub fn is_number(self) -> bool {
+        match self {
+            Self::TinyInt
+            | Self::SmallInt
+            | Self::Int
+            | Self::BigInt
+            | Self::Float
+            | Self::Double
+            | Self::Decimal(..) => true,
+            Self::String | Self::Boolean | Self::Date | Self::Timestamp | Self::Binary => false,
+        }
+    }
+
     const SIMPLE: [(&'static str, Self); 11] = [
         ("string", Self::String),
         ("boolean", Self::Boolean),

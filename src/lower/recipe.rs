@@ -5,7 +5,6 @@ use std::borrow::Cow;
 use super::function::{ARCHITECTURE, RUNTIME, json_logs};
 use super::grant::{self, Grant, Items};
 use super::names::{Kind, arn, sha256};
-use super::table::numeric;
 use super::{Context, Shared, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::custom::PublishedRecipe;
@@ -169,7 +168,7 @@ fn partitions(table: &Table, input: &mut S3Location) -> Option<PathOptions> {
         .iter()
         .map(|Column { name, ty, .. }| {
             input.key.push_str(&format!("{name}={{{name}}}/"));
-            let kind = if numeric(*ty) { ParameterType::Number } else { ParameterType::Text };
+            let kind = if ty.is_number() { ParameterType::Number } else { ParameterType::Text };
             PathParameter { name: name.clone(), parameter: DatasetParameter { name: name.clone(), kind, column: true } }
         })
         .collect();

@@ -30,25 +30,9 @@ pub(super) fn lower_items(cx: &Context, stack: &mut StackTemplate, kept: &Kept, 
 
 fn attribute_type(ty: ColumnType) -> dynamodb::AttributeType {
     match ty {
-        _ if numeric(ty) => dynamodb::AttributeType::Number,
+        _ if ty.is_number() => dynamodb::AttributeType::Number,
         ColumnType::Binary => dynamodb::AttributeType::Binary,
         _ => dynamodb::AttributeType::Text,
-    }
-}
-
-/// Whether values of a type are numbers.
-pub(super) fn numeric(ty: ColumnType) -> bool {
-    match ty {
-        ColumnType::TinyInt
-        | ColumnType::SmallInt
-        | ColumnType::Int
-        | ColumnType::BigInt
-        | ColumnType::Float
-        | ColumnType::Double
-        | ColumnType::Decimal(..) => true,
-        ColumnType::String | ColumnType::Boolean | ColumnType::Date | ColumnType::Timestamp | ColumnType::Binary => {
-            false
-        }
     }
 }
 

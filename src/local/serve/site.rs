@@ -115,15 +115,9 @@ pub fn key_value_table(lake: &Lake, layout: &Layout, table: &Table) -> Option<Ke
 #[must_use]
 pub fn key_of(column: &Column) -> Key {
     let kind = match column.ty {
-        ColumnType::TinyInt
-        | ColumnType::SmallInt
-        | ColumnType::Int
-        | ColumnType::BigInt
-        | ColumnType::Float
-        | ColumnType::Double
-        | ColumnType::Decimal(..) => KeyKind::Number,
+        ty if ty.is_number() => KeyKind::Number,
         ColumnType::Binary => KeyKind::Binary,
-        ColumnType::String | ColumnType::Boolean | ColumnType::Date | ColumnType::Timestamp => KeyKind::String,
+        _ => KeyKind::String,
     };
     Key { name: column.name.clone(), kind }
 }
