@@ -1,5 +1,7 @@
 //! A blueprint as it is written: one field a section, nothing resolved yet.
 
+use std::sync::Arc;
+
 use crate::decode::{Attempt, Decode, Decoder, Named, section};
 use crate::diagnostic::Diagnostic;
 use crate::kind::api::ApiSpec;
@@ -53,8 +55,8 @@ section! {
 
 /// Reads a text as a blueprint. The diagnostics are complete: every mistake of spelling and of type is among them.
 #[must_use]
-pub fn read(text: &str) -> (Option<Blueprint>, Vec<Diagnostic>) {
-    let mut decoder = Decoder::new(text, Vec::new());
+pub fn read(text: &Arc<str>) -> (Option<Blueprint>, Vec<Diagnostic>) {
+    let mut decoder = Decoder::new(text.clone(), Vec::new());
     let node = match source::parse(text) {
         Ok(node) => node,
         Err(error) => {

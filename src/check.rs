@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::path::{Component, Path, PathBuf};
+use std::sync::Arc;
 
 use crate::blueprint::{self, Blueprint};
 use crate::decode::{Attempt, Decode, Decoder, Named};
@@ -9,6 +10,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Noted, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
 use crate::lake::{Arena, Crawler, Function, Id, Job, Lake, Model, Query, Recipe, Step, StepId, Table, Zone};
 use crate::source::{Node, Source, Span, Spanned};
+use crate::text::printable;
 
 /// Reads and checks a blueprint.
 ///
@@ -81,7 +83,7 @@ impl<'a> Check<'a> {
             ("model", index(&blueprint.models)),
             ("function", index(&blueprint.functions)),
         ];
-        let text = sources.first().map(|source| source.text.clone()).unwrap_or_default();
+        let text = sources.first().map_or_else(|| Arc::from(""), |source| source.text.clone());
         Self {
             blueprint,
             files,
@@ -89,7 +91,7 @@ impl<'a> Check<'a> {
             tables: Vec::new(),
             writers: HashMap::new(),
             crawled: HashMap::new(),
-            decoder: Decoder::new(&text, diagnostics),
+            decoder: Decoder::new(text, diagnostics),
             names: Names { sections },
         }
     }
@@ -551,7 +553,7 @@ impl<'a> Check<'a> {
         let inside = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
         let plain = !written.chars().any(|c| c.is_control() || c == '\\');
         if written.is_empty() || !inside || !plain {
-            self.error(written.span, format!("`{}` does not stay inside the project", printable(written)))
+            self.error(written.span, format!("`{}` does not stay inside the project", printable(written, &[])))
                 .help("write a path relative to the project's folder, with `/` and without `..`");
             return None;
         }
@@ -618,7 +620,7 @@ impl<'a> Check<'a> {
             && !written.starts_with('.')
             && !written.chars().any(|c| c.is_control() || matches!(c, '/' | '\\' | ':'));
         if !plain {
-            self.error(written.span, format!("`{}` is not the bare name of a file", printable(written)));
+            self.error(written.span, format!("`{}` is not the bare name of a file", printable(written, &[])));
         }
         plain.then(|| written.value.clone())
     }
@@ -635,10 +637,6 @@ pub(crate) fn unique(names: &[Spanned<String>], cx: &mut Check<'_>) {
             );
         }
     }
-}
-
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
 }
 
 fn article(kind: &str) -> String {

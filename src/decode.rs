@@ -1,26 +1,27 @@
 //! From nodes to the types of the language: every mistake is noted, and reading goes on.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Noted, did_you_mean, listed, nearest};
 use crate::source::{Node, Span, Spanned, Value};
 
 /// Gathers what is wrong while a blueprint is read.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub struct Decoder {
     /// What was found so far.
     pub diagnostics: Vec<Diagnostic>,
     /// The name of the thing that is read next: where a key is missing, there is nothing else to point at.
     owner: Option<Span>,
     /// The blueprint, for values that are taken as they are written.
-    text: String,
+    text: Arc<str>,
 }
 
 impl Decoder {
     /// Goes on behind what was found before.
     #[must_use]
-    pub fn new(text: &str, diagnostics: Vec<Diagnostic>) -> Self {
-        Self { diagnostics, owner: None, text: text.to_owned() }
+    pub fn new(text: Arc<str>, diagnostics: Vec<Diagnostic>) -> Self {
+        Self { diagnostics, owner: None, text }
     }
 
     /// What stands in the blueprint.

@@ -4,6 +4,7 @@ use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
 use serde::Serialize;
 
 use crate::source::{Source, Span};
+use crate::text::printable;
 
 /// How bad it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
@@ -154,29 +155,29 @@ impl Diagnostics {
             Severity::Warning => Level::WARNING,
         };
         let mut group = level
-            .primary_title(printable(&diagnostic.message))
+            .primary_title(shown(&diagnostic.message))
             .elements(Vec::<Snippet<'_, annotate_snippets::Annotation<'_>>>::new());
         for (index, source) in self.sources.iter().enumerate() {
             let here = |span: Span| span.source as usize == index;
             let related = diagnostic.related.iter().filter(|(span, _)| here(*span));
-            let mut snippet = Snippet::source(source.text.as_str()).path(source.name.as_str()).fold(true);
+            let mut snippet = Snippet::source(&*source.text).path(source.name.as_str()).fold(true);
             let mut any = false;
             if here(diagnostic.span) {
                 any = true;
                 let annotation = AnnotationKind::Primary.span(diagnostic.span.range(&source.text));
-                snippet = snippet.annotation(annotation.label(diagnostic.label.as_deref().map(printable)));
+                snippet = snippet.annotation(annotation.label(diagnostic.label.as_deref().map(shown)));
             }
             for (span, label) in related {
                 any = true;
                 snippet =
-                    snippet.annotation(AnnotationKind::Context.span(span.range(&source.text)).label(printable(label)));
+                    snippet.annotation(AnnotationKind::Context.span(span.range(&source.text)).label(shown(label)));
             }
             if any {
                 group = group.element(snippet);
             }
         }
         if let Some(help) = &diagnostic.help {
-            group = group.element(Level::HELP.message(printable(help)));
+            group = group.element(Level::HELP.message(shown(help)));
         }
         renderer.render(&[group])
     }
@@ -190,7 +191,7 @@ impl Diagnostics {
                 let (file, text) = self
                     .sources
                     .get(diagnostic.span.source as usize)
-                    .map_or(("", ""), |source| (source.name.as_str(), source.text.as_str()));
+                    .map_or(("", ""), |source| (source.name.as_str(), &*source.text));
                 let range = diagnostic.span.range(text);
                 let (line, column) = line_column(text, range.start);
                 let (end_line, end_column) = line_column(text, range.end);
@@ -217,9 +218,8 @@ pub fn line_column(text: &str, offset: usize) -> (usize, usize) {
     (before.matches('\n').count() + 1, before[line_start..].chars().count() + 1)
 }
 
-/// Names come from the author: nothing in them may steer a terminal.
-fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() && c != '\n' { '\u{fffd}' } else { c }).collect()
+fn shown(text: &str) -> String {
+    printable(text, &['\n'])
 }
 
 /// The candidate that was probably meant, for "did you mean".

@@ -96,7 +96,7 @@ impl Project {
             let line = error.as_bytes()[..offset].iter().filter(|byte| **byte == b'\n').count() + 1;
             Error::Encoding { path: path.clone(), offset, line }
         })?;
-        let text = text.strip_prefix('\u{feff}').map_or(text.clone(), str::to_owned);
+        let text = text.strip_prefix('\u{feff}').unwrap_or(&text).into();
         let folder = match path.parent() {
             Some(parent) if !parent.as_os_str().is_empty() => parent.to_owned(),
             _ => PathBuf::from("."),

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
 use serde_yaml::{Budget, DuplicateKeyPolicy, Options, Spanned as YamlSpanned};
@@ -16,8 +17,8 @@ const MAX_DEPTH: usize = 48;
 pub struct Source {
     /// The name shown to the author, a path as they would type it.
     pub name: String,
-    /// The whole text.
-    pub text: String,
+    /// The whole text, shared by whoever points into it.
+    pub text: Arc<str>,
 }
 
 /// A byte range in one of the [`Source`]s of a check run.

@@ -3,6 +3,8 @@
 mod athena;
 mod resolve;
 
+use std::sync::Arc;
+
 use sqlparser::ast::{Query, Statement};
 use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::Location;
@@ -144,12 +146,13 @@ pub(crate) struct Places {
     /// All of the SQL.
     pub(crate) whole: Span,
     sql: String,
-    source: String,
+    source: Arc<str>,
 }
 
 impl Places {
     fn new(text: &Spanned<String>, cx: &Check<'_>) -> Self {
-        let source = cx.sources.get(text.span.source as usize).map(|source| source.text.clone()).unwrap_or_default();
+        let source =
+            cx.sources.get(text.span.source as usize).map_or_else(|| Arc::from(""), |source| source.text.clone());
         Self { whole: text.span, sql: text.value.clone(), source }
     }
 

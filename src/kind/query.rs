@@ -52,7 +52,7 @@ impl QuerySpec {
                     Ok(text) => {
                         let source = u32::try_from(cx.sources.len()).unwrap_or(u32::MAX);
                         let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
-                        cx.sources.push(Source { name: path.display().to_string(), text: text.clone() });
+                        cx.sources.push(Source { name: path.display().to_string(), text: text.as_str().into() });
                         Some(Spanned::new(text, Span { source, start: 0, end }))
                     }
                     Err(error) => {
