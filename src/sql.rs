@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use sqlparser::ast::{Query, Statement};
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::Location;
+use sqlparser::tokenizer::{Location, TokenWithSpan};
 
 use crate::check::Check;
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -18,20 +18,29 @@ use crate::source::{Span, Spanned};
 /// Athena's limit for a query string, in bytes.
 const MAX_BYTES: usize = 262_144;
 
-/// Checks one query; returns the tables that it reads, in the order of the blueprint.
+/// A query that was understood.
+pub(crate) struct Checked {
+    /// The tables that it reads, in the order of the blueprint.
+    pub(crate) reads: Vec<Id<Table>>,
+    /// Its SQL, up to the semicolon that ends it.
+    pub(crate) sql: String,
+}
+
+/// Checks one query.
 pub(crate) fn check(
     text: &Spanned<String>,
     spec: &QuerySpec,
     writes: Option<Id<Table>>,
     cx: &mut Check<'_>,
-) -> Option<Vec<Id<Table>>> {
+) -> Option<Checked> {
     if text.len() > MAX_BYTES {
         cx.error(text.span, format!("the SQL has {} bytes, more than the {MAX_BYTES} that Athena takes", text.len()));
         return None;
     }
     let places = Places::new(text, cx);
-    let query = parse(text, &places, cx)?;
-    athena::check(&query, text, &places, cx);
+    let tokens = athena::lex(text).map_err(|error| unreadable(&error, &places, cx)).ok()?;
+    let query = parse(&tokens, &places, cx)?;
+    athena::check(&query, &tokens, &places, cx);
     let (reads, output) = resolve::query(&query, &places, cx);
     if let Some(output) = output {
         compare(&output, spec, writes, &places, cx);
@@ -39,23 +48,21 @@ pub(crate) fn check(
     let mut reads = reads;
     reads.sort_unstable();
     reads.dedup();
-    Some(reads)
+    let end = athena::end(&tokens).and_then(|end| offset(text, end));
+    let sql = end.and_then(|end| text.get(..end)).unwrap_or(text).to_owned();
+    Some(Checked { reads, sql })
 }
 
-fn parse(text: &str, places: &Places, cx: &mut Check<'_>) -> Option<Query> {
-    let statements = athena::tokens(text).and_then(|tokens| {
-        let parser = Parser::new(&athena::Athena).with_recursion_limit(64);
-        parser.with_tokens_with_locations(tokens).parse_statements()
-    });
-    let mut statements = match statements {
-        Ok(statements) => statements,
-        Err(error) => {
-            let (message, location) = explain(&error);
-            let span = location.map_or(places.whole, |location| places.word_at(location));
-            cx.error(span, format!("this SQL cannot be read: {message}")).help("it is read as Athena reads it (Trino)");
-            return None;
-        }
-    };
+fn unreadable(error: &ParserError, places: &Places, cx: &mut Check<'_>) {
+    let (message, location) = explain(error);
+    let span = location.map_or(places.whole, |location| places.word_at(location));
+    cx.error(span, format!("this SQL cannot be read: {message}")).help("it is read as Athena reads it (Trino)");
+}
+
+fn parse(tokens: &[TokenWithSpan], places: &Places, cx: &mut Check<'_>) -> Option<Query> {
+    let parser = Parser::new(&athena::Athena).with_recursion_limit(64);
+    let statements = parser.with_tokens_with_locations(athena::flat(tokens)).parse_statements();
+    let mut statements = statements.map_err(|error| unreadable(&error, places, cx)).ok()?;
     let help = "write what the table shall hold; creating and filling it is lakegen's part";
     match (statements.pop(), statements.is_empty()) {
         (Some(Statement::Query(query)), true) => Some(*query),
@@ -73,11 +80,6 @@ fn parse(text: &str, places: &Places, cx: &mut Check<'_>) -> Option<Query> {
             None
         }
     }
-}
-
-/// The SQL up to the semicolon that ends it.
-pub(crate) fn without_end(text: &str) -> &str {
-    athena::end(text).and_then(|end| offset(text, end)).and_then(|end| text.get(..end)).unwrap_or(text)
 }
 
 /// The parser's sentence without its position, and the position.

@@ -71,8 +71,7 @@ impl QuerySpec {
             }
         };
         let text = text?;
-        let reads = sql::check(&text, self, writes, cx);
-        let sql = sql::without_end(&text).to_owned();
-        Some(Query { name: name.value.clone(), sql, reads: reads?, writes: writes? })
+        let sql::Checked { reads, sql } = sql::check(&text, self, writes, cx)?;
+        Some(Query { name: name.value.clone(), sql, reads, writes: writes? })
     }
 }

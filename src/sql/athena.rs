@@ -11,16 +11,20 @@ use super::Places;
 use crate::check::Check;
 
 /// Cuts SQL into tokens.
+pub(super) fn lex(sql: &str) -> Result<Vec<TokenWithSpan>, ParserError> {
+    Ok(Tokenizer::new(&Athena, sql).tokenize_with_location()?)
+}
+
+/// The tokens as the parser can take them.
 ///
-/// The parser does not know Trino's nested types, like `array(row(a integer))`. Nothing here looks at the type of a cast, so
+/// It does not know Trino's nested types, like `array(row(a integer))`. Nothing here looks at the type of a cast, so
 /// such a type is read as `varchar`.
-pub(super) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, ParserError> {
-    let all = Tokenizer::new(&Athena, sql).tokenize_with_location()?;
+pub(super) fn flat(all: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let mut tokens: Vec<TokenWithSpan> = Vec::with_capacity(all.len());
     // For each open parenthesis: whether it is that of a cast. In a cast, `as` begins the type.
     let mut open: Vec<bool> = Vec::new();
     let mut previous: Option<String> = None;
-    let mut all = all.into_iter();
+    let mut all = all.iter().cloned();
     while let Some(mut token) = all.next() {
         let word = match &token.token {
             Token::Word(word) => Some(word.value.to_lowercase()),
@@ -60,7 +64,7 @@ pub(super) fn tokens(sql: &str) -> Result<Vec<TokenWithSpan>, ParserError> {
         previous = word;
         tokens.push(token);
     }
-    Ok(tokens)
+    tokens
 }
 
 /// The dialect. Source: "SELECT" of the Trino documentation, and Athena's list of differences.
@@ -134,16 +138,15 @@ impl Dialect for Athena {
 }
 
 /// Where the first semicolon stands.
-pub(super) fn end(sql: &str) -> Option<Location> {
-    let tokens = Tokenizer::new(&Athena, sql).tokenize_with_location().ok()?;
-    tokens.into_iter().find(|token| token.token == Token::SemiColon).map(|token| token.span.start)
+pub(super) fn end(tokens: &[TokenWithSpan]) -> Option<Location> {
+    tokens.iter().find(|token| token.token == Token::SemiColon).map(|token| token.span.start)
 }
 
 /// Notes what the parser reads, but Athena does not.
-pub(super) fn check(query: &Query, sql: &str, places: &Places, cx: &mut Check<'_>) {
+pub(super) fn check(query: &Query, tokens: &[TokenWithSpan], places: &Places, cx: &mut Check<'_>) {
     let mut strict = Strict { found: Vec::new() };
     let _ = query.visit(&mut strict);
-    strict.limits(sql);
+    strict.limits(tokens);
     for Foreign { at, message, help } in strict.found {
         let span = at.map_or(places.whole, |at| places.word_at(at));
         cx.error(span, message).help(help);
@@ -167,8 +170,7 @@ impl Strict {
     }
 
     /// `limit` before `offset`, which the parser takes in any order.
-    fn limits(&mut self, sql: &str) {
-        let Ok(tokens) = Tokenizer::new(&Athena, sql).tokenize_with_location() else { return };
+    fn limits(&mut self, tokens: &[TokenWithSpan]) {
         let mut words = tokens.iter().filter(|token| !matches!(token.token, Token::Whitespace(_)));
         let is = |token: &TokenWithSpan, word: &str| matches!(&token.token, Token::Word(w) if w.value.eq_ignore_ascii_case(word));
         while let Some(token) = words.next() {
@@ -305,8 +307,8 @@ mod tests {
             "select substr(a, 1, 2) || trim(b), position('a' in b), ceiling(1.5) from t",
             "select a from t join u using (id) left join v on v.id = u.id full outer join w on true",
         ] {
-            let parsed = tokens(sql)
-                .and_then(|tokens| Parser::new(&Athena).with_tokens_with_locations(tokens).parse_statements());
+            let parsed =
+                lex(sql).and_then(|all| Parser::new(&Athena).with_tokens_with_locations(flat(&all)).parse_statements());
             assert!(parsed.is_ok(), "{sql}: {parsed:?}");
         }
     }
