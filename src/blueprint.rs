@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::decode::{Attempt, Decode, Decoder, Named, section};
 use crate::diagnostic::Diagnostic;
 use crate::kind::api::ApiSpec;
+use crate::kind::classifier::ClassifierSpec;
 use crate::kind::crawler::CrawlerSpec;
 use crate::kind::environment::EnvironmentSpec;
 use crate::kind::function::FunctionSpec;
@@ -34,6 +35,8 @@ section! {
         zones: Named<ZoneSpec>,
         /// The relational model.
         tables: Named<TableSpec>,
+        /// How crawlers recognise files that Glue does not know.
+        classifiers: Named<ClassifierSpec>,
         /// Glue crawlers.
         crawlers: Named<CrawlerSpec>,
         /// Athena queries.

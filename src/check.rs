@@ -8,7 +8,9 @@ use crate::blueprint::{self, Blueprint};
 use crate::decode::{Attempt, Decode, Decoder, Named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Noted, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
-use crate::lake::{Arena, Crawler, Function, Id, Job, Lake, Model, Query, Recipe, Step, StepId, Table, Zone};
+use crate::lake::{
+    Arena, Classifier, Crawler, Function, Id, Job, Lake, Model, Query, Recipe, Step, StepId, Table, Zone,
+};
 use crate::source::{Node, Source, Span, Spanned};
 use crate::text::printable;
 
@@ -51,6 +53,7 @@ enum Section {
     Jobs,
     Models,
     Functions,
+    Classifiers,
 }
 
 /// What checking knows so far.
@@ -82,6 +85,7 @@ impl<'a> Check<'a> {
             ("job", index(&blueprint.jobs)),
             ("model", index(&blueprint.models)),
             ("function", index(&blueprint.functions)),
+            ("classifier", index(&blueprint.classifiers)),
         ];
         let text = sources.first().map_or_else(|| Arc::from(""), |source| source.text.clone());
         Self {
@@ -106,6 +110,7 @@ impl<'a> Check<'a> {
         let zones = self.all(&b.zones, "a zone", |spec, name, cx| spec.check(name, cx));
         self.tables = self.all(&b.tables, "a table", |spec, name, cx| spec.check(name, cx));
         self.find_writers();
+        let classifiers = self.all(&b.classifiers, "a classifier", |spec, name, cx| spec.check(name, cx));
         let crawlers = self.all(&b.crawlers, "a crawler", |spec, name, cx| spec.check(name, cx));
         let recipes = self.all(&b.recipes, "a recipe", |spec, name, cx| spec.check(name, cx));
         let queries = self.all(&b.queries, "a query", |spec, name, cx| spec.check(name, cx));
@@ -140,6 +145,7 @@ impl<'a> Check<'a> {
             },
             zones: arena(zones)?,
             tables: arena(std::mem::take(&mut self.tables))?,
+            classifiers: arena(classifiers)?,
             crawlers: arena(crawlers)?,
             queries: arena(queries)?,
             recipes: arena(recipes)?,
@@ -505,6 +511,11 @@ impl<'a> Check<'a> {
     pub(crate) fn column_names(&self, table: Id<Table>) -> Option<Vec<String>> {
         let spec = self.blueprint.tables.0.get(table.index())?.1.as_ref()?;
         Some(spec.columns.0.iter().chain(&spec.partitions.0).map(|(name, _)| name.value.clone()).collect())
+    }
+
+    /// The classifier of that name.
+    pub(crate) fn classifier(&mut self, name: &Spanned<String>) -> Option<Id<Classifier>> {
+        self.resolve(Section::Classifiers, name).map(Id::new)
     }
 
     /// The model of that name.

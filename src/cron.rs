@@ -47,15 +47,41 @@ pub fn check(text: &str) -> Result<(), Mistake> {
     if let Some(rate) = inside("rate(") {
         return check_rate(rate);
     }
-    let fields = text.split_whitespace().count();
+    let fields: Vec<&str> = text.split_whitespace().collect();
     Err(Mistake {
         message: format!("`{text}` is not a schedule"),
-        help: if (5..=6).contains(&fields) {
-            format!("write it like `{EXAMPLE}`")
-        } else {
-            format!("write it like `{EXAMPLE}` or `rate(1 hour)`")
+        help: match fields.as_slice() {
+            [minutes, hours, day, month, weekday] => six_fields([minutes, hours, day, month, weekday])
+                .map_or_else(|| format!("{SIX}; write it like `{EXAMPLE}`"), |cron| format!("{SIX}: `{cron}`")),
+            [_, _, _, _, _, _] => format!("write it like `{EXAMPLE}`"),
+            _ => format!("write it like `{EXAMPLE}` or `rate(1 hour)`"),
         },
     })
+}
+
+const SIX: &str = "AWS writes six fields, the last for the year";
+
+/// What crontab's five fields are with AWS, where that is plain. Crontab counts the days of the week from 0, AWS from 1, so they are
+/// named.
+fn six_fields(fields: [&str; 5]) -> Option<String> {
+    let [minutes, hours, day, month, weekday] = fields;
+    let (day, weekday) = match (day, weekday) {
+        (day, "*") => (day, "?".to_owned()),
+        ("*", weekday) => {
+            let name = |piece: &str| match piece.parse::<usize>() {
+                Ok(number) => DAYS.get(number % 7).map(|name| (*name).to_owned()),
+                Err(_) => Some(piece.to_owned()),
+            };
+            let lists = weekday.split(',').map(|list| {
+                let range: Option<Vec<String>> = list.split('-').map(name).collect();
+                range.map(|range| range.join("-"))
+            });
+            ("?", lists.collect::<Option<Vec<_>>>()?.join(","))
+        }
+        _ => return None,
+    };
+    let cron = format!("{minutes} {hours} {day} {month} {weekday} *");
+    check_cron(&cron).is_ok().then(|| format!("cron({cron})"))
 }
 
 fn check_rate(text: &str) -> Result<(), Mistake> {
@@ -77,14 +103,13 @@ fn check_rate(text: &str) -> Result<(), Mistake> {
 fn check_cron(text: &str) -> Result<(), Mistake> {
     let fields: Vec<&str> = text.split_whitespace().collect();
     let [_, _, day, _, weekday, _] = fields.as_slice() else {
-        let help = if fields.len() == 5 {
-            "AWS wants six fields: minutes, hours, day of month, month, day of week, year; the year is `*` mostly"
-        } else {
-            "the six fields are minutes, hours, day of month, month, day of week and year"
+        let help = match <[&str; 5]>::try_from(fields.as_slice()).ok().and_then(six_fields) {
+            Some(cron) => format!("{SIX}: `{cron}`"),
+            None => "the six fields are minutes, hours, day of month, month, day of week and year".into(),
         };
         return Err(Mistake {
             message: format!("a cron expression of AWS has six fields, found {}", fields.len()),
-            help: help.into(),
+            help,
         });
     };
     if (*day == "?") == (*weekday == "?") {
@@ -183,6 +208,22 @@ mod tests {
         ] {
             assert_eq!(check(text), Ok(()), "{text}");
         }
+    }
+
+    #[test]
+    fn five_fields_of_crontab_are_said_in_six() {
+        for (five, six) in [
+            ("0 3 * * *", "cron(0 3 * * ? *)"),
+            ("cron(0 3 * * *)", "cron(0 3 * * ? *)"),
+            ("*/15 8-17 * * 1-5", "cron(*/15 8-17 ? * MON-FRI *)"),
+            ("0 0 * * 0,6", "cron(0 0 ? * SUN,SAT *)"),
+            ("0 0 1 * *", "cron(0 0 1 * ? *)"),
+        ] {
+            let help = check(five).unwrap_err().help;
+            assert!(help.contains(&format!("`{six}`")), "{five}: {help}");
+            assert_eq!(check(six), Ok(()), "{six}");
+        }
+        assert!(!check("0 0 1 * 1").unwrap_err().help.contains("`cron(0 0 1"), "day and day of week are two schedules");
     }
 
     #[test]

@@ -7,7 +7,8 @@ use std::ops::Index;
 use std::path::PathBuf;
 
 pub use crate::kind::api::{Access, Api, Method, Parameter, ParameterType, Route, Segment, Throttle};
-pub use crate::kind::crawler::Crawler;
+pub use crate::kind::classifier::{Classifier, CsvClassifier, Recognises};
+pub use crate::kind::crawler::{ChangesSpec as Changes, Crawler, RecrawlSpec as Recrawl, RemovalsSpec as Removals};
 pub use crate::kind::environment::Environment;
 pub use crate::kind::function::Function;
 pub use crate::kind::job::Job;
@@ -150,6 +151,8 @@ pub struct Lake {
     pub zones: Arena<Zone>,
     /// The relational model.
     pub tables: Arena<Table>,
+    /// How crawlers recognise files that Glue does not know.
+    pub classifiers: Arena<Classifier>,
     /// Glue crawlers.
     pub crawlers: Arena<Crawler>,
     /// Athena queries.

@@ -5,6 +5,7 @@
 //! key's ARN) is an output of one stack and a parameter of the next. Nothing is exported.
 
 mod api;
+mod classifier;
 mod crawler;
 mod function;
 mod grant;
@@ -34,6 +35,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembl
         sample: _,
         zones,
         tables,
+        classifiers,
         crawlers,
         queries,
         recipes,
@@ -54,8 +56,9 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembl
     let mut processing = cx.stack("processing", "its catalog and its steps");
     let shared = Shared::new(&cx, &mut processing, &kept);
     let catalog = table::lower_catalog(&cx, &mut processing);
+    let classifiers = classifier::lower_all(&cx, &mut processing, classifiers);
     for (_, crawler) in crawlers.iter() {
-        crawler::lower(&cx, &mut processing, &shared, &catalog, crawler);
+        crawler::lower(&cx, &mut processing, &shared, &catalog, &classifiers, crawler);
     }
     let athena = (!queries.is_empty()).then(|| query::lower_work_group(&cx, &mut processing, &shared));
     for (_, query) in queries.iter() {

@@ -150,15 +150,78 @@ impl EncryptionConfiguration {
 }
 
 resource! {
+    /// Recognises files; one of its parts is set. `Ref` is its name.
+    "AWS::Glue::Classifier" Classifier {
+        csv: Option<CsvClassifier> = "CsvClassifier",
+        json: Option<JsonClassifier> = "JsonClassifier",
+        grok: Option<GrokClassifier> = "GrokClassifier",
+        xml: Option<XmlClassifier> = "XMLClassifier",
+    }
+}
+
+impl Ref<Classifier> {
+    /// Its name.
+    pub fn name(&self) -> Value<Name<Classifier>> {
+        self.reference()
+    }
+}
+
+shape! {
+    /// Recognises lines of fields.
+    CsvClassifier {
+        name: String = "Name",
+        delimiter: Option<String> = "Delimiter",
+        quote: Option<String> = "QuoteSymbol",
+        has_header: &'static str = "ContainsHeader",
+        header: Option<Vec<String>> = "Header",
+        custom_types: Option<bool> = "CustomDatatypeConfigured",
+        types: Option<Vec<String>> = "ContainsCustomDatatype",
+        single_column: bool = "AllowSingleColumn",
+        keep_white_space: bool = "DisableValueTrimming",
+    }
+}
+
+shape! {
+    /// Recognises JSON documents.
+    JsonClassifier {
+        name: String = "Name",
+        path: String = "JsonPath",
+    }
+}
+
+shape! {
+    /// Recognises lines that match a pattern.
+    GrokClassifier {
+        name: String = "Name",
+        classification: String = "Classification",
+        pattern: String = "GrokPattern",
+        patterns: Option<String> = "CustomPatterns",
+    }
+}
+
+shape! {
+    /// Recognises XML documents.
+    XmlClassifier {
+        name: String = "Name",
+        classification: String = "Classification",
+        row: String = "RowTag",
+    }
+}
+
+resource! {
     /// Looks at files and keeps the catalog's partitions. `Ref` is its name.
     "AWS::Glue::Crawler" Crawler {
         name: Value<Name<Crawler>> = "Name",
         description: String = "Description",
         role: Value<Arn<Role>> = "Role",
+        database: Option<Value<Name<Database>>> = "DatabaseName",
+        prefix: Option<String> = "TablePrefix",
         targets: CrawlerTargets = "Targets",
+        classifiers: Option<Vec<Value<Name<Classifier>>>> = "Classifiers",
+        schedule: Option<Schedule> = "Schedule",
         schema_changes: SchemaChangePolicy = "SchemaChangePolicy",
         recrawl: RecrawlPolicy = "RecrawlPolicy",
-        configuration: &'static str = "Configuration",
+        configuration: String = "Configuration",
         security: Value<Name<SecurityConfiguration>> = "CrawlerSecurityConfiguration",
         tags: TagMap = "Tags",
     }
@@ -166,7 +229,24 @@ resource! {
 
 shape! {
     /// What a crawler looks at.
-    CrawlerTargets { catalog: Vec<CatalogTarget> = "CatalogTargets" }
+    CrawlerTargets {
+        catalog: Option<Vec<CatalogTarget>> = "CatalogTargets",
+        s3: Option<Vec<S3Target>> = "S3Targets",
+    }
+}
+
+shape! {
+    /// Files that may become tables.
+    S3Target {
+        path: Value<S3Uri> = "Path",
+        exclusions: Option<Vec<String>> = "Exclusions",
+        sample_size: Option<u32> = "SampleSize",
+    }
+}
+
+shape! {
+    /// When a crawler runs by itself.
+    Schedule { expression: String = "ScheduleExpression" }
 }
 
 shape! {
@@ -203,6 +283,7 @@ resource! {
         workers: u32 = "NumberOfWorkers",
         timeout_minutes: u32 = "Timeout",
         retries: u32 = "MaxRetries",
+        notification: Option<NotificationProperty> = "NotificationProperty",
         execution: ExecutionProperty = "ExecutionProperty",
         execution_class: &'static str = "ExecutionClass",
         queuing: bool = "JobRunQueuingEnabled",
@@ -218,6 +299,11 @@ shape! {
         python_version: &'static str = "PythonVersion",
         script: Value<S3Uri> = "ScriptLocation",
     }
+}
+
+shape! {
+    /// When a run that goes on is reported.
+    NotificationProperty { delay_minutes: u32 = "NotifyDelayAfter" }
 }
 
 shape! {

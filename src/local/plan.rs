@@ -5,7 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::lake::{
-    Column, Crawler, Csv, Format, Home, Id, Job, Lake, Model, Query, Recipe, RecipeAction, StepId, Table,
+    Classifier, Column, Crawler, Csv, CsvClassifier, Format, Home, Id, Job, Lake, Model, Query, Recipe, RecipeAction,
+    Recognises, StepId, Table,
 };
 
 use super::csv::Shape;
@@ -183,8 +184,7 @@ pub fn fingerprint(
     };
     let own = match step.id {
         StepId::Crawler(id) => {
-            let Crawler { name: _, reads: _ } = &lake.crawlers[id];
-            Value::Null
+            json!({ "classifiers": classifiers(lake, &lake.crawlers[id]) })
         }
         StepId::Query(id) => {
             let Query { name: _, sql, reads: _, writes: _ } = &lake.queries[id];
@@ -201,14 +201,24 @@ pub fn fingerprint(
                 modules,
                 reads: _,
                 writes: _,
-                arguments,
+                arguments: _,
                 worker_type: _,
-                max_workers: _,
+                workers: _,
+                auto_scaling: _,
                 timeout_minutes: _,
                 glue_version,
+                packages: _,
+                spark: _,
+                parameters: _,
+                retries: _,
+                flexible: _,
+                bookmarks: _,
+                concurrency: _,
+                notify_after_minutes: _,
             } = &lake.jobs[id];
             let modules = modules.iter().map(|path| code(path)).collect::<Result<Vec<_>, _>>()?;
-            json!({ "name": name, "script": code(script)?, "modules": modules, "arguments": arguments, "glue": glue_version })
+            let settings = lake.jobs[id].settings();
+            json!({ "name": name, "script": code(script)?, "modules": modules, "arguments": settings, "glue": glue_version })
         }
         StepId::Model(id) => {
             let Model {
@@ -248,6 +258,22 @@ fn actions(steps: &[RecipeAction]) -> Value {
     steps.iter().map(action).collect()
 }
 
+/// The classifiers that a crawler asks before Glue's own, as far as they concern files of tables: a table is CSV, JSON or Parquet.
+fn classifiers(lake: &Lake, crawler: &Crawler) -> Vec<Value> {
+    let described = |id: &Id<Classifier>| match &lake.classifiers[*id].recognises {
+        Recognises::Csv(csv) => {
+            let CsvClassifier { delimiter, quote, header, columns, types, single_column, keep_white_space } = csv;
+            Some(json!({ "csv": {
+                "delimiter": delimiter, "quote": quote, "header": header, "columns": columns, "types": types,
+                "single_column": single_column, "keep_white_space": keep_white_space,
+            }}))
+        }
+        Recognises::Json { path } => Some(json!({ "json": { "path": path } })),
+        Recognises::Grok { .. } | Recognises::Xml { .. } => None,
+    };
+    crawler.classifiers.iter().filter_map(described).collect()
+}
+
 /// What a worker is asked to do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Request {
@@ -266,8 +292,7 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
     let inputs: Vec<Value> = step.reads.iter().filter_map(|id| input(*id)).collect();
     let (op, parameters, timeout_minutes) = match step.id {
         StepId::Crawler(id) => {
-            let Crawler { name: _, reads: _ } = &lake.crawlers[id];
-            ("crawl", json!({ "tables": inputs }), None)
+            ("crawl", json!({ "tables": inputs, "classifiers": classifiers(lake, &lake.crawlers[id]) }), None)
         }
         StepId::Query(id) => {
             let Query { name: _, sql, reads: _, writes } = &lake.queries[id];
@@ -284,11 +309,20 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
                 modules,
                 reads,
                 writes,
-                arguments,
+                arguments: _,
                 worker_type: _,
-                max_workers: _,
+                workers: _,
+                auto_scaling: _,
                 timeout_minutes,
                 glue_version: _,
+                packages,
+                spark,
+                parameters: _,
+                retries: _,
+                flexible: _,
+                bookmarks: _,
+                concurrency: _,
+                notify_after_minutes: _,
             } = &lake.jobs[id];
             let mut all = Map::new();
             for id in reads {
@@ -309,13 +343,16 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
                 };
                 all.insert(table.name.clone(), location.into());
             }
-            all.extend(arguments.iter().map(|(name, value)| (name.clone(), value.clone().into())));
+            all.extend(lake.jobs[id].settings().into_iter().map(|(name, value)| (name, value.into())));
+            all.insert("TempDir".to_owned(), folder(&staging.join("temporary")).into());
             let modules: Vec<PathBuf> = modules.iter().map(|path| lake.root.join(path)).collect();
             let parameters = json!({
                 "name": name,
                 "script": lake.root.join(script),
                 "modules": modules,
                 "arguments": all,
+                "packages": packages,
+                "spark": spark.iter().cloned().collect::<BTreeMap<String, String>>(),
                 "outputs": writes.iter().filter_map(|id| output(*id)).collect::<Vec<_>>(),
             });
             ("glue_job", parameters, Some(*timeout_minutes))

@@ -44,16 +44,20 @@ impl Grant {
     pub(super) fn read(mut self, cx: &Context, tables: &[Id<Table>], items: Items) -> Self {
         for &table in tables {
             match cx.place(table) {
-                Some(place) => {
-                    self.read.extend(self.objects(&place.bucket, &place.prefix));
-                    self.list_place(&place);
-                }
+                Some(place) => self = self.read_place(&place),
                 None => {
                     self.read_items.push(items_arn(cx, table).pattern());
                     self.scan |= items == Items::Scan;
                 }
             }
         }
+        self
+    }
+
+    /// Reading whatever lies in a place.
+    pub(super) fn read_place(mut self, place: &Place) -> Self {
+        self.read.extend(self.objects(&place.bucket, &place.prefix));
+        self.list_place(place);
         self
     }
 

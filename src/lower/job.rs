@@ -6,7 +6,7 @@ use super::grant::{self, Grant, Items};
 use super::names::Kind;
 use super::{Context, Shared, crawler, logs};
 use crate::assembly::StackTemplate;
-use crate::cfn::glue::{self, ExecutionProperty, JobCommand, Parameters};
+use crate::cfn::glue::{self, ExecutionProperty, JobCommand, NotificationProperty, Parameters};
 use crate::cfn::iam::{Principal, Statement, Unscoped};
 use crate::cfn::{TagMap, Text, Value, sub};
 use crate::lake::{Id, Job};
@@ -28,11 +28,20 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
         modules: _,
         reads,
         writes,
-        arguments,
+        arguments: _,
         worker_type,
-        max_workers,
+        workers,
+        auto_scaling,
         timeout_minutes,
         glue_version,
+        packages: _,
+        spark: _,
+        parameters: _,
+        retries,
+        flexible,
+        bookmarks: _,
+        concurrency,
+        notify_after_minutes,
     } = job;
     let assets = cx.assets.job(id);
     let role_name = cx.names.role("job", name);
@@ -62,9 +71,9 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
     let mut all: Parameters = Vec::new();
     let mut set = |name: &str, value: Value<Text>| all.push((Cow::Owned(format!("--{name}")), value));
     set("job-language", "python".into());
-    // A run reads all of its tables and replaces what it writes, so nothing is to be remembered.
-    set("job-bookmark-option", "job-bookmark-disable".into());
-    set("enable-auto-scaling", "true".into());
+    if *auto_scaling {
+        set("enable-auto-scaling", "true".into());
+    }
     set("enable-metrics", "true".into());
     set("enable-observability-metrics", "true".into());
     set("custom-logGroup-prefix", Value::literal(shared.job_logs.clone()));
@@ -79,13 +88,8 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
     for &table in reads.iter().chain(writes.iter().filter(|table| !reads.contains(table))) {
         set(&cx.lake.tables[table].name, cx.location(table));
     }
-    for (argument, value) in arguments {
-        let (name, value) = (format!("--{argument}"), Value::literal(value.as_str()));
-        // What the blueprint says itself goes before what is usual.
-        match all.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, usual)) => *usual = value,
-            None => all.push((Cow::Owned(name), value)),
-        }
+    for (name, value) in job.settings() {
+        set(&name, Value::literal(value));
     }
 
     let job = glue::Job {
@@ -100,13 +104,12 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
         arguments: all,
         glue_version: glue_version.clone(),
         worker_type: worker_type.clone(),
-        workers: *max_workers,
+        workers: *workers,
         timeout_minutes: *timeout_minutes,
-        // Whether a failed step is worth another try is the pipeline's to say.
-        retries: 0,
-        // Two runs at once would write the same tables.
-        execution: ExecutionProperty { concurrent_runs: 1 },
-        execution_class: "STANDARD",
+        retries: *retries,
+        notification: notify_after_minutes.map(|delay_minutes| NotificationProperty { delay_minutes }),
+        execution: ExecutionProperty { concurrent_runs: *concurrency },
+        execution_class: if *flexible { "FLEX" } else { "STANDARD" },
         queuing: true,
         security: shared.security.name(),
         tags: TagMap(cx.tag_list()),

@@ -32,7 +32,7 @@ kinds! {
     AccessLogBucket, AccessLogPolicy, ApiAccessLogs, ApiBodyModel, ApiCloudWatchRole, ApiDeployment, ApiKey,
     ApiLogging, ApiMethod, ApiPermission, ApiResource, ApiUsageKey, ApiUsagePlan, ApiValidator, AthenaQuery,
     AthenaWorkGroup, CatalogDatabase, CatalogTable, CrawlerLogs, CrawlerRole, EndpointGiven, EndpointHost,
-    EndpointLogs, EndpointModel, EndpointSettings, FunctionCode, FunctionLogs, FunctionRole, GlueCrawler, GlueJob,
+    EndpointLogs, EndpointModel, EndpointSettings, FunctionCode, FunctionLogs, FunctionRole, GlueClassifier, GlueCrawler, GlueJob,
     ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, ModelBucket, ModelData, ModelPolicy, ModelRole,
     PublisherFunction, PublisherLogs, PublisherRole, QueryRole, RecipeDataset, RecipeJob, RecipePublished,
     RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, WorkBucket, WorkPolicy, ZoneBucket,

@@ -6,6 +6,7 @@ import json
 import os
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -29,15 +30,18 @@ def crawl(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str,
     for source in request["tables"]:
         table = Table.of(source)
         progress(f"reading {table.name}")
-        found.append(crawl_table(database, table))
+        found.append(crawl_table(database, table, request.get("classifiers") or []))
     return {"tables": found}
 
 
-def crawl_table(database: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Any]:
+def crawl_table(
+    database: duckdb.DuckDBPyConnection, table: Table, classifiers: list[dict[str, Any]]
+) -> dict[str, Any]:
     files = table.files()
     if not files:
         raise StepError("MissingData", f"table `{table.name}` has no files in {table.dir}")
-    kind, columns = {"csv": _csv, "json": _json, "parquet": _parquet}[table.format](table, files)
+    custom = next((each[table.format] for each in classifiers if table.format in each), {})
+    kind, columns = {"csv": _csv, "json": _json, "parquet": _parquet}[table.format](table, files, custom)
     return {
         "name": table.name,
         "format": kind,
@@ -74,22 +78,44 @@ def _count(database: duckdb.DuckDBPyConnection, table: Table, files: list[str], 
         raise sources.reading_error(error, [table]) from error
 
 
-def _csv(table: Table, files: list[str]) -> tuple[str, list[Column]]:
+def _csv(table: Table, files: list[str], custom: dict[str, Any]) -> tuple[str, list[Column]]:
+    """What the first file looks like; `custom` is a classifier of the user's, asked before Glue's own rules."""
+    declared = table
+    table = replace(
+        table, delimiter=custom.get("delimiter") or table.delimiter, quote=custom.get("quote") or table.quote
+    )
     sample = _sample(table, files[0])
+    if not custom.get("keep_white_space"):
+        sample = [[cell.strip() for cell in row] for row in sample]
     if not sample:
         shown = relative(files[0], table.dir)
         raise StepError("EmptyFile", f"`{shown}` of table `{table.name}` is empty; a header line is expected")
     for file in files[1:]:
         first = next(sources.records(file, table.quote), None)
         if first is None or sources.split_fields(first[1].removeprefix("\ufeff"), table) != sample[0]:
-            sources.check_header(table, file)
+            sources.check_header(declared, file)
     header, rows = sample[0], [row for row in sample[1:] if len(row) == len(sample[0])]
-    if len(header) < 2:
+    if len(header) < 2 and not custom.get("single_column"):
         return "unknown", []
-    types = [_infer([row[index] for row in rows]) for index in range(len(header))]
-    if rows and not _is_header(header, types):
-        return "csv", [Column(f"col{index + 1}", kind) for index, kind in enumerate(types)]
-    return "csv", [Column(column.lower(), kind) for column, kind in zip(header, types, strict=True)]
+    has_header = custom.get("header")
+    allowed = custom.get("types") or []
+    types = [_allowed(_infer([row[index] for row in rows]), allowed) for index in range(len(header))]
+    if has_header is None:
+        has_header = not rows or _is_header(header, types)
+    elif not has_header:
+        types = [_allowed(_infer([row[i] for row in [header, *rows]]), allowed) for i in range(len(header))]
+    names = [column.lower() for column in header] if has_header else [f"col{i + 1}" for i in range(len(header))]
+    fixed = custom.get("columns") or []
+    names = [column.lower() for column in fixed] if len(fixed) == len(names) else names
+    return "csv", [Column(column, kind) for column, kind in zip(names, types, strict=True)]
+
+
+def _allowed(kind: str, types: list[str]) -> str:
+    """The type that is found when only some may be: text, when none of them fits."""
+    names = {"bigint": ("LONG", "INT", "SHORT", "DOUBLE", "FLOAT", "DECIMAL"), "double": ("DOUBLE", "FLOAT", "DECIMAL")}
+    if not types or any(name in types for name in names.get(kind, ())):
+        return kind
+    return "string"
 
 
 def _sample(table: Table, file: str) -> list[list[str]]:
@@ -125,7 +151,7 @@ def _infer(values: list[str]) -> str:
     return "string"
 
 
-def _json(table: Table, files: list[str]) -> tuple[str, list[Column]]:
+def _json(table: Table, files: list[str], custom: dict[str, Any]) -> tuple[str, list[Column]]:
     merged: dict[str, str] = {}
     size = 0
     with sources.open_data(files[0]) as stream:
@@ -140,11 +166,24 @@ def _json(table: Table, files: list[str]) -> tuple[str, list[Column]]:
                 record = json.loads(line)
             except ValueError as error:
                 raise StepError("BadRow", f"{shown}:{number}: not JSON: {error}", file=files[0], line=number) from error
-            if not isinstance(record, dict):
-                raise StepError("BadRow", f"{shown}:{number}: not a JSON object", file=files[0], line=number)
-            for key, value in record.items():
-                merged[key.lower()] = _wider(merged.get(key.lower()), _json_type(value))
+            for each in _at(record, custom.get("path", "$")):
+                if not isinstance(each, dict):
+                    raise StepError("BadRow", f"{shown}:{number}: not a JSON object", file=files[0], line=number)
+                for key, value in each.items():
+                    merged[key.lower()] = _wider(merged.get(key.lower()), _json_type(value))
     return "json", [Column(key, kind or "string") for key, kind in merged.items()]
+
+
+def _at(record: Any, path: str) -> list[Any]:
+    """The values at a JSON path of names and `[*]`, which are what classifiers understand."""
+    found = [record]
+    for part in re.findall(r"\.([^.\[\]]+)|\[(\*)\]", path):
+        name, every = part
+        if every:
+            found = [item for each in found if isinstance(each, list) for item in each]
+        else:
+            found = [each[name] for each in found if isinstance(each, dict) and name in each]
+    return found
 
 
 def _json_type(value: Any) -> str:
@@ -178,7 +217,7 @@ def _wider(left: str | None, right: str) -> str:
     return "string"
 
 
-def _parquet(table: Table, files: list[str]) -> tuple[str, list[Column]]:
+def _parquet(table: Table, files: list[str], _custom: dict[str, Any]) -> tuple[str, list[Column]]:
     import pyarrow
     import pyarrow.parquet
 

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import contextlib
 import functools
+import hashlib
 import json
 import os
 import runpy
 import shutil
+import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator
@@ -151,10 +153,13 @@ def glue_job(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
         raise StepError("MissingScript", f"there is no script `{script}`")
     progress("starting Spark")
     context()
-    progress("running")
     files = UserFiles.of([script, *modules])
+    installed = _packages(request.get("packages") or [], progress)
+    progress("running")
     with session() as spark, _modules(modules) as folder, _as_main(argv, folder, request.get("environment") or {}):
-        spark.sparkContext.environment["PYTHONPATH"] = folder
+        sys.path[1:1] = installed
+        spark.sparkContext.environment["PYTHONPATH"] = os.pathsep.join([folder, *installed])
+        _configure(spark, request.get("spark") or {})
         try:
             runpy.run_path(script, run_name="__main__")
         except SystemExit as ending:
@@ -177,6 +182,35 @@ def written_rows(table: Table, script: str) -> int:
         return int(database.execute(f"SELECT count(*) FROM ({sources.read(database, table)})").fetchall()[0][0])
     except sources.duckdb.Error as error:
         raise sources.reading_error(error, [table]) from error
+
+
+def _configure(spark: Any, settings: dict[str, str]) -> None:
+    """Gives a session the job's settings; those that only a new JVM could have are Glue's alone."""
+    for key, value in settings.items():
+        if spark.conf.isModifiable(key):
+            spark.conf.set(key, value)
+
+
+def _packages(packages: list[str], progress: Progress) -> list[str]:
+    """The folder with exactly these packages, as a list of one; installed with pip when it is not there yet."""
+    if not packages:
+        return []
+    digest = hashlib.sha256("\n".join(packages).encode()).hexdigest()[:16]
+    place = Path(sys.prefix, "job-packages", digest)
+    if not place.is_dir():
+        progress(f"installing {', '.join(packages)}")
+        place.parent.mkdir(exist_ok=True)
+        with tempfile.TemporaryDirectory(dir=place.parent, prefix="new-") as folder:
+            pip = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar"]
+            new = Path(folder, "packages")
+            done = subprocess.run([*pip, "off", "--target", new, *packages], capture_output=True, text=True, check=False)
+            print(done.stdout, done.stderr, sep="\n")
+            if done.returncode:
+                complaint = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), "pip failed")
+                raise StepError("MissingPackage", f"cannot install {', '.join(packages)}: {complaint}")
+            if not place.is_dir():
+                new.rename(place)
+    return [str(place)]
 
 
 @contextlib.contextmanager
@@ -210,11 +244,11 @@ def _as_main(argv: list[str], folder: str, environment: dict[str, str]) -> Itera
         os.environ |= saved[2]
         os.chdir(saved[3])
         for name in set(sys.modules) - saved[4]:
-            if _of_the_job(sys.modules[name], folder):
+            if _of_the_job(sys.modules[name], [folder, str(Path(sys.prefix, "job-packages"))]):
                 del sys.modules[name]
         sys.modules["__main__"] = saved[5]
 
 
-def _of_the_job(module: Any, folder: str) -> bool:
+def _of_the_job(module: Any, folders: list[str]) -> bool:
     paths = [getattr(module, "__file__", None), *list(getattr(module, "__path__", []))]
-    return any(path and path.startswith(folder + os.sep) for path in paths)
+    return any(path and path.startswith(folder + os.sep) for path in paths for folder in folders)

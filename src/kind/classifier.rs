@@ -1,0 +1,270 @@
+//! A classifier: tells a crawler how to recognise a file and find its columns.
+
+use crate::check::Check;
+use crate::decode::{alternatives, section};
+use crate::diagnostic::{did_you_mean, listed};
+use crate::source::Spanned;
+
+alternatives! {
+    /// How a crawler recognises a file; crawlers name it, and ask it before Glue's own classifiers.
+    "a classifier"
+    pub enum ClassifierSpec {
+        /// Lines of fields.
+        Csv(CsvClassifierSpec) = "csv",
+        /// JSON documents.
+        Json(JsonClassifierSpec) = "json",
+        /// Lines that match a grok pattern, such as those of logs.
+        Grok(GrokClassifierSpec) = "grok",
+        /// XML documents.
+        Xml(XmlClassifierSpec) = "xml",
+    }
+}
+
+section! {
+    /// Lines of fields.
+    "a csv classifier"
+    pub struct CsvClassifierSpec {
+        /// The character between fields.
+        /// Default: what Glue finds.
+        /// Example: `";"`.
+        delimiter: Option<Spanned<String>>,
+        /// The character around fields that hold a delimiter.
+        /// Default: what Glue finds.
+        /// Example: `"'"`.
+        quote: Option<Spanned<String>>,
+        /// Whether the first line holds names: `present`, `absent` or `unknown`.
+        /// Default: `unknown`.
+        /// Example: `present`.
+        header: Option<HeaderSpec>,
+        /// The names of the columns.
+        /// Default: those of the header line.
+        /// Example: `[id, name]`.
+        columns: Vec<Spanned<String>>,
+        /// The types that Glue may find, by their names in classifiers; all of them when none is named.
+        /// Example: `[INT, STRING]`.
+        types: Vec<Spanned<String>>,
+        /// Whether a file with one column is a CSV file too.
+        /// Default: `false`.
+        /// Example: `true`.
+        single_column: Option<bool>,
+        /// Whether white space around values belongs to them.
+        /// Default: `false`.
+        /// Example: `true`.
+        keep_white_space: Option<bool>,
+    }
+}
+
+alternatives! {
+    /// Whether the first line of a CSV file holds names.
+    "a sort of header"
+    pub enum HeaderSpec {
+        /// It does.
+        Present = "present",
+        /// It does not.
+        Absent = "absent",
+        /// Glue looks at the values.
+        Unknown = "unknown",
+    }
+}
+
+section! {
+    /// JSON documents.
+    "a json classifier"
+    pub struct JsonClassifierSpec {
+        /// The JSON path of the records.
+        /// Example: `$.records[*]`.
+        path: Spanned<String>,
+    }
+}
+
+section! {
+    /// Lines that match a grok pattern.
+    "a grok classifier"
+    pub struct GrokClassifierSpec {
+        /// What the catalog calls files of this sort.
+        /// Example: `web_log`.
+        classification: Spanned<String>,
+        /// The pattern of a line; `%{PATTERN:column:type}` makes a column.
+        /// Example: `"%{IPORHOST:client} %{WORD:verb} %{NUMBER:status:int}"`.
+        pattern: Spanned<String>,
+        /// Patterns of one's own, one a line, its name first.
+        /// Example: `"CART [a-z]{3}-\\d+"`.
+        patterns: Option<Spanned<String>>,
+    }
+}
+
+section! {
+    /// XML documents.
+    "an xml classifier"
+    pub struct XmlClassifierSpec {
+        /// What the catalog calls files of this sort.
+        /// Example: `invoices`.
+        classification: Spanned<String>,
+        /// The element that is a row.
+        /// Example: `invoice`.
+        row: Spanned<String>,
+    }
+}
+
+/// A classifier.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Classifier {
+    /// The name.
+    pub name: String,
+    /// What it recognises.
+    pub recognises: Recognises,
+}
+
+/// What a classifier recognises.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Recognises {
+    /// Lines of fields.
+    Csv(CsvClassifier),
+    /// JSON documents whose records lie at this path.
+    Json {
+        /// The JSON path.
+        path: String,
+    },
+    /// Lines that match a pattern.
+    Grok {
+        /// What the catalog calls them.
+        classification: String,
+        /// The pattern of a line.
+        pattern: String,
+        /// Patterns of one's own, one a line.
+        patterns: Option<String>,
+    },
+    /// XML documents.
+    Xml {
+        /// What the catalog calls them.
+        classification: String,
+        /// The element that is a row.
+        row: String,
+    },
+}
+
+/// Lines of fields.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct CsvClassifier {
+    /// Between fields, when it is fixed.
+    pub delimiter: Option<char>,
+    /// Around fields, when it is fixed.
+    pub quote: Option<char>,
+    /// Whether the first line holds names; `None` when Glue looks at the values.
+    pub header: Option<bool>,
+    /// The names of the columns, when they are fixed.
+    pub columns: Vec<String>,
+    /// The types that may be found; all when empty.
+    pub types: Vec<String>,
+    /// Whether a file with one column counts.
+    pub single_column: bool,
+    /// Whether white space around values belongs to them.
+    pub keep_white_space: bool,
+}
+
+/// The types that a CSV classifier may find. Source: "Writing custom classifiers for diverse data formats" of the Glue guide.
+const TYPES: [&str; 11] =
+    ["BINARY", "BOOLEAN", "DATE", "DECIMAL", "DOUBLE", "FLOAT", "INT", "LONG", "SHORT", "STRING", "TIMESTAMP"];
+
+impl ClassifierSpec {
+    pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Classifier> {
+        let recognises = match self {
+            Self::Csv(spec) => Recognises::Csv(spec.check(cx)?),
+            Self::Json(JsonClassifierSpec { path }) => {
+                if !path.starts_with('$') {
+                    cx.error(path.span, "a JSON path begins with `$`").help("write it like `$.records[*]`");
+                }
+                Recognises::Json { path: path.value.clone() }
+            }
+            Self::Grok(GrokClassifierSpec { classification, pattern, patterns }) => {
+                known_to_glue(classification, cx);
+                if !pattern.contains("%{") {
+                    cx.error(pattern.span, "this pattern has no columns").help("write columns like `%{WORD:verb}`");
+                }
+                longest(pattern, 2_048, cx);
+                if let Some(patterns) = patterns {
+                    longest(patterns, 16_000, cx);
+                }
+                Recognises::Grok {
+                    classification: classification.value.clone(),
+                    pattern: pattern.value.clone(),
+                    patterns: patterns.as_ref().map(|patterns| patterns.value.clone()),
+                }
+            }
+            Self::Xml(XmlClassifierSpec { classification, row }) => {
+                known_to_glue(classification, cx);
+                if row.is_empty() || row.contains(['<', '>', '/']) {
+                    cx.error(row.span, format!("`{}` is not the name of an element", row.value))
+                        .help("write the bare name: `invoice`");
+                }
+                Recognises::Xml { classification: classification.value.clone(), row: row.value.clone() }
+            }
+        };
+        Some(Classifier { name: name.value.clone(), recognises })
+    }
+}
+
+/// What Glue refuses or takes for its own. Source: the length limits of `AWS::Glue::Classifier`.
+fn known_to_glue(classification: &Spanned<String>, cx: &mut Check<'_>) {
+    if classification.is_empty() {
+        cx.error(classification.span, "a classification has a name").help("write a word of your own: `web_log`");
+    }
+}
+
+fn longest(text: &Spanned<String>, limit: usize, cx: &mut Check<'_>) {
+    if text.len() > limit {
+        cx.error(text.span, format!("this has {} characters, more than the {limit} that Glue takes", text.len()));
+    }
+}
+
+impl CsvClassifierSpec {
+    fn check(&self, cx: &mut Check<'_>) -> Option<CsvClassifier> {
+        let delimiter = self.delimiter.as_ref().map(|one| character(one, cx));
+        let quote = self.quote.as_ref().map(|one| character(one, cx));
+        if let (Some(Some(delimiter)), Some(Some(quote)), Some(written)) = (delimiter, quote, &self.quote)
+            && delimiter == quote
+        {
+            cx.error(written.span, "the quote is the delimiter").help("choose another character");
+        }
+        for ty in self.types.iter().filter(|ty| !TYPES.contains(&ty.as_str())) {
+            let help = did_you_mean(&ty.to_uppercase(), TYPES)
+                .unwrap_or_else(|| format!("classifiers know {}", listed(&TYPES)));
+            cx.error(ty.span, format!("no type of classifiers named `{}`", ty.value)).help(help);
+        }
+        crate::check::unique(&self.columns, cx);
+        let texts = |list: &[Spanned<String>]| list.iter().map(|one| one.value.clone()).collect();
+        Some(CsvClassifier {
+            delimiter: flat(delimiter)?,
+            quote: flat(quote)?,
+            header: match &self.header {
+                Some(HeaderSpec::Present) => Some(true),
+                Some(HeaderSpec::Absent) => Some(false),
+                Some(HeaderSpec::Unknown) | None => None,
+            },
+            columns: texts(&self.columns),
+            types: texts(&self.types),
+            single_column: self.single_column.unwrap_or(false),
+            keep_white_space: self.keep_white_space.unwrap_or(false),
+        })
+    }
+}
+
+/// `None` when it was written and could not be understood.
+fn flat(character: Option<Option<char>>) -> Option<Option<char>> {
+    match character {
+        Some(None) => None,
+        Some(known) => Some(known),
+        None => Some(None),
+    }
+}
+
+fn character(written: &Spanned<String>, cx: &mut Check<'_>) -> Option<char> {
+    let mut characters = written.chars();
+    match (characters.next(), characters.next()) {
+        (Some(one), None) if one != '\n' && one != '\r' => Some(one),
+        _ => {
+            cx.error(written.span, "this is one character, and no line break").help("write it like `\";\"`");
+            None
+        }
+    }
+}
