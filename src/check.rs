@@ -381,6 +381,7 @@ impl<'a> Check<'a> {
             let id = Id::new(at);
             if let (Some(spec), Some((writer, _))) = (spec, self.writers.get(&id))
                 && !spec.partitions.0.is_empty()
+                && self.tables.get(at).and_then(Option::as_ref).is_some_and(|table| table.projections.is_empty())
                 && !self.crawled.contains_key(&id)
             {
                 let writer = self.step_name(*writer);
@@ -388,7 +389,10 @@ impl<'a> Check<'a> {
                     format!("nothing tells Athena of the partitions that `{writer}` writes to `{}`", name.value);
                 self.push(
                     Diagnostic::warning(name.span, message)
-                        .help(format!("let a crawler read it: `crawlers: {{ {0}: {{ reads: [{0}] }} }}`", name.value)),
+                        .help(format!(
+                            "let a crawler read it (`crawlers: {{ {0}: {{ reads: [{0}] }} }}`), or let Athena reckon them: `project`",
+                            name.value
+                        )),
                 );
             }
         }
@@ -510,7 +514,7 @@ impl<'a> Check<'a> {
     /// The names of a table's columns and partitions as written, even when a type among them is wrong.
     pub(crate) fn column_names(&self, table: Id<Table>) -> Option<Vec<String>> {
         let spec = self.blueprint.tables.0.get(table.index())?.1.as_ref()?;
-        Some(spec.columns.0.iter().chain(&spec.partitions.0).map(|(name, _)| name.value.clone()).collect())
+        Some(spec.column_names().cloned().collect())
     }
 
     /// The classifier of that name.

@@ -13,12 +13,13 @@ pub use crate::kind::environment::Environment;
 pub use crate::kind::function::Function;
 pub use crate::kind::job::Job;
 pub use crate::kind::model::{Endpoint, Gate, Model};
+pub use crate::kind::partition::{Interval, Projection};
 pub use crate::kind::pipeline::{Pipeline, Start};
 pub use crate::kind::query::Query;
 pub use crate::kind::recipe::{Condition, Recipe, RecipeAction};
 pub use crate::kind::sample::Sample;
-pub use crate::kind::table::{Column, ColumnType, Csv, Format, Home, Table};
-pub use crate::kind::zone::{Keep, Zone};
+pub use crate::kind::table::{Column, ColumnType, Compression, Csv, Format, Home, Table};
+pub use crate::kind::zone::{Days, Keep, LockSpec, StorageClass, Zone};
 
 /// A thing of kind `K` in one Lake. Handed out by the Lake's own tables, so it always leads somewhere.
 pub struct Id<K> {

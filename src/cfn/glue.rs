@@ -55,6 +55,7 @@ shape! {
     /// What a table is.
     TableInput {
         name: String = "Name",
+        description: Option<String> = "Description",
         kind: &'static str = "TableType",
         parameters: Parameters = "Parameters",
         partition_keys: Option<Vec<Column>> = "PartitionKeys",

@@ -18,6 +18,8 @@ resource! {
         lifecycle: LifecycleConfiguration = "LifecycleConfiguration",
         logging: Option<LoggingConfiguration> = "LoggingConfiguration",
         notifications: Option<NotificationConfiguration> = "NotificationConfiguration",
+        locked: Option<bool> = "ObjectLockEnabled",
+        lock: Option<ObjectLockConfiguration> = "ObjectLockConfiguration",
         tags: Tags = "Tags",
     }
 }
@@ -135,9 +137,39 @@ shape! {
         id: &'static str = "Id",
         status: &'static str = "Status",
         expiration_days: Option<u32> = "ExpirationInDays",
+        transitions: Option<Vec<Transition>> = "Transitions",
         expired_delete_marker: Option<bool> = "ExpiredObjectDeleteMarker",
         noncurrent: Option<NoncurrentVersionExpiration> = "NoncurrentVersionExpiration",
         abort_multipart: Option<AbortIncompleteMultipartUpload> = "AbortIncompleteMultipartUpload",
+    }
+}
+
+shape! {
+    /// When objects go to a cheaper class of storage.
+    Transition {
+        class: &'static str = "StorageClass",
+        days: u32 = "TransitionInDays",
+    }
+}
+
+shape! {
+    /// How versions are held.
+    ObjectLockConfiguration {
+        enabled: &'static str = "ObjectLockEnabled",
+        rule: ObjectLockRule = "Rule",
+    }
+}
+
+shape! {
+    /// What holds for an object whose writer does not say.
+    ObjectLockRule { retention: DefaultRetention = "DefaultRetention" }
+}
+
+shape! {
+    /// For how long, and against whom.
+    DefaultRetention {
+        mode: &'static str = "Mode",
+        days: u32 = "Days",
     }
 }
 

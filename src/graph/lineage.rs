@@ -177,8 +177,8 @@ impl Builder<'_> {
 pub(super) fn format_name(format: &Format) -> &'static str {
     match format {
         Format::Csv(_) => "csv",
-        Format::Json => "json",
-        Format::Parquet => "parquet",
+        Format::Json { .. } => "json",
+        Format::Parquet(_) => "parquet",
     }
 }
 

@@ -4,8 +4,9 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::check::Check;
-use crate::decode::{Attempt, Decode, Decoder, Named, alternatives, section};
+use crate::decode::{Attempt, Decode, Decoder, Named, Scalar, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::kind::partition::{self, PartitionSpec, Projection};
 use crate::lake::{Crawler, Id, StepId, Zone};
 use crate::source::{Node, Spanned, Value};
 
@@ -24,7 +25,13 @@ section! {
         /// What a row holds.
         columns: Named<ColumnSpec>,
         /// Columns that are folders instead: `year=2017/`.
-        partitions: Named<ColumnSpec>,
+        /// Example: `{ day: { type: date, project: { date: { from: 2026-01-01 } } } }`.
+        partitions: Named<PartitionSpec>,
+        /// One sentence, for whoever looks into the catalog.
+        description: Option<String>,
+        /// Further properties of the table in the catalog.
+        /// Example: `{ owner: sales }`.
+        properties: Named<Spanned<Scalar>>,
     }
 }
 
@@ -35,9 +42,47 @@ alternatives! {
         /// Text with a header line.
         Csv(Option<CsvSpec>) = "csv",
         /// One JSON object a line.
-        Json = "json",
+        Json(Option<JsonSpec>) = "json",
         /// Apache Parquet.
-        Parquet = "parquet",
+        Parquet(Option<ParquetSpec>) = "parquet",
+    }
+}
+
+section! {
+    /// How JSON is read, by the OpenX SerDe.
+    "the json format"
+    pub struct JsonSpec {
+        /// Whether a line that is no JSON object becomes a row without values; a query fails at it otherwise.
+        /// Default: `false`.
+        /// Example: `true`.
+        ignore_malformed: Option<bool>,
+    }
+}
+
+section! {
+    /// How Parquet is written.
+    "the parquet format"
+    pub struct ParquetSpec {
+        /// How its pages are compressed.
+        /// Default: `snappy`.
+        /// Example: `zstd`.
+        compression: Option<Compression>,
+    }
+}
+
+alternatives! {
+    /// How Parquet's pages are compressed. What Athena, Glue and DuckDB can all write.
+    #[derive(Copy, Eq)]
+    "a compression"
+    pub enum Compression {
+        /// Fast; what every reader knows.
+        Snappy = "snappy",
+        /// Smaller, and nearly as fast.
+        Zstd = "zstd",
+        /// Smaller, and slow.
+        Gzip = "gzip",
+        /// Not at all.
+        None = "none",
     }
 }
 
@@ -64,7 +109,7 @@ section! {
 /// A column: its bare type, or a map.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ColumnSpec {
-    ty: Spanned<String>,
+    pub(super) ty: Spanned<String>,
     primary_key: bool,
     references: Option<Spanned<String>>,
     comment: Option<String>,
@@ -82,6 +127,13 @@ section! {
         references: Option<Spanned<String>>,
         /// One sentence.
         comment: Option<String>,
+    }
+}
+
+impl ColumnSpec {
+    /// A column that is no key and refers to nothing.
+    pub(super) fn plain(ty: Spanned<String>, comment: Option<String>) -> Self {
+        Self { ty, primary_key: false, references: None, comment }
     }
 }
 
@@ -109,6 +161,12 @@ pub struct Table {
     pub columns: Vec<Column>,
     /// What its folders hold.
     pub partitions: Vec<Column>,
+    /// For each partition, how Athena reckons its values; empty when it asks the catalog.
+    pub projections: Vec<Projection>,
+    /// One sentence, or none.
+    pub description: Option<String>,
+    /// Further properties in the catalog.
+    pub properties: Vec<(String, String)>,
     /// The step that writes it; none when data arrives from outside.
     pub writer: Option<StepId>,
     /// The crawler that catalogues it.
@@ -138,9 +196,12 @@ pub enum Format {
     /// Text with a header line.
     Csv(Csv),
     /// One JSON object a line.
-    Json,
+    Json {
+        /// Whether a line that is none becomes a row without values.
+        ignore_malformed: bool,
+    },
     /// Apache Parquet.
-    Parquet,
+    Parquet(Compression),
 }
 
 /// How a CSV file is written.
@@ -284,6 +345,19 @@ impl FromStr for ColumnType {
     }
 }
 
+impl Compression {
+    /// As the formats of Hive, Athena and DuckDB write it; the last calls `none` by its own name.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Snappy => "SNAPPY",
+            Self::Zstd => "ZSTD",
+            Self::Gzip => "GZIP",
+            Self::None => "UNCOMPRESSED",
+        }
+    }
+}
+
 impl Table {
     /// The column of that name, partitions included.
     #[must_use]
@@ -298,10 +372,20 @@ impl Table {
 }
 
 impl TableSpec {
+    /// The names of its columns and of its partitions.
+    pub(crate) fn column_names(&self) -> impl Iterator<Item = &String> {
+        let columns = self.columns.0.iter().map(|(name, _)| &name.value);
+        columns.chain(self.partitions.0.iter().map(|(name, _)| &name.value))
+    }
+
     /// The table without its references and writers, which need every other table first.
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Table> {
-        let columns = columns(&self.columns, cx);
-        let partitions = columns_with(&self.partitions, "a partition", cx);
+        let columns_of = self.columns.0.iter().map(|(name, column)| (name, column.as_ref()));
+        let written = columns(columns_of, "a column", cx);
+        let partitions = self.partitions.0.iter().map(|(name, spec)| (name, spec.as_ref().map(|spec| &spec.column)));
+        let partitions = columns(partitions, "a partition", cx);
+        let projections = partition::projections(&self.partitions, cx);
+        let properties = self.properties(cx);
         for (partition, _) in &self.partitions.0 {
             if let Some((column, _)) = self.columns.0.iter().find(|(column, _)| column.value == partition.value) {
                 cx.push(
@@ -322,18 +406,42 @@ impl TableSpec {
         let file = self.file.as_ref().map(|file| cx.file_name(file));
         let extension = match &home {
             Some(Home::Zone { format: Format::Csv(_), .. }) => "csv",
-            Some(Home::Zone { format: Format::Parquet, .. }) => "parquet",
+            Some(Home::Zone { format: Format::Parquet(_), .. }) => "parquet",
             _ => "json",
         };
         Some(Table {
             name: name.value.clone(),
             home: home?,
             file: file.unwrap_or_else(|| Some(format!("{}.{extension}", name.value)))?,
-            columns: columns?,
+            columns: written?,
             partitions: partitions?,
+            projections: projections?,
+            description: self.description.clone(),
+            properties,
             writer: None,
             crawler: None,
         })
+    }
+
+    /// The further properties; those that follow from other keys are refused.
+    fn properties(&self, cx: &mut Check<'_>) -> Vec<(String, String)> {
+        const DERIVED: [&str; 6] = [
+            "EXTERNAL",
+            "classification",
+            "table_type",
+            "metadata_location",
+            "parquet.compression",
+            "skip.header.line.count",
+        ];
+        let mut properties = Vec::new();
+        for (name, value) in &self.properties.0 {
+            if DERIVED.contains(&name.as_str()) || name.starts_with("projection.") {
+                cx.error(name.span, format!("the property `{}` follows from the other keys of the table", name.value))
+                    .help("`format` and `partitions` set it; remove it here");
+            }
+            properties.extend(value.as_ref().map(|value| (name.value.clone(), value.value.0.clone())));
+        }
+        properties
     }
 
     /// Quoted CSV is read by OpenCSVSerDe, which knows few types. Source: "Open CSV SerDe" of the Athena user guide.
@@ -444,17 +552,15 @@ fn reference(column: &ColumnSpec, cx: &mut Check<'_>) -> Option<(Id<Table>, usiz
     Some((id, position))
 }
 
-fn columns(written: &Named<ColumnSpec>, cx: &mut Check<'_>) -> Option<Vec<Column>> {
-    columns_with(written, "a column", cx)
-}
-
-fn columns_with(written: &Named<ColumnSpec>, noun: &str, cx: &mut Check<'_>) -> Option<Vec<Column>> {
+fn columns<'a>(
+    written: impl Iterator<Item = (&'a Spanned<String>, Option<&'a ColumnSpec>)>,
+    noun: &str,
+    cx: &mut Check<'_>,
+) -> Option<Vec<Column>> {
     let columns: Vec<Option<Column>> = written
-        .0
-        .iter()
         .map(|(name, column)| {
             let named = cx.name(name, noun);
-            let column = column.as_ref()?;
+            let column = column?;
             let ty = column_type(&column.ty, cx);
             named?;
             Some(Column {
@@ -496,8 +602,14 @@ impl Spanned<Attempt<FormatSpec>> {
             }
         };
         match self.value.0.as_ref()? {
-            FormatSpec::Json => Some(Format::Json),
-            FormatSpec::Parquet => Some(Format::Parquet),
+            FormatSpec::Json(json) => {
+                let ignore_malformed = json.as_ref().and_then(|json| json.ignore_malformed).unwrap_or(false);
+                Some(Format::Json { ignore_malformed })
+            }
+            FormatSpec::Parquet(parquet) => {
+                let compression = parquet.as_ref().and_then(|parquet| parquet.compression);
+                Some(Format::Parquet(compression.unwrap_or(Compression::Snappy)))
+            }
             FormatSpec::Csv(None) => Some(Format::Csv(Csv { delimiter: ',', quote: None })),
             FormatSpec::Csv(Some(CsvSpec { delimiter, quote })) => {
                 let delimiter = delimiter.as_ref().map_or(Some(','), |written| character(cx, written));

@@ -104,6 +104,9 @@ mod tests {
             file: "orders.csv".into(),
             columns: vec![id],
             partitions: Vec::new(),
+            projections: Vec::new(),
+            description: None,
+            properties: Vec::new(),
             writer: None,
             crawler: None,
         };

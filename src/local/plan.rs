@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::lake::{
-    Classifier, Column, Crawler, Csv, CsvClassifier, Format, Home, Id, Job, Lake, Model, Query, Recipe, RecipeAction,
-    Recognises, StepId, Table,
+    Classifier, Column, Crawler, Csv, CsvClassifier, Format, Home, Id, Job, Lake, Model, Projection, Query, Recipe,
+    RecipeAction, Recognises, StepId, Table,
 };
 
 use super::csv::Shape;
@@ -114,8 +114,8 @@ pub fn raw_tables(lake: &Lake, layout: &Layout) -> Vec<RawTable> {
                 delimiter: u8::try_from(*delimiter).ok()?,
                 quote: quote.and_then(|quote| u8::try_from(quote).ok()),
             }),
-            Format::Json => Content::Json,
-            Format::Parquet => Content::Parquet,
+            Format::Json { ignore_malformed: _ } => Content::Json,
+            Format::Parquet(_) => Content::Parquet,
         };
         let raw =
             RawTable { name: table.name.clone(), file: table.file.clone(), content, place: place(lake, layout, id) };
@@ -135,16 +135,36 @@ pub fn table_source(table: &Table, dir: &Path) -> Option<Value> {
         "dir": folder(dir),
         "columns": columns(&table.columns),
         "partitions": columns(&table.partitions),
+        "projections": table.projections.iter().map(projection).collect::<Vec<_>>(),
     });
     match format {
         Format::Csv(Csv { delimiter, quote }) => {
             source["format"] = json!("csv");
             source["csv"] = json!({ "delimiter": delimiter, "quote": quote });
         }
-        Format::Json => source["format"] = json!("json"),
-        Format::Parquet => source["format"] = json!("parquet"),
+        Format::Json { ignore_malformed } => {
+            source["format"] = json!("json");
+            source["ignore_malformed"] = json!(ignore_malformed);
+        }
+        Format::Parquet(compression) => {
+            source["format"] = json!("parquet");
+            source["compression"] = json!(compression.name());
+        }
     }
     Some(source)
+}
+
+/// The folders that Athena reckons with; a date that is relative to now bounds nothing here.
+fn projection(projection: &Projection) -> Value {
+    match projection {
+        Projection::Integer { from, to, interval: _, digits: _ } => json!({ "from": from, "to": to }),
+        Projection::Date { from, to, format: _, interval: _ } => {
+            let fixed = |end: &String| (!end.starts_with("NOW")).then(|| end.clone());
+            json!({ "from": fixed(from), "to": fixed(to) })
+        }
+        Projection::Enum(values) => json!({ "values": values }),
+        Projection::Injected => json!({}),
+    }
 }
 
 /// A folder as scripts get it: with a slash at its end, as a prefix in S3 has.

@@ -17,7 +17,7 @@ use crate::cfn::athena::{
 };
 use crate::cfn::iam::{Action, Statement};
 use crate::cfn::{Arn, Ref, Text, Value, sub};
-use crate::lake::{Column, ColumnType, Format, Home, Query, Table};
+use crate::lake::{Column, ColumnType, Compression, Format, Home, Query, Table};
 
 /// Where in the work bucket results of queries go.
 const RESULTS: &str = "athena/";
@@ -116,12 +116,18 @@ fn unload(sql: &str, table: &Table, location: Value<Text>) -> Value<Text> {
     let _ = write!(text, "FROM (\n{sql}\n)\n)\nTO '");
 
     let mut properties = match &table.home {
-        Home::Zone { format: Format::Parquet, .. } => "format = 'PARQUET', compression = 'SNAPPY'".to_owned(),
+        Home::Zone { format: Format::Parquet(compression), .. } => {
+            let compression = match compression {
+                Compression::None => "NONE",
+                other => other.name(),
+            };
+            format!("format = 'PARQUET', compression = '{compression}'")
+        }
         Home::Zone { format: Format::Csv(csv), .. } => {
             let delimiter = csv.delimiter.to_string().replace('\'', "''");
             format!("format = 'TEXTFILE', field_delimiter = '{delimiter}'")
         }
-        Home::Zone { format: Format::Json, .. } | Home::DynamoDb { .. } => "format = 'JSON'".to_owned(),
+        Home::Zone { format: Format::Json { .. }, .. } | Home::DynamoDb { .. } => "format = 'JSON'".to_owned(),
     };
     if !table.partitions.is_empty() {
         let partitions: Vec<_> = table.partitions.iter().map(|column| format!("'{}'", column.name)).collect();

@@ -185,11 +185,11 @@ fn input_format(cx: &Context, table: Id<Table>) -> (FileFormat, Option<FormatOpt
             let csv = CsvOptions { delimiter: csv.delimiter.into(), header: true };
             (FileFormat::Csv, Some(FormatOptions { csv: Some(csv), json: None }))
         }
-        Home::Zone { format: Format::Json, .. } => {
+        Home::Zone { format: Format::Json { .. }, .. } => {
             let json = JsonOptions { multi_line: false };
             (FileFormat::Json, Some(FormatOptions { csv: None, json: Some(json) }))
         }
-        Home::Zone { format: Format::Parquet, .. } | Home::DynamoDb { .. } => (FileFormat::Parquet, None),
+        Home::Zone { format: Format::Parquet(_), .. } | Home::DynamoDb { .. } => (FileFormat::Parquet, None),
     }
 }
 
@@ -200,8 +200,8 @@ fn job_output(cx: &Context, table: Id<Table>, location: S3Location) -> Output {
             let csv = CsvOutputOptions { delimiter: csv.delimiter.into() };
             (FileFormat::Csv, None, Some(OutputFormatOptions { csv }))
         }
-        Home::Zone { format: Format::Json, .. } => (FileFormat::Json, None, None),
-        Home::Zone { format: Format::Parquet, .. } | Home::DynamoDb { .. } => {
+        Home::Zone { format: Format::Json { .. }, .. } => (FileFormat::Json, None, None),
+        Home::Zone { format: Format::Parquet(_), .. } | Home::DynamoDb { .. } => {
             (FileFormat::Parquet, Some("SNAPPY"), None)
         }
     };

@@ -6,14 +6,15 @@ use crate::assembly::{Exported, StackTemplate};
 use crate::cfn::iam::{Action, Policy, Principal, Statement};
 use crate::cfn::kms::{Alias, Key};
 use crate::cfn::s3::{
-    AbortIncompleteMultipartUpload, Bucket, BucketEncryption, BucketPolicy, EventBridgeConfiguration,
+    AbortIncompleteMultipartUpload, Bucket, BucketEncryption, BucketPolicy, DefaultRetention, EventBridgeConfiguration,
     LifecycleConfiguration, LifecycleRule, LoggingConfiguration, NoncurrentVersionExpiration,
-    NotificationConfiguration, OwnershipControls, PublicAccessBlockConfiguration, VersioningConfiguration,
+    NotificationConfiguration, ObjectLockConfiguration, ObjectLockRule, OwnershipControls,
+    PublicAccessBlockConfiguration, Transition, VersioningConfiguration,
 };
 use crate::cfn::{Arn, Declaration, LogicalId, Name, Ref, Retention, Tags, Value, pseudo, sub};
-use crate::lake::{Arena, Keep, Zone};
+use crate::lake::{Arena, Days, Keep, LockSpec, StorageClass, Zone};
 
-/// For how many days an overwritten or deleted object can be brought back.
+/// For how many days an overwritten or deleted object of lakegen's own buckets can be brought back.
 const NONCURRENT_DAYS: u32 = 30;
 /// After how many days the rest of an unfinished upload goes.
 const ABORT_DAYS: u32 = 7;
@@ -36,12 +37,15 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, zones: &Arena<Zone>
     let logs = lower_log_bucket(cx, stack);
 
     let zones = zones.values().map(|zone| {
-        let Zone { name, keep } = zone;
+        let Zone { name, keep, recover, archive, lock } = zone;
         let expiration = match keep {
             Keep::Forever => None,
             Keep::Days(days) => Some(*days),
         };
-        let bucket = data_bucket(cx, cx.names.zone_bucket(name), &key, expiration, Some(&logs), name);
+        let mut bucket = data_bucket(cx, cx.names.zone_bucket(name), &key, expiration, Some(&logs), name);
+        bucket.lifecycle = lifecycle(expiration, recover.0, archive);
+        bucket.locked = lock.map(|_| true);
+        bucket.lock = lock.map(object_lock);
         let policy = Kind::ZonePolicy.of(name);
         let bucket = add_bucket(stack, Kind::ZoneBucket.of(name), policy, bucket, cx.retention());
         stack.export(Kind::ZoneBucket.of(name), format!("Bucket of the zone {name}"), bucket.name())
@@ -99,7 +103,7 @@ fn lower_key(cx: &Context, stack: &mut StackTemplate) -> Value<Arn<Key>> {
 fn lower_log_bucket(cx: &Context, stack: &mut StackTemplate) -> Value<Name<Bucket>> {
     let bucket = Bucket {
         encryption: BucketEncryption::s3(),
-        lifecycle: lifecycle(Some(ACCESS_LOG_DAYS)),
+        lifecycle: lifecycle(Some(ACCESS_LOG_DAYS), NONCURRENT_DAYS, &[]),
         notifications: None,
         ..data_bucket(cx, cx.names.log_bucket(), &Value::literal(""), None, None, "")
     };
@@ -127,18 +131,38 @@ fn data_bucket(
         versioning: VersioningConfiguration::enabled(),
         public_access: PublicAccessBlockConfiguration::all(),
         ownership: OwnershipControls::bucket_owner(),
-        lifecycle: lifecycle(expiration),
+        lifecycle: lifecycle(expiration, NONCURRENT_DAYS, &[]),
         logging: logs.map(|logs| LoggingConfiguration { destination: logs.clone(), prefix: format!("{log_prefix}/") }),
         notifications: Some(NotificationConfiguration { event_bridge: EventBridgeConfiguration { enabled: true } }),
+        locked: None,
+        lock: None,
         tags: Tags(cx.tags()),
     }
 }
 
-fn lifecycle(expiration: Option<u32>) -> LifecycleConfiguration {
+fn object_lock(lock: LockSpec) -> ObjectLockConfiguration {
+    let (mode, Days(days)) = match lock {
+        LockSpec::Governance(days) => ("GOVERNANCE", days),
+        LockSpec::Compliance(days) => ("COMPLIANCE", days),
+    };
+    ObjectLockConfiguration { enabled: "Enabled", rule: ObjectLockRule { retention: DefaultRetention { mode, days } } }
+}
+
+fn storage_class(class: StorageClass) -> &'static str {
+    match class {
+        StorageClass::Intelligent => "INTELLIGENT_TIERING",
+        StorageClass::Infrequent => "STANDARD_IA",
+        StorageClass::InfrequentOneZone => "ONEZONE_IA",
+        StorageClass::GlacierInstant => "GLACIER_IR",
+    }
+}
+
+fn lifecycle(expiration: Option<u32>, recover: u32, archive: &[(Days, StorageClass)]) -> LifecycleConfiguration {
     let rule = |id| LifecycleRule {
         id,
         status: "Enabled",
         expiration_days: None,
+        transitions: None,
         expired_delete_marker: None,
         noncurrent: None,
         abort_multipart: None,
@@ -146,11 +170,16 @@ fn lifecycle(expiration: Option<u32>) -> LifecycleConfiguration {
     let mut rules = vec![LifecycleRule {
         // A rule with an expiration in days clears delete markers by itself and may not say so.
         expired_delete_marker: expiration.is_none().then_some(true),
-        noncurrent: Some(NoncurrentVersionExpiration { days: NONCURRENT_DAYS }),
+        noncurrent: Some(NoncurrentVersionExpiration { days: recover }),
         abort_multipart: Some(AbortIncompleteMultipartUpload { days: ABORT_DAYS }),
         ..rule("tidy")
     }];
     rules.extend(expiration.map(|days| LifecycleRule { expiration_days: Some(days), ..rule("keep") }));
+    if !archive.is_empty() {
+        let transition =
+            |(Days(days), class): &(Days, StorageClass)| Transition { class: storage_class(*class), days: *days };
+        rules.push(LifecycleRule { transitions: Some(archive.iter().map(transition).collect()), ..rule("archive") });
+    }
     LifecycleConfiguration { rules }
 }
 

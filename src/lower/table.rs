@@ -8,7 +8,7 @@ use super::storage::Kept;
 use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, Database, DatabaseInput, Parameters, SerdeInfo, StorageDescriptor, TableInput};
 use crate::cfn::{Declaration, Ref, Value, dynamodb, pseudo};
-use crate::lake::{Column, ColumnType, Csv, Format, Home, Id, Table};
+use crate::lake::{Column, ColumnType, Csv, Format, Home, Id, Interval, Projection, Table};
 
 /// Adds the DynamoDB table of a key-value table.
 pub(super) fn lower_items(cx: &Context, stack: &mut StackTemplate, kept: &Kept, table: &Table) {
@@ -62,9 +62,15 @@ pub(super) fn lower_catalog(cx: &Context, stack: &mut StackTemplate) -> Catalog 
     let tables = cx.lake.tables.iter().map(|(id, table)| {
         let Home::Zone { zone: _, format } = &table.home else { return None };
         let place = cx.place(id)?;
-        let reading = Reading::of(format, &table.columns);
+        let mut reading = Reading::of(format, &table.columns);
+        reading.table_parameters.extend(projected(table));
+        let further = table.properties.iter();
+        reading
+            .table_parameters
+            .extend(further.map(|(name, value)| (Cow::Owned(name.clone()), Value::literal(value.as_str()))));
         let input = TableInput {
             name: table.name.clone(),
+            description: table.description.clone(),
             kind: "EXTERNAL_TABLE",
             parameters: reading.table_parameters,
             partition_keys: (!table.partitions.is_empty()).then(|| table.partitions.iter().map(column).collect()),
@@ -104,14 +110,18 @@ impl Reading {
     fn of(format: &Format, columns: &[Column]) -> Self {
         match format {
             Format::Csv(csv) => Self::csv(csv, columns),
-            Format::Json => Self {
+            Format::Json { ignore_malformed } => Self {
                 input_format: TEXT_INPUT,
                 output_format: TEXT_OUTPUT,
                 serde: "org.openx.data.jsonserde.JsonSerDe",
-                serde_parameters: Vec::new(),
+                serde_parameters: if *ignore_malformed {
+                    parameters([("ignore.malformed.json", "true")])
+                } else {
+                    Vec::new()
+                },
                 table_parameters: parameters([("EXTERNAL", "TRUE"), ("classification", "json")]),
             },
-            Format::Parquet => Self {
+            Format::Parquet(compression) => Self {
                 input_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
                 output_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
                 serde: "org.apache.hadoop.hive.ql.io.parquet.serde.ParquetHiveSerDe",
@@ -119,7 +129,7 @@ impl Reading {
                 table_parameters: parameters([
                     ("EXTERNAL", "TRUE"),
                     ("classification", "parquet"),
-                    ("parquet.compression", "SNAPPY"),
+                    ("parquet.compression", compression.name()),
                 ]),
             },
         }
@@ -153,6 +163,45 @@ impl Reading {
         };
         Self { input_format: TEXT_INPUT, output_format: TEXT_OUTPUT, serde, serde_parameters, table_parameters }
     }
+}
+
+/// The properties from which Athena reckons partitions. Source: "Supported types for partition projection" of the Athena user
+/// guide.
+fn projected(table: &Table) -> Parameters {
+    if table.projections.is_empty() {
+        return Vec::new();
+    }
+    let mut parameters = parameters([("projection.enabled", "true")]);
+    for (Column { name, .. }, projection) in table.partitions.iter().zip(&table.projections) {
+        let mut set = |key: &str, value: String| {
+            parameters.push((Cow::Owned(format!("projection.{name}.{key}")), Value::literal(value)));
+        };
+        match projection {
+            Projection::Integer { from, to, interval, digits } => {
+                set("type", "integer".into());
+                set("range", format!("{from},{to}"));
+                set("interval", interval.to_string());
+                if let Some(digits) = digits {
+                    set("digits", digits.to_string());
+                }
+            }
+            Projection::Date { from, to, format, interval } => {
+                set("type", "date".into());
+                set("range", format!("{from},{to}"));
+                set("format", format.clone());
+                if let Some(Interval { count, unit }) = interval {
+                    set("interval", count.to_string());
+                    set("interval.unit", (*unit).into());
+                }
+            }
+            Projection::Enum(values) => {
+                set("type", "enum".into());
+                set("values", values.join(","));
+            }
+            Projection::Injected => set("type", "injected".into()),
+        }
+    }
+    parameters
 }
 
 fn parameters<const N: usize>(entries: [(&'static str, &'static str); N]) -> Parameters {

@@ -64,6 +64,9 @@ class Table:
     partitions: tuple[Column, ...]
     delimiter: str
     quote: str | None
+    compression: str = "SNAPPY"
+    ignore_malformed: bool = False
+    projections: tuple[dict[str, Any], ...] = ()
 
     @classmethod
     def of(cls, source: dict[str, Any]) -> Table:
@@ -77,6 +80,9 @@ class Table:
             partitions=tuple(Column(column["name"], column["type"]) for column in source.get("partitions") or []),
             delimiter=csv.get("delimiter", ","),
             quote=csv.get("quote", '"'),
+            compression=source.get("compression", "SNAPPY"),
+            ignore_malformed=bool(source.get("ignore_malformed")),
+            projections=tuple(source.get("projections") or ()),
         )
 
     @property
@@ -138,7 +144,8 @@ def read(database: duckdb.DuckDBPyConnection, table: Table) -> str:
     partitions = _hive(table)
     if table.format == "json":
         columns = "{" + ", ".join(f"{text(c.name)}: {text(duckdb_type(c.type))}" for c in table.columns) + "}"
-        scan = f"read_json({listed}, format = 'newline_delimited', columns = {columns}{partitions})"
+        lenient = ", ignore_errors = true" if table.ignore_malformed else ""
+        scan = f"read_json({listed}, format = 'newline_delimited', columns = {columns}{lenient}{partitions})"
     else:
         check_parquet(table)
         scan = f"read_parquet({listed}, union_by_name = true{partitions})"
@@ -147,8 +154,22 @@ def read(database: duckdb.DuckDBPyConnection, table: Table) -> str:
 
 
 def create_views(database: duckdb.DuckDBPyConnection, tables: list[Table]) -> None:
+    """The tables as Athena sees them: of a projected table, only what lies in folders that the projection names."""
     for table in tables:
-        database.execute(f"CREATE VIEW {name(table.name)} AS {read(database, table)}")
+        within = " AND ".join(_projected(table)) or "true"
+        database.execute(f"CREATE VIEW {name(table.name)} AS SELECT * FROM ({read(database, table)}) WHERE {within}")
+
+
+def _projected(table: Table) -> Iterator[str]:
+    for column, projection in zip(table.partitions, table.projections, strict=False):
+        kind, field = duckdb_type(column.type), name(column.name)
+        for key, comparison in (("from", ">="), ("to", "<=")):
+            if isinstance(end := projection.get(key), int):
+                yield f"{field}::BIGINT {comparison} {end}"
+            elif end is not None:
+                yield f"{field} {comparison} {text(end)}::{kind}"
+        if values := projection.get("values"):
+            yield f"{field} IN ({', '.join(f'{text(value)}::{kind}' for value in values)})"
 
 
 def _hive(table: Table) -> str:
@@ -399,7 +420,7 @@ def write(database: duckdb.DuckDBPyConnection, sql: str, table: Table, found: di
     compare_columns(table, found, exact=False)
     columns = ", ".join(f"CAST({name(c.name)} AS {duckdb_type(c.type)}) AS {name(c.name)}" for c in table.all_columns)
     options = {
-        "parquet": "FORMAT parquet, COMPRESSION zstd",
+        "parquet": f"FORMAT parquet, COMPRESSION {table.compression.lower()}",
         "csv": f"FORMAT csv, HEADER true, DELIMITER {text(table.delimiter)}"
         + (f", QUOTE {text(table.quote)}, ESCAPE {text(table.quote)}" if table.quote else ", QUOTE ''"),
         "json": "FORMAT json",
