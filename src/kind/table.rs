@@ -258,6 +258,12 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
+    /// Whether its values are whole numbers.
+    #[must_use]
+    pub fn is_integer(self) -> bool {
+        matches!(self, Self::TinyInt | Self::SmallInt | Self::Int | Self::BigInt)
+    }
+
     /// Whether its values are numbers.
     #[must_use]
     pub fn is_number(self) -> bool {

@@ -267,14 +267,7 @@ pub fn fingerprint(
 }
 
 fn actions(steps: &[RecipeAction]) -> Value {
-    let action = |RecipeAction { operation, parameters, conditions }: &RecipeAction| {
-        let condition = |crate::lake::Condition { condition, column, value }: &crate::lake::Condition| json!({ "condition": condition, "column": column, "value": value });
-        json!({
-            "operation": operation,
-            "parameters": parameters,
-            "conditions": conditions.iter().map(condition).collect::<Vec<_>>(),
-        })
-    };
+    let action = |RecipeAction { operation, parameters: _, conditions: _, local }: &RecipeAction| json!({ "operation": operation, "sql": local });
     steps.iter().map(action).collect()
 }
 

@@ -137,7 +137,7 @@ fn create_and_write_logs(group: &Value<Name<LogGroup>>) -> Statement {
 }
 
 fn step(action: &RecipeAction) -> RecipeStep {
-    let RecipeAction { operation, parameters, conditions } = action;
+    let RecipeAction { operation, parameters, conditions, local: _ } = action;
     let parameters: Vec<_> = parameters.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone())).collect();
     let conditions: Vec<_> = conditions
         .iter()

@@ -1,0 +1,34 @@
+//! The table of readable steps, one row each.
+//!
+//! Operations, parameters and their words are those of the recipe step and function reference in the DataBrew developer guide
+//! (`docs.aws.amazon.com/databrew/latest/dg/recipe-actions.<OPERATION>.html`). Operations whose reference leaves open how they
+//! name what they make (`PIVOT`, the `SPLIT_COLUMN_…` family) or from where they count (`SUBSTRING`) have no row: a `raw` step says
+//! what they do.
+
+mod columns;
+mod dates;
+mod flags;
+mod missing;
+mod numbers;
+mod rows;
+mod text;
+mod windows;
+
+use super::action::Action;
+
+/// All steps, by what they are about.
+pub(crate) static GROUPS: [(&str, &[Action]); 8] = [
+    ("Columns", &columns::ACTIONS),
+    ("Text", &text::ACTIONS),
+    ("Missing and invalid values", &missing::ACTIONS),
+    ("Flags and outliers", &flags::ACTIONS),
+    ("Numbers", &numbers::ACTIONS),
+    ("Dates and moments", &dates::ACTIONS),
+    ("Rows and groups", &rows::ACTIONS),
+    ("Windows over neighbouring rows", &windows::ACTIONS),
+];
+
+/// All steps.
+pub(crate) fn all() -> impl Iterator<Item = &'static Action> {
+    GROUPS.iter().flat_map(|(_, actions)| actions.iter())
+}

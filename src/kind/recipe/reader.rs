@@ -1,0 +1,379 @@
+//! Reads the keys of a step, checked against the columns before it.
+
+use super::action::{Action, Fits, Holds, Key};
+use super::arg::{Aggregate, Arg, Columns, FUNCTIONS, SortKey, strftime};
+use super::condition;
+use crate::check::Check;
+use crate::decode::{Scalar, section};
+use crate::diagnostic::{Diagnostic, did_you_mean, listed};
+use crate::kind::table::column_type;
+use crate::lake::ColumnType;
+use crate::source::{Node, Span, Spanned, Value};
+
+section! {
+    /// One aggregate of `group_by`.
+    "an aggregate"
+    struct AggregateSpec {
+        /// The column.
+        column: Spanned<String>,
+        /// What is computed of it: `count`, `count_distinct`, `sum`, `average`, `min`, `max`, `median` or `mode`.
+        function: Spanned<String>,
+        /// The new column.
+        to: Spanned<String>,
+        /// Its type. By default `bigint` for counts, `double` for `average` and `median`, the column's type for `min`, `max` and
+        /// `mode`, and the largest of its sort for `sum`.
+        ty as "type": Option<Spanned<String>>,
+    }
+}
+
+section! {
+    /// One key of `sort`.
+    "a sort key"
+    struct OrderSpec {
+        /// The column.
+        column: Spanned<String>,
+        /// `ascending` or `descending`.
+        /// Default: `ascending`.
+        order: Option<Spanned<String>>,
+        /// Where nulls go: `first` or `last`.
+        /// Default: `first`.
+        nulls: Option<Spanned<String>>,
+    }
+}
+
+/// Reads the keys of one step.
+pub(super) struct Reader<'a> {
+    /// The columns before the step; none when an earlier mistake makes them unknown.
+    pub(super) columns: Option<&'a Columns>,
+    pub(super) action: &'static Action,
+    /// Where the step is named.
+    pub(super) span: Span,
+    /// The step's column, once it has been read.
+    pub(super) column: Option<(String, Option<ColumnType>)>,
+    /// The columns that the step makes.
+    pub(super) made: Vec<String>,
+}
+
+impl Reader<'_> {
+    /// The value of a key; what is wrong with it is noted.
+    pub(super) fn read(&mut self, key: &Key, node: &Node, cx: &mut Check<'_>) -> Option<Arg> {
+        match key.holds {
+            Holds::Column(fits) => {
+                let name = cx.decode::<Spanned<String>>(node)?;
+                let ty = self.existing(&name, fits, cx);
+                if key.name == "column" {
+                    self.column = Some((name.value.clone(), ty));
+                }
+                Some(Arg::Column(name.value, ty))
+            }
+            Holds::Columns(fits) => {
+                let names = cx.decode::<Vec<Spanned<String>>>(node)?;
+                if names.is_empty() {
+                    cx.error(node.span, format!("`{}` names no column", key.name));
+                }
+                crate::check::unique(&names, cx);
+                Some(Arg::Columns(
+                    names.into_iter().map(|name| (name.value.clone(), self.existing(&name, fits, cx))).collect(),
+                ))
+            }
+            Holds::NewColumn => {
+                let name = cx.decode::<Spanned<String>>(node)?;
+                self.fresh(&name, cx);
+                Some(Arg::New(name.value))
+            }
+            Holds::Operand(fits) => self.operand(node, fits, cx),
+            Holds::Text => cx.decode::<Scalar>(node).map(|text| Arg::Text(text.0)),
+            Holds::Pattern => {
+                let pattern = cx.decode::<Scalar>(node)?.0;
+                if pattern.is_empty() {
+                    cx.error(node.span, "an empty pattern finds nothing");
+                }
+                Some(Arg::Text(pattern))
+            }
+            Holds::Number => self.number(node, cx).map(Arg::Number),
+            Holds::Whole(least, most) => {
+                let number = cx.decode::<u32>(node)?;
+                if !(least..=most).contains(&number) {
+                    cx.error(node.span, format!("`{}` must be from {least} to {most}", key.name));
+                }
+                Some(Arg::Number(number.to_string()))
+            }
+            Holds::Value => {
+                let value = cx.decode::<Scalar>(node)?.0;
+                let (column, ty) = self.column.clone().unwrap_or_default();
+                condition::fits(&value, ty, &column, node.span, cx);
+                Some(Arg::Value(value, ty))
+            }
+            Holds::DateFormat => {
+                let format = cx.decode::<Spanned<String>>(node)?;
+                if let Err(unknown) = strftime(&format) {
+                    cx.error(node.span, format!("`{unknown}` means nothing in a date's format"))
+                        .help("use `yyyy`, `yy`, `mm`, `month`, `dd`, `HH`, `MM`, `SS` and signs between them");
+                }
+                Some(Arg::DateFormat(format.value))
+            }
+            Holds::Type | Holds::Sort => {
+                let written = cx.decode::<Spanned<String>>(node)?;
+                column_type(&written, cx).map(|ty| Arg::Type(ty, matches!(key.holds, Holds::Type)))
+            }
+            Holds::Choice(choices) => {
+                let word = cx.decode::<Spanned<String>>(node)?;
+                self.word(key, &word, choices, |choice| choice.word, cx).map(Arg::Choice)
+            }
+            Holds::Switches(switches) => {
+                let words = cx.decode::<Vec<Spanned<String>>>(node)?;
+                if words.is_empty() {
+                    cx.error(node.span, format!("`{}` is empty", key.name));
+                }
+                let chosen = words.iter().map(|word| self.word(key, word, switches, |switch| switch.word, cx));
+                chosen.collect::<Option<Vec<_>>>().map(Arg::Switches)
+            }
+            Holds::Where | Holds::Expression => {
+                let (column, ty) = self.column.clone().unwrap_or_default();
+                let expression = matches!(key.holds, Holds::Expression);
+                Some(Arg::Tests(condition::read(node, &column, ty, expression, cx), expression))
+            }
+            Holds::Edges => {
+                let Value::List(items) = &node.value else {
+                    cx.error(node.span, "expected a list of numbers");
+                    return None;
+                };
+                let edges: Vec<String> = items.iter().filter_map(|item| self.number(item, cx)).collect();
+                let numbers: Vec<f64> = edges.iter().filter_map(|edge| edge.parse().ok()).collect();
+                if edges.is_empty() || numbers.windows(2).any(|pair| pair[0] >= pair[1]) {
+                    cx.error(node.span, "edges are numbers in ascending order");
+                }
+                Some(Arg::List(edges))
+            }
+            Holds::Texts | Holds::Values => self.texts(key, node, cx),
+            Holds::Mapping => {
+                let Value::Map(entries) = &node.value else {
+                    cx.error(node.span, "expected a map like `{ small: 1, large: 2 }`");
+                    return None;
+                };
+                let pairs = entries.iter().filter_map(|(from, to)| Some((from.value.clone(), self.number(to, cx)?)));
+                Some(Arg::Pairs(pairs.collect()))
+            }
+            Holds::Aggregates => {
+                let aggregates = cx.decode::<Vec<AggregateSpec>>(node)?;
+                Some(Arg::Aggregates(aggregates.iter().filter_map(|spec| self.aggregate(spec, cx)).collect()))
+            }
+            Holds::Order => {
+                let keys = cx.decode::<Vec<OrderSpec>>(node)?;
+                Some(Arg::Order(keys.iter().filter_map(|spec| self.order(spec, cx)).collect()))
+            }
+        }
+    }
+
+    /// What a key means that is left out.
+    pub(super) fn default(key: &Key, written: &'static str) -> Arg {
+        match key.holds {
+            Holds::Choice(choices) => choices
+                .iter()
+                .find(|choice| choice.word == written)
+                .map_or_else(|| Arg::Text(written.to_owned()), Arg::Choice),
+            Holds::Number | Holds::Whole(..) => Arg::Number(written.to_owned()),
+            Holds::DateFormat => Arg::DateFormat(written.to_owned()),
+            _ => Arg::Text(written.to_owned()),
+        }
+    }
+
+    fn number(&self, node: &Node, cx: &mut Check<'_>) -> Option<String> {
+        let number = cx.decode::<Scalar>(node)?.0;
+        let plain = number.chars().all(|c| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E'));
+        if !plain || !number.parse::<f64>().is_ok_and(f64::is_finite) {
+            cx.error(node.span, format!("`{number}` is not a number"));
+            return None;
+        }
+        Some(number)
+    }
+
+    fn operand(&self, node: &Node, fits: Fits, cx: &mut Check<'_>) -> Option<Arg> {
+        if let Value::Int(_) | Value::Float(_) = node.value {
+            let number = self.number(node, cx)?;
+            let ty = if matches!(node.value, Value::Int(_)) { ColumnType::Int } else { ColumnType::Double };
+            if fits == Fits::Time {
+                cx.error(node.span, format!("`{number}` is not a date")).help("write one as `\"2026-01-31\"`");
+            }
+            return Some(Arg::OperandValue(number, Some(ty)));
+        }
+        let name = cx.decode::<Spanned<String>>(node)?;
+        if fits == Fits::Time && name.starts_with(|c: char| c.is_ascii_digit()) {
+            condition::fits(&name, Some(ColumnType::Timestamp), "a moment", name.span, cx);
+            return Some(Arg::OperandValue(name.value, Some(ColumnType::Timestamp)));
+        }
+        let ty = self.existing(&name, fits, cx);
+        Some(Arg::OperandColumn(name.value, ty))
+    }
+
+    fn texts(&self, key: &Key, node: &Node, cx: &mut Check<'_>) -> Option<Arg> {
+        let texts: Vec<String> = cx.decode::<Vec<Scalar>>(node)?.into_iter().map(|text| text.0).collect();
+        if texts.is_empty() {
+            cx.error(node.span, format!("`{}` is empty", key.name));
+        }
+        if matches!(key.holds, Holds::Values) {
+            if texts.len() > 10 {
+                cx.error(node.span, "DataBrew takes at most 10 values here");
+            }
+            let column = self.column.as_ref().map_or("", |(name, _)| name);
+            for text in &texts {
+                let made = format!("{column}_{text}");
+                if self.columns.is_some_and(|columns| columns.iter().any(|(name, _)| *name == made)) {
+                    cx.error(node.span, format!("there is a column `{made}` already"));
+                }
+            }
+        }
+        Some(Arg::List(texts))
+    }
+
+    fn word<T>(
+        &self,
+        key: &Key,
+        word: &Spanned<String>,
+        known: &'static [T],
+        name: fn(&T) -> &'static str,
+        cx: &mut Check<'_>,
+    ) -> Option<&'static T> {
+        let found = known.iter().find(|item| name(item) == word.value);
+        if found.is_none() {
+            let names: Vec<&str> = known.iter().map(name).collect();
+            let help = did_you_mean(word, names.iter().copied())
+                .unwrap_or_else(|| format!("choose one of {}", listed(&names)));
+            cx.error(word.span, format!("`{}` is no value of `{}` in `{}`", word.value, key.name, self.action.name))
+                .help(help);
+        }
+        found
+    }
+
+    /// The type of a column that must exist and fit.
+    fn existing(&self, name: &Spanned<String>, fits: Fits, cx: &mut Check<'_>) -> Option<ColumnType> {
+        let ty = existing(self.columns, name, cx)?;
+        if !fits.takes(ty) {
+            let found = ty.map_or_else(String::new, |ty| ty.to_string());
+            let (wanted, to) = match fits {
+                Fits::Number => ("numbers", "double"),
+                Fits::Time => ("dates and moments", "timestamp"),
+                Fits::Text | Fits::Any => ("text", "string"),
+            };
+            cx.error(
+                name.span,
+                format!("`{}` works on {wanted}, but `{}` is `{found}` here", self.action.name, name.value),
+            )
+            .help(format!("add `change_type: {{ column: {}, to: {to} }}` before it", name.value));
+        }
+        ty
+    }
+
+    fn fresh(&mut self, name: &Spanned<String>, cx: &mut Check<'_>) {
+        if cx.name(name, "a column").is_none() {
+            return;
+        }
+        // The columns that `group_by` and `unpivot` do away with may come again under their old names.
+        let gone = |column: &str| match self.action.name {
+            "group_by" => true,
+            "rename" => self.column.as_ref().is_some_and(|(own, _)| own == column),
+            _ => false,
+        };
+        let there = self
+            .columns
+            .is_some_and(|columns| columns.iter().any(|(column, _)| *column == name.value && !gone(column)));
+        if there || self.made.contains(&name.value) {
+            cx.error(name.span, format!("there is a column `{}` already", name.value))
+                .help("choose another name, or delete that column first");
+        }
+        self.made.push(name.value.clone());
+    }
+
+    fn aggregate(&mut self, spec: &AggregateSpec, cx: &mut Check<'_>) -> Option<Aggregate> {
+        let source = self.existing(&spec.column, Fits::Any, cx);
+        let function = FUNCTIONS.iter().find(|function| function.word == spec.function.value);
+        if function.is_none() {
+            let words: Vec<&str> = FUNCTIONS.iter().map(|function| function.word).collect();
+            let help = did_you_mean(&spec.function, words.iter().copied())
+                .unwrap_or_else(|| format!("choose one of {}", listed(&words)));
+            cx.error(spec.function.span, format!("no aggregate named `{}`", spec.function.value)).help(help);
+        }
+        let calculates = matches!(spec.function.as_str(), "sum" | "average" | "median");
+        if calculates && !Fits::Number.takes(source) {
+            let message =
+                format!("`{}` works on numbers, but `{}` is text or no number", spec.function.value, spec.column.value);
+            cx.error(spec.column.span, message)
+                .help(format!("add `change_type: {{ column: {}, to: double }}` before it", spec.column.value));
+        }
+        let ty = match &spec.ty {
+            Some(written) => column_type(written, cx),
+            None => match spec.function.as_str() {
+                "count" | "count_distinct" => Some(ColumnType::BigInt),
+                "average" | "median" => Some(ColumnType::Double),
+                "sum" => match source {
+                    Some(ColumnType::Float) => Some(ColumnType::Double),
+                    Some(ColumnType::Decimal(_, scale)) => Some(ColumnType::Decimal(38, scale)),
+                    Some(ty) if ty.is_integer() => Some(ColumnType::BigInt),
+                    other => other,
+                },
+                _ => source,
+            },
+        };
+        self.fresh(&spec.to, cx);
+        Some(Aggregate { column: spec.column.value.clone(), function: function?, to: spec.to.value.clone(), ty })
+    }
+
+    fn order(&self, spec: &OrderSpec, cx: &mut Check<'_>) -> Option<SortKey> {
+        self.existing(&spec.column, Fits::Any, cx);
+        let mut second = |written: &Option<Spanned<String>>, first: &str, second: &str, noun: &str| match written {
+            None => Some(false),
+            Some(word) if word.value == first => Some(false),
+            Some(word) if word.value == second => Some(true),
+            Some(word) => {
+                cx.error(word.span, format!("`{}` is not {noun}", word.value))
+                    .help(format!("write `{first}` or `{second}`"));
+                None
+            }
+        };
+        let descending = second(&spec.order, "ascending", "descending", "an order");
+        let nulls_last = second(&spec.nulls, "first", "last", "a place for nulls");
+        Some(SortKey { column: spec.column.value.clone(), descending: descending?, nulls_last: nulls_last? })
+    }
+
+    /// Notes what several keys say together and cannot.
+    pub(super) fn together(&self, args: &[(&'static Key, Arg)], cx: &mut Check<'_>) {
+        let list = |name: &str| {
+            args.iter().find(|(key, _)| key.name == name).and_then(|(_, arg)| match arg {
+                Arg::List(texts) => Some(texts.len()),
+                _ => None,
+            })
+        };
+        if let (Some(edges), Some(names)) = (list("edges"), list("names"))
+            && names != edges + 1
+        {
+            cx.push(
+                Diagnostic::error(
+                    self.span,
+                    format!("{edges} edges make {} bins, but there are {names} names", edges + 1),
+                )
+                .help("write one name more than edges"),
+            );
+        }
+    }
+}
+
+/// The type of a column that must exist: `Some(None)` when it exists and its type is unknown, `None` when there is nothing to say.
+#[allow(
+    clippy::option_option,
+    reason = "whether there is such a column, and whether its type is known, are two questions"
+)]
+pub(super) fn existing(
+    columns: Option<&Columns>,
+    name: &Spanned<String>,
+    cx: &mut Check<'_>,
+) -> Option<Option<ColumnType>> {
+    let columns = columns?;
+    let found = columns.iter().find(|(column, _)| *column == name.value).map(|(_, ty)| *ty);
+    if found.is_none() {
+        let there = || listed(&columns.iter().map(|(column, _)| column.as_str()).collect::<Vec<_>>());
+        let help = did_you_mean(name, columns.iter().map(|(column, _)| column.as_str()))
+            .unwrap_or_else(|| format!("at this step there are {}", there()));
+        cx.error(name.span, format!("no column named `{}` at this step", name.value)).help(help);
+    }
+    found
+}

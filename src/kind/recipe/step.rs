@@ -1,0 +1,137 @@
+//! One step of a recipe: a readable one by its row of the table, or a raw one.
+
+use std::collections::BTreeMap;
+
+use super::action::{Action, Does, Need, SORT_OF_COLUMN};
+use super::actions;
+use super::arg::{Arg, Columns, sort_of};
+use super::condition::{self, Condition};
+use super::raw::RawSpec;
+use super::reader::Reader;
+use super::sql;
+use crate::check::Check;
+use crate::decode::{Decode, Decoder, Fields};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::source::{Node, Span, Spanned, Value};
+
+/// One step in DataBrew's own form, and in SQL.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RecipeAction {
+    /// Like `RENAME`.
+    pub operation: String,
+    /// Every value is text; lists and maps are JSON.
+    pub parameters: BTreeMap<String, String>,
+    /// All must hold for a row to be touched.
+    pub conditions: Vec<Condition>,
+    /// What a local run executes over the table `rows`; none when only DataBrew can run the step.
+    pub local: Option<String>,
+}
+
+/// A step as written. The keys of a readable one depend on its name, so they are read when it is checked.
+#[derive(Debug, Clone, PartialEq)]
+pub enum StepSpec {
+    /// `rename: { column: a, to: b }`.
+    Readable(ReadableSpec),
+    /// `raw: { operation: … }`.
+    Raw(Box<RawSpec>),
+}
+
+/// A readable step: its row of the table, and its keys.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReadableSpec {
+    action: &'static Action,
+    span: Span,
+    fields: Node,
+}
+
+impl Decode for StepSpec {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let (name, fields) = match &node.value {
+            Value::Map(entries) if entries.len() == 1 => (&entries[0].0, entries[0].1.clone()),
+            Value::String(name) => {
+                let empty = Node { value: Value::Map(Vec::new()), span: node.span };
+                (&Spanned::new(name.clone(), node.span), empty)
+            }
+            Value::Map(entries) => {
+                let message = format!("a step of a recipe is a map with exactly one key, found {}", entries.len());
+                decoder
+                    .push(Diagnostic::error(node.span, message).help("write it like `rename: { column: a, to: b }`"));
+                return None;
+            }
+            _ => return decoder.expected("a step like `rename: { column: a, to: b }`", node),
+        };
+        if name.value == "raw" {
+            return RawSpec::decode(&fields, decoder).map(|raw| Self::Raw(Box::new(raw)));
+        }
+        let Some(action) = actions::all().find(|action| action.name == name.value) else {
+            let help = did_you_mean(name, actions::all().map(|action| action.name)).unwrap_or_else(|| {
+                "docs/recipe-steps.md lists the steps; `raw: { operation: …, parameters: { … } }` takes any other"
+                    .into()
+            });
+            decoder.push(Diagnostic::error(name.span, format!("no recipe step named `{}`", name.value)).help(help));
+            return None;
+        };
+        let keys: Vec<&'static str> = action.keys.iter().map(|key| key.name).collect();
+        let before = decoder.diagnostics.len();
+        let opened = Fields::open_named(name.span, &fields, action.name, &keys, decoder)?;
+        for key in action.keys.iter().filter(|key| matches!(key.need, Need::Required)) {
+            opened.require(key.name, decoder);
+        }
+        let whole = decoder.diagnostics.len() == before;
+        whole.then_some(Self::Readable(ReadableSpec { action, span: name.span, fields }))
+    }
+}
+
+impl StepSpec {
+    /// The step in DataBrew's form. What it does to the columns is done to `columns`, which become unknown when a step that
+    /// does more to them than make one has a mistake.
+    pub(super) fn check(&self, columns: &mut Option<Columns>, cx: &mut Check<'_>) -> RecipeAction {
+        let before = cx.errors();
+        let (action, after) = match self {
+            Self::Readable(step) => step.check(columns.as_ref(), cx),
+            Self::Raw(step) => step.check(columns.as_ref(), cx),
+        };
+        let unclear = matches!(self, Self::Readable(step) if matches!(step.action.does, Does::Columns(_)));
+        *columns = if unclear && cx.errors() > before { None } else { after };
+        action
+    }
+}
+
+impl ReadableSpec {
+    fn get(&self, key: &str) -> Option<&Node> {
+        match &self.fields.value {
+            Value::Map(entries) => entries.iter().find(|(name, _)| name.value == key).map(|(_, node)| node),
+            _ => None,
+        }
+    }
+
+    fn check(&self, columns: Option<&Columns>, cx: &mut Check<'_>) -> (RecipeAction, Option<Columns>) {
+        let Self { action, span, fields: _ } = self;
+        let mut reader = Reader { columns, action, span: *span, column: None, made: Vec::new() };
+        let mut args: Vec<(_, Arg)> = Vec::new();
+        for key in action.keys {
+            match (self.get(key.name), key.need) {
+                (Some(node), _) => args.extend(reader.read(key, node, cx).map(|arg| (key, arg))),
+                (None, Need::Default(written)) => args.push((key, Reader::default(key, written))),
+                (None, Need::Required | Need::Optional(_)) => {}
+            }
+        }
+        reader.together(&args, cx);
+        let sort = sort_of(reader.column.as_ref().and_then(|(_, ty)| *ty));
+        let fixed = action
+            .fixed
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), if *value == SORT_OF_COLUMN { sort } else { value }.to_owned()));
+        let mut parameters: BTreeMap<String, String> = fixed.collect();
+        let mut conditions = Vec::new();
+        for (key, arg) in &args {
+            parameters.extend(arg.parameters(key));
+            if let Arg::Tests(tests, false) = arg {
+                conditions = condition::conditions(tests);
+            }
+        }
+        let outcome = columns.map(|columns| sql::Step { action, args: &args, columns }.outcome());
+        let (after, local) = outcome.map_or((None, None), |outcome| (Some(outcome.columns), Some(outcome.sql)));
+        (RecipeAction { operation: action.operation.to_owned(), parameters, conditions, local }, after)
+    }
+}
