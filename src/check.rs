@@ -228,7 +228,7 @@ impl<'a> Check<'a> {
             claims.extend(spec.iter().map(|spec| (&spec.writes, StepId::Recipe(Id::new(at)))));
         }
         for (at, (_, spec)) in b.jobs.0.iter().enumerate() {
-            let writes = spec.iter().flat_map(|spec| &spec.writes);
+            let writes = spec.iter().flat_map(|spec| spec.written());
             claims.extend(writes.map(|table| (table, StepId::Job(Id::new(at)))));
         }
         for (table, step) in claims {

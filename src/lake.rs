@@ -11,7 +11,7 @@ pub use crate::kind::classifier::{Classifier, CsvClassifier, Recognises};
 pub use crate::kind::crawler::{ChangesSpec as Changes, Crawler, RecrawlSpec as Recrawl, RemovalsSpec as Removals};
 pub use crate::kind::environment::Environment;
 pub use crate::kind::function::Function;
-pub use crate::kind::job::Job;
+pub use crate::kind::job::{Job, Script};
 pub use crate::kind::model::{Endpoint, Gate, Model};
 pub use crate::kind::partition::{Interval, Projection};
 pub use crate::kind::pipeline::{Pipeline, Start};

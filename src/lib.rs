@@ -31,3 +31,4 @@ pub mod source;
 mod sql;
 pub mod starter;
 pub mod text;
+pub mod visual;

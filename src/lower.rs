@@ -17,6 +17,7 @@ mod query;
 mod recipe;
 mod storage;
 mod table;
+mod visual;
 
 use crate::assembly::{Assembly, Assets, Source, StackTemplate};
 use crate::cfn::s3::Bucket;
@@ -68,8 +69,9 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembl
     if !jobs.is_empty() {
         job::lower_logs(&cx, &mut processing, &shared);
     }
+    let registrar = visual::lower_registrar(&cx, &mut processing, &shared, jobs);
     for (id, job) in jobs.iter() {
-        job::lower(&cx, &mut processing, &shared, id, job);
+        job::lower(&cx, &mut processing, &shared, registrar.as_ref(), id, job);
     }
     let trained: Vec<_> = models
         .iter()

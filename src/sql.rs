@@ -6,8 +6,9 @@ mod resolve;
 use std::sync::Arc;
 
 use sqlparser::ast::{Query, Statement};
+use sqlparser::dialect::DatabricksDialect;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, TokenWithSpan};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use crate::check::Check;
 use crate::diagnostic::{Diagnostic, did_you_mean};
@@ -51,6 +52,66 @@ pub(crate) fn check(
     let end = athena::end(&tokens).and_then(|end| offset(text, end));
     let sql = end.and_then(|end| text.get(..end)).unwrap_or(text).to_owned();
     Some(Checked { reads, sql })
+}
+
+/// Checks a `select` of Spark SQL over `relations`, whose columns are known or not, and that returns the `declared` columns.
+pub(crate) fn check_node(
+    text: &Spanned<String>,
+    relations: &[(String, Option<Vec<String>>)],
+    declared: &[&Spanned<String>],
+    cx: &mut Check<'_>,
+) {
+    let places = Places::new(text, cx);
+    let statements = Parser::new(&DatabricksDialect {}).with_recursion_limit(64).try_with_sql(text);
+    let statements = statements.and_then(|mut parser| parser.parse_statements());
+    let query = match statements {
+        Ok(statements) => match <[Statement; 1]>::try_from(statements) {
+            Ok([Statement::Query(query)]) => query,
+            _ => {
+                cx.error(places.whole, "an sql node is one `select`").help("write what the node shall give");
+                return;
+            }
+        },
+        Err(error) => {
+            let (message, location) = explain(&error);
+            let span = location.map_or(places.whole, |location| places.word_at(location));
+            cx.error(span, format!("this SQL cannot be read: {message}")).help("it is read as Spark reads it");
+            return;
+        }
+    };
+    let Some(output) = resolve::over(&query, relations, &places, cx) else { return };
+    for column in output.iter().filter_map(|column| Some((column.name.as_ref()?, column.span))) {
+        let (name, span) = column;
+        if !declared.iter().any(|declared| declared.value == *name) {
+            let help = did_you_mean(name, declared.iter().map(|declared| declared.as_str()))
+                .unwrap_or_else(|| "add it to `columns`, or leave it out here".into());
+            cx.error(span.unwrap_or(places.whole), format!("the node declares no column `{name}`")).help(help);
+        }
+    }
+    for declared in declared {
+        if output.iter().all(|column| column.name.as_ref().is_some_and(|name| *name != declared.value)) {
+            cx.error(declared.span, format!("the query returns no column `{}`", declared.value))
+                .help("select it, or remove it here");
+        }
+    }
+}
+
+/// Checks an expression of Spark SQL over `columns`, when they are known.
+pub(crate) fn check_expression(text: &Spanned<String>, columns: Option<&[String]>, cx: &mut Check<'_>) {
+    let places = Places::new(text, cx);
+    let parser = Parser::new(&DatabricksDialect {}).with_recursion_limit(64).try_with_sql(text);
+    let expression = parser.and_then(|mut parser| {
+        let expression = parser.parse_expr()?;
+        parser.expect_token(&Token::EOF).map(|_| expression)
+    });
+    match expression {
+        Ok(expression) => resolve::expression(&expression, columns, &places, cx),
+        Err(error) => {
+            let (message, location) = explain(&error);
+            let span = location.map_or(places.whole, |location| places.word_at(location));
+            cx.error(span, format!("this expression cannot be read: {message}")).help("it is read as Spark reads it");
+        }
+    }
 }
 
 fn unreadable(error: &ParserError, places: &Places, cx: &mut Check<'_>) {

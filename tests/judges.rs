@@ -30,3 +30,45 @@ fn cfn_lint_finds_nothing_in_any_environment_or_format() {
     }
     assert_eq!(judged, lake.environments.len() * 2 * 3, "three stacks in two formats for each environment");
 }
+
+/// Reads templates and assets below a folder, and holds the nodes of visual jobs against the model of `UpdateJob`.
+const NODES: &str = r#"
+import json, pathlib, sys
+import botocore.session
+from botocore.validate import ParamValidator
+
+shape = botocore.session.get_session().get_service_model("glue").operation_model("UpdateJob").input_shape
+judged = 0
+for file in pathlib.Path(sys.argv[1]).glob("*.json"):
+    for name, resource in json.loads(file.read_text()).get("Resources", {}).items():
+        if resource["Type"] == "Custom::VisualJob":
+            nodes = resource["Properties"]["Nodes"]
+            nodes = json.loads(nodes["Fn::Sub"].replace("${!", "${") if isinstance(nodes, dict) else nodes)
+            report = ParamValidator().validate({"JobName": name, "JobUpdate": {"CodeGenConfigurationNodes": nodes}}, shape)
+            assert not report.has_errors(), report.generate_report()
+            judged += 1
+assert judged, "no visual job was judged"
+"#;
+
+#[test]
+fn visual_jobs_are_clean_scripts_and_nodes_that_update_job_takes() {
+    let python = python();
+    let folder = tempfile::tempdir().unwrap();
+    let (lake, diagnostics) = Project::open(None, root()).unwrap().check();
+    let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+    let assets = Assets::collect(&lake).unwrap();
+    let assembly = lower(&lake, &lake.environments[0], &assets);
+    assembly::write(&assembly, folder.path(), Format::Json).unwrap();
+    must_succeed(std::process::Command::new(&python.environment.python).args(["-c", NODES]).arg(folder.path()));
+    let mut judged = 0;
+    for job in lake.jobs.values() {
+        if let lakegen::lake::Script::Visual(graph) = &job.script {
+            let path = folder.path().join(format!("{}.py", job.name));
+            std::fs::write(&path, lakegen::visual::script(&lake, &job.name, graph)).unwrap();
+            must_succeed(python.tool("ruff").args(["check", "--config", "ruff.toml"]).arg(&path).current_dir(root()));
+            must_succeed(python.tool("python").args(["-m", "py_compile"]).arg(&path));
+            judged += 1;
+        }
+    }
+    assert!(judged > 0, "no visual job was judged");
+}

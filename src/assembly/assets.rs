@@ -7,7 +7,8 @@ use std::path::{Path, PathBuf};
 
 use sha2::{Digest, Sha256};
 
-use crate::lake::{Function, Id, Job, Lake, Model};
+use crate::lake::{Function, Id, Job, Lake, Model, Script};
+use crate::visual;
 
 /// The most that one asset may hold, unpacked: what Lambda takes (262,144,000 bytes).
 const MAX_BYTES: usize = 262_144_000;
@@ -100,7 +101,12 @@ impl Assets {
         let mut collector = Collector { root, assets: BTreeMap::new(), known: BTreeMap::new() };
         let mut jobs = Vec::with_capacity(lake.jobs.len());
         for job in lake.jobs.values() {
-            let script = collector.asset(&job.script, Form::Script)?;
+            let script = match &job.script {
+                Script::File(path) => collector.asset(path, Form::Script)?,
+                Script::Visual(graph) => {
+                    collector.generated(&job.name, visual::script(lake, &job.name, graph).into_bytes())
+                }
+            };
             let modules =
                 job.modules.iter().map(|module| collector.asset(module, Form::Module)).collect::<Result<_, _>>()?;
             jobs.push(JobAssets { script, modules });
@@ -169,13 +175,22 @@ impl Collector {
             Form::Zip => (zip(&self.folder(&full, "")?).map_err(packing)?, "zip"),
             Form::TarGz => (tar_gz(&self.folder(&full, "")?).map_err(packing)?, "tar.gz"),
         };
-        let sha256 = hex(&Sha256::digest(&content));
-        let asset_path = AssetPath(format!("assets/{sha256}.{ending}"));
-        let asset = Asset { path: asset_path.clone(), sha256, content, sources: BTreeSet::new() };
-        let asset = self.assets.entry(asset_path.clone()).or_insert(asset);
-        asset.sources.insert(path.display().to_string());
+        let asset_path = self.keep(path.display().to_string(), content, ending);
         self.known.insert(key, asset_path.clone());
         Ok(asset_path)
+    }
+
+    /// A script that lakegen writes itself, for the job `name`.
+    fn generated(&mut self, name: &str, content: Vec<u8>) -> AssetPath {
+        self.keep(format!("nodes of {name}"), content, "py")
+    }
+
+    fn keep(&mut self, source: String, content: Vec<u8>, ending: &str) -> AssetPath {
+        let sha256 = hex(&Sha256::digest(&content));
+        let path = AssetPath(format!("assets/{sha256}.{ending}"));
+        let asset = Asset { path: path.clone(), sha256, content, sources: BTreeSet::new() };
+        self.assets.entry(path.clone()).or_insert(asset).sources.insert(source);
+        path
     }
 
     /// The entries of a helper module: what `import` then finds.

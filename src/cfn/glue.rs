@@ -275,6 +275,7 @@ resource! {
     /// A Spark job. `Ref` is its name.
     "AWS::Glue::Job" Job {
         name: Value<Name<Job>> = "Name",
+        mode: &'static str = "JobMode",
         description: String = "Description",
         role: Value<Arn<Role>> = "Role",
         command: JobCommand = "Command",
@@ -290,6 +291,13 @@ resource! {
         queuing: bool = "JobRunQueuingEnabled",
         security: Value<Name<SecurityConfiguration>> = "SecurityConfiguration",
         tags: TagMap = "Tags",
+    }
+}
+
+impl Ref<Job> {
+    /// Its name.
+    pub fn name(&self) -> Value<Name<Job>> {
+        self.reference()
     }
 }
 

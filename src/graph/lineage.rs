@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Edge, Flow, Graph, Kind, Node};
-use crate::lake::{Endpoint, Format, Home, Id, Lake, Model, Pipeline, Start, StepId, Table};
+use crate::lake::{Endpoint, Format, Home, Id, Lake, Model, Pipeline, Script, Start, StepId, Table};
 use crate::text::counted;
 
 /// What every thing of the lake is made from, and what starts it.
@@ -61,7 +61,7 @@ impl Builder<'_> {
                 StepId::Crawler(_) => (Kind::Crawler, String::new()),
                 StepId::Query(_) => (Kind::Query, String::new()),
                 StepId::Recipe(id) => (Kind::Recipe, counted(lake.recipes[id].steps.len(), "step")),
-                StepId::Job(id) => (Kind::Job, lake.jobs[id].script.display().to_string()),
+                StepId::Job(id) => (Kind::Job, script(&lake.jobs[id].script)),
                 StepId::Model(id) => (Kind::Model, lake.models[id].source.display().to_string()),
             };
             let node = self.node(kind, lake.step_name(step.id), detail, None, None);
@@ -186,5 +186,13 @@ pub(super) fn home_name(table: &Table) -> &'static str {
     match &table.home {
         Home::Zone { format, .. } => format_name(format),
         Home::DynamoDb { .. } => "DynamoDB",
+    }
+}
+
+/// Where a job's script comes from.
+fn script(script: &Script) -> String {
+    match script {
+        Script::File(path) => path.display().to_string(),
+        Script::Visual(graph) => counted(graph.nodes.len(), "node"),
     }
 }

@@ -5,15 +5,21 @@ use std::path::PathBuf;
 use crate::check::{Check, unique};
 use crate::decode::{Decode, Decoder, Named, Scalar, alternatives, quantity, section};
 use crate::diagnostic::{did_you_mean, listed};
+use crate::kind::visual::NodeSpec;
 use crate::lake::{Id, Table};
 use crate::source::{Node, Spanned};
+use crate::visual::{self, Graph};
 
 section! {
     /// A Glue job.
     "a job"
     pub struct JobSpec {
         /// The PySpark script.
-        script: Spanned<String>,
+        /// Example: `glue-jobs/features.py`.
+        script: Option<Spanned<String>>,
+        /// Instead of `script`, `reads` and `writes`: the boxes of a visual job, from which lakegen writes the script.
+        /// Example: `{ orders: { source: orders }, result: { target: { from: orders, table: orders_copy } } }`.
+        nodes: Named<NodeSpec>,
         /// Modules and packages that the script imports; they are shipped with it.
         modules: Vec<Spanned<String>>,
         /// The tables that it reads; each comes as `--<table> <location>`.
@@ -110,8 +116,8 @@ impl Decode for Minutes {
 pub struct Job {
     /// The name.
     pub name: String,
-    /// The script, relative to the project.
-    pub script: PathBuf,
+    /// What runs.
+    pub script: Script,
     /// Modules and packages, relative to the project.
     pub modules: Vec<PathBuf>,
     /// What it reads.
@@ -146,6 +152,15 @@ pub struct Job {
     pub concurrency: u32,
     /// After how many minutes a run is reported.
     pub notify_after_minutes: Option<u32>,
+}
+
+/// What a job runs.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Script {
+    /// A script of the project.
+    File(PathBuf),
+    /// A script that is written from nodes.
+    Visual(Graph),
 }
 
 impl Job {
@@ -222,19 +237,23 @@ const FLEXIBLE_WORKER_TYPES: [&str; 2] = ["G.1X", "G.2X"];
 
 impl JobSpec {
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Job> {
-        let script = cx.file(&self.script);
-        if !self.script.ends_with(".py") {
-            cx.error(self.script.span, "a job's script is a Python file").help("its name ends with `.py`");
-        }
+        let script = self.script(name, cx);
         let modules: Vec<Option<PathBuf>> = self.modules.iter().map(|module| cx.module(module)).collect();
-        if self.writes.is_empty() {
+        if self.writes.is_empty() && self.nodes.0.is_empty() {
             cx.error(name.span, format!("the job `{}` writes nothing", name.value))
                 .help("name its tables: `writes: [features]`; order and permissions follow from it");
         }
-        let (reads, writes) = (cx.tables(&self.reads), cx.tables(&self.writes));
+        let (reads, writes) = match &script {
+            Some(Script::Visual(graph)) => (Some(graph.reads()), Some(graph.writes())),
+            _ => (cx.tables(&self.reads), cx.tables(&self.writes)),
+        };
         unique(&self.reads, cx);
         unique(&self.writes, cx);
-        for table in self.reads.iter().chain(&self.writes) {
+        let sources = self.nodes.0.iter().filter_map(|(_, node)| match node {
+            Some(NodeSpec::Source(table)) => Some(table),
+            _ => None,
+        });
+        for table in self.reads.iter().chain(sources).chain(self.written()) {
             if RESERVED_ARGUMENTS.iter().any(|reserved| reserved.eq_ignore_ascii_case(table)) {
                 cx.error(
                     table.span,
@@ -298,6 +317,41 @@ impl JobSpec {
             concurrency: self.concurrency.as_ref().map_or(1, |runs| runs.value),
             notify_after_minutes: self.notify_after.as_ref().map(|after| after.value.0),
         })
+    }
+
+    /// The tables that it writes, as they are named.
+    pub(crate) fn written(&self) -> impl Iterator<Item = &Spanned<String>> {
+        let targets = self.nodes.0.iter().filter_map(|(_, node)| match node {
+            Some(NodeSpec::Target(target)) => Some(&target.table),
+            _ => None,
+        });
+        self.writes.iter().chain(targets)
+    }
+
+    fn script(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Script> {
+        let Self { script, nodes, modules, reads, writes, .. } = self;
+        match (script, nodes.0.as_slice()) {
+            (None, []) => {
+                cx.error(name.span, format!("the job `{}` has no script", name.value))
+                    .help("add `script: glue-jobs/name.py`, or `nodes:` for a visual job");
+                None
+            }
+            (Some(script), []) => {
+                let file = cx.file(script);
+                if !script.ends_with(".py") {
+                    cx.error(script.span, "a job's script is a Python file").help("its name ends with `.py`");
+                }
+                file.map(Script::File)
+            }
+            (script, [_, ..]) => {
+                let more = script.iter().chain(modules).chain(reads).chain(writes);
+                for written in more {
+                    cx.error(written.span, "a visual job is its nodes: it has no script, and reads and writes by them")
+                        .help("remove this, or the nodes");
+                }
+                visual::check(nodes, name, cx).map(Script::Visual)
+            }
+        }
     }
 
     fn check_execution(&self, worker_type: Option<&Spanned<String>>, cx: &mut Check<'_>) {
@@ -391,7 +445,7 @@ impl JobSpec {
             if RESERVED_ARGUMENTS.iter().any(|reserved| reserved.eq_ignore_ascii_case(key)) {
                 cx.error(key.span, format!("Glue keeps the argument `{}` for itself", key.value)).help("rename it");
             }
-            if self.reads.iter().chain(&self.writes).any(|table| table.value == key.value) {
+            if self.reads.iter().chain(self.written()).any(|table| table.value == key.value) {
                 cx.error(key.span, format!("the argument `{}` is taken by the table of that name", key.value))
                     .help("rename the argument");
             }

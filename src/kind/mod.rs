@@ -15,4 +15,5 @@ pub mod query;
 pub mod recipe;
 pub mod sample;
 pub mod table;
+pub mod visual;
 pub mod zone;

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::lake::{
     Classifier, Column, Crawler, Csv, CsvClassifier, Format, Home, Id, Job, Lake, Model, Projection, Query, Recipe,
-    RecipeAction, Recognises, StepId, Table,
+    RecipeAction, Recognises, Script, StepId, Table,
 };
 
 use super::csv::Shape;
@@ -14,6 +14,7 @@ use super::files::{self, FileError, Fingerprint};
 use super::land::{Content, RawTable};
 use super::layout::Layout;
 use super::schedule::Lane;
+use crate::visual;
 
 /// Changes when the same step of the same lake has to be done again by a newer lakegen.
 const REVISION: u32 = 1;
@@ -238,7 +239,11 @@ pub fn fingerprint(
             } = &lake.jobs[id];
             let modules = modules.iter().map(|path| code(path)).collect::<Result<Vec<_>, _>>()?;
             let settings = lake.jobs[id].settings();
-            json!({ "name": name, "script": code(script)?, "modules": modules, "arguments": settings, "glue": glue_version })
+            let script = match script {
+                Script::File(path) => code(path)?,
+                Script::Visual(graph) => json!({ "contents": visual::script(lake, name, graph) }),
+            };
+            json!({ "name": name, "script": script, "modules": modules, "arguments": settings, "glue": glue_version })
         }
         StepId::Model(id) => {
             let Model {
@@ -359,9 +364,15 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
             all.extend(lake.jobs[id].settings().into_iter().map(|(name, value)| (name, value.into())));
             all.insert("TempDir".to_owned(), folder(&staging.join("temporary")).into());
             let modules: Vec<PathBuf> = modules.iter().map(|path| lake.root.join(path)).collect();
+            let (script, source) = match script {
+                Script::File(path) => (lake.root.join(path), None),
+                // Beside the tables that it writes, and gone with them when it is done.
+                Script::Visual(graph) => (staging.join(format!("{name}.py")), Some(visual::script(lake, name, graph))),
+            };
             let parameters = json!({
                 "name": name,
-                "script": lake.root.join(script),
+                "script": script,
+                "source": source,
                 "modules": modules,
                 "arguments": all,
                 "packages": packages,

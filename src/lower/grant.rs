@@ -1,5 +1,6 @@
 //! Permissions: what reading, writing and logging take, and nothing else.
 
+use super::crawler::catalog_arns;
 use super::names::{Kind, arn, bucket_arn};
 use super::{Context, Place, Shared};
 use crate::assembly::{AssetPath, StackTemplate};
@@ -216,6 +217,19 @@ fn part(sid: &str, index: usize) -> String {
 pub(super) fn allow(sid: &str, actions: &[Action], resources: Vec<Value<ArnPattern>>) -> Vec<Statement> {
     let chunks = resources.chunks(CHUNK).enumerate();
     chunks.map(|(index, resources)| Statement::allow(part(sid, index), actions.to_vec(), resources.to_vec())).collect()
+}
+
+/// Finding tables in the catalog.
+pub(super) fn read_catalog(cx: &Context, tables: &[Id<Table>]) -> Vec<Statement> {
+    let actions = [
+        Action::GLUE_GET_DATABASE,
+        Action::GLUE_GET_TABLE,
+        Action::GLUE_GET_TABLES,
+        Action::GLUE_GET_PARTITION,
+        Action::GLUE_GET_PARTITIONS,
+        Action::GLUE_BATCH_GET_PARTITION,
+    ];
+    allow("ReadCatalog", &actions, catalog_arns(cx, tables))
 }
 
 fn items_arn(cx: &Context, table: Id<Table>) -> Value<Arn<dynamodb::Table>> {

@@ -4,12 +4,13 @@ use std::borrow::Cow;
 
 use super::grant::{self, Grant, Items};
 use super::names::Kind;
-use super::{Context, Shared, crawler, logs};
+use super::{Context, Shared, crawler, logs, visual};
 use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, ExecutionProperty, JobCommand, NotificationProperty, Parameters};
 use crate::cfn::iam::{Principal, Statement, Unscoped};
-use crate::cfn::{TagMap, Text, Value, sub};
-use crate::lake::{Id, Job};
+use crate::cfn::lambda::Function;
+use crate::cfn::{Ref, TagMap, Text, Value, sub};
+use crate::lake::{Id, Job, Script};
 
 /// Adds the log groups of all jobs: Glue puts a job's streams into `<prefix>/error` and `<prefix>/output`.
 ///
@@ -21,10 +22,17 @@ pub(super) fn lower_logs(cx: &Context, stack: &mut StackTemplate, shared: &Share
     }
 }
 
-pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id: Id<Job>, job: &Job) {
+pub(super) fn lower(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    shared: &Shared,
+    registrar: Option<&Ref<Function>>,
+    id: Id<Job>,
+    job: &Job,
+) {
     let Job {
         name,
-        script: _,
+        script,
         modules: _,
         reads,
         writes,
@@ -59,6 +67,11 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
         )])
         .and([Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION])])
         .and([grant::make_and_write_logs(&shared.job_logs)])
+        .and(match script {
+            Script::File(_) => Vec::new(),
+            // The script that Glue Studio makes of the nodes finds tables through the catalog.
+            Script::Visual(_) => grant::read_catalog(cx, reads),
+        })
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("glue.amazonaws.com"));
     let description = format!("What the job {name} may do");
@@ -93,6 +106,10 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
     }
 
     let job = glue::Job {
+        mode: match script {
+            Script::File(_) => "SCRIPT",
+            Script::Visual(_) => "VISUAL",
+        },
         name: Value::literal(cx.names.plain(&[name], 255)),
         description: format!("Writes {}", crawler::names(cx, writes)),
         role: role.arn(),
@@ -114,5 +131,9 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, id
         security: shared.security.name(),
         tags: TagMap(cx.tag_list()),
     };
-    stack.template.add(Kind::GlueJob.of(name), job);
+    let settings = format!("{job:?}");
+    let job = stack.template.add(Kind::GlueJob.of(name), job);
+    if let (Script::Visual(graph), Some(registrar)) = (script, registrar) {
+        visual::lower(cx, stack, shared, registrar, (name, graph), (&job, &settings));
+    }
 }

@@ -35,7 +35,7 @@ kinds! {
     EndpointLogs, EndpointModel, EndpointSettings, FunctionCode, FunctionLogs, FunctionRole, GlueClassifier, GlueCrawler, GlueJob,
     ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, ModelBucket, ModelData, ModelPolicy, ModelRole,
     PublisherFunction, PublisherLogs, PublisherRole, QueryRole, RecipeDataset, RecipeJob, RecipePublished,
-    RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, WorkBucket, WorkPolicy, ZoneBucket,
+    RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs, StudioNodes, StudioRole, WorkBucket, WorkPolicy, ZoneBucket,
     ZonePolicy,
 }
 

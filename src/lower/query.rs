@@ -6,7 +6,7 @@
 
 use std::fmt::Write;
 
-use super::crawler::{catalog_arns, names};
+use super::crawler::names;
 use super::grant::{self, Grant, Items};
 use super::names::{Kind, arn, role_arn};
 use super::table::Catalog;
@@ -84,18 +84,7 @@ pub(super) fn lower(
             ],
             [work_group.pattern()],
         )])
-        .and(grant::allow(
-            "ReadCatalog",
-            &[
-                Action::GLUE_GET_DATABASE,
-                Action::GLUE_GET_TABLE,
-                Action::GLUE_GET_TABLES,
-                Action::GLUE_GET_PARTITION,
-                Action::GLUE_GET_PARTITIONS,
-                Action::GLUE_BATCH_GET_PARTITION,
-            ],
-            catalog_arns(cx, reads),
-        ))
+        .and(grant::read_catalog(cx, reads))
         .statements(&shared.key);
     // Athena has no roles of its own: it does what the caller may do. The caller is the pipeline.
     let trust = Statement::assumed_by(role_arn(&cx.names.pipeline_role()));

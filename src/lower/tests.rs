@@ -97,6 +97,46 @@ fn the_reference_lake_lowers_to_these_templates() {
 }
 
 #[test]
+fn visual_jobs_become_these_scripts() {
+    let (lake, _) = read(SHOP);
+    for job in lake.jobs.values() {
+        if let crate::lake::Script::Visual(graph) = &job.script {
+            let mut settings = insta::Settings::clone_current();
+            settings.set_snapshot_path("../../snapshots/shop");
+            settings.set_prepend_module_to_snapshot(false);
+            settings.set_omit_expression(true);
+            let script = crate::visual::script(&lake, &job.name, graph);
+            settings.bind(|| insta::assert_snapshot!(format!("{}.py", job.name), script));
+        }
+    }
+}
+
+#[test]
+fn the_nodes_of_a_visual_job_are_registered_with_the_places_of_its_targets() {
+    let (lake, assets) = read(SHOP);
+    let nodes = &templates(&lake, &assets, "dev")[2].1["Resources"]["StudioNodesSpending"]["Properties"]["Nodes"];
+    let text = nodes["Fn::Sub"].as_str().unwrap().replace("${AWS::AccountId}", "1").replace("${AWS::Region}", "here");
+    let nodes: serde_json::Value = serde_json::from_str(&text).unwrap();
+    let (mut targets, mut cleared) = (Vec::new(), Vec::new());
+    for (id, node) in nodes.as_object().unwrap() {
+        let (kind, node) = node.as_object().unwrap().iter().next().unwrap();
+        for input in node["Inputs"].as_array().into_iter().flatten() {
+            assert!(!nodes[input.as_str().unwrap()].is_null(), "{id} reads {input}");
+        }
+        targets.extend(kind.ends_with("Target").then(|| node["Path"].as_str().unwrap()));
+        cleared.extend((kind == "CustomCode").then(|| node["Code"].as_str().unwrap()));
+    }
+    assert_eq!(targets.len(), 2);
+    for place in targets {
+        assert!(place.starts_with("s3://shop-dev-curated-1-here/"), "{place}");
+        assert!(
+            cleared.iter().any(|code| code.contains(place)),
+            "{place} is cleared before it is written: {cleared:?}"
+        );
+    }
+}
+
+#[test]
 fn the_same_lake_makes_the_same_bytes() {
     let (lake, assets) = read(SHOP);
     let (again, assets_again) = read(SHOP);

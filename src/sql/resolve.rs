@@ -68,6 +68,35 @@ pub(super) fn query(query: &Query, places: &Places, cx: &mut Check<'_>) -> (Vec<
     (resolver.reads, output)
 }
 
+/// Resolves a query over `relations` alone; returns its columns, when they are known.
+pub(super) fn over(
+    query: &Query,
+    relations: &[(String, Option<Vec<String>>)],
+    places: &Places,
+    cx: &mut Check<'_>,
+) -> Option<Vec<Output>> {
+    let relation = |(name, columns): &(String, Option<Vec<String>>)| Relation {
+        name: Some(name.clone()),
+        columns: columns.clone(),
+    };
+    let ctes = relations.iter().map(relation).collect();
+    let mut resolver = Resolver { places, cx, reads: Vec::new(), ctes, scopes: Vec::new() };
+    let output = resolver.query(query);
+    if let Some(table) = resolver.reads.first().and_then(|id| resolver.cx.blueprint.tables.0.get(id.index())) {
+        let message = format!("this node does not read `{}`", table.0.value);
+        resolver.cx.error(places.whole, message).help("it sees the nodes in its `from`: read the table with a source");
+    }
+    output
+}
+
+/// Resolves an expression over columns, when they are known.
+pub(super) fn expression(expression: &Expr, columns: Option<&[String]>, places: &Places, cx: &mut Check<'_>) {
+    let relations = vec![Relation { name: None, columns: columns.map(<[String]>::to_vec) }];
+    let scopes = vec![Scope { relations, ..Scope::default() }];
+    let mut resolver = Resolver { places, cx, reads: Vec::new(), ctes: Vec::new(), scopes };
+    resolver.expression(expression);
+}
+
 fn fold(ident: &Ident) -> String {
     ident.value.to_lowercase()
 }

@@ -34,9 +34,7 @@ def crawl(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str,
     return {"tables": found}
 
 
-def crawl_table(
-    database: duckdb.DuckDBPyConnection, table: Table, classifiers: list[dict[str, Any]]
-) -> dict[str, Any]:
+def crawl_table(database: duckdb.DuckDBPyConnection, table: Table, classifiers: list[dict[str, Any]]) -> dict[str, Any]:
     files = table.files()
     if not files:
         raise StepError("MissingData", f"table `{table.name}` has no files in {table.dir}")

@@ -149,6 +149,8 @@ def glue_job(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
     argv = [script, "--JOB_NAME", request["name"]]
     for name, value in request["arguments"].items():
         argv += [f"--{name}", str(value)]
+    if request.get("source"):
+        Path(script).write_text(request["source"], encoding="utf-8")
     if not Path(script).is_file():
         raise StepError("MissingScript", f"there is no script `{script}`")
     progress("starting Spark")
@@ -201,9 +203,10 @@ def _packages(packages: list[str], progress: Progress) -> list[str]:
         progress(f"installing {', '.join(packages)}")
         place.parent.mkdir(exist_ok=True)
         with tempfile.TemporaryDirectory(dir=place.parent, prefix="new-") as folder:
-            pip = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check", "--progress-bar"]
             new = Path(folder, "packages")
-            done = subprocess.run([*pip, "off", "--target", new, *packages], capture_output=True, text=True, check=False)
+            pip = [sys.executable, "-m", "pip", "install", "--no-input", "--disable-pip-version-check"]
+            pip += ["--progress-bar", "off", "--target", str(new), *packages]
+            done = subprocess.run(pip, capture_output=True, text=True, check=False)
             print(done.stdout, done.stderr, sep="\n")
             if done.returncode:
                 complaint = next((line for line in done.stderr.splitlines() if line.startswith("ERROR")), "pip failed")
