@@ -3,6 +3,7 @@
 //! ```text
 //! DIR/manifest.json                     what there is and how it fits together: see `Manifest`
 //! DIR/<lake>-<environment>-<stack>.yaml one template per stack, in order of deployment
+//! DIR/openapi.json                      the document of the API, when the lake has one
 //! DIR/assets/<sha256>.<ending>          scripts and archives, named by their content
 //! ```
 
@@ -37,6 +38,8 @@ pub struct Assembly {
     pub assets: Assets,
     /// What training needs to know, by model
     pub training: Vec<(String, Training)>,
+    /// The document of the API, if there is one
+    pub openapi: Option<String>,
 }
 
 /// A template, and what whoever deploys it must know.
@@ -180,7 +183,8 @@ impl Assembly {
         let templates =
             self.stacks.iter().map(move |stack| (stack.file(format), stack.template.render(format).into_bytes()));
         let assets = self.assets.iter().map(|asset| (asset.path.to_string(), asset.content.clone()));
-        [("manifest.json".to_owned(), manifest)].into_iter().chain(templates).chain(assets)
+        let openapi = self.openapi.iter().map(|text| ("openapi.json".to_owned(), text.clone().into_bytes()));
+        [("manifest.json".to_owned(), manifest)].into_iter().chain(templates).chain(openapi).chain(assets)
     }
 }
 
@@ -198,6 +202,7 @@ mod tests {
             stacks: vec![StackTemplate::new("shop-dev-storage".into(), description.into())],
             assets: Assets::default(),
             training: Vec::new(),
+            openapi: None,
         }
     }
 

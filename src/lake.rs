@@ -6,13 +6,14 @@ use std::marker::PhantomData;
 use std::ops::Index;
 use std::path::PathBuf;
 
-pub use crate::kind::api::{Access, Api, Method, Parameter, ParameterType, Route, Segment, Throttle};
+pub use crate::kind::api::{Access, Api, Cors, Domain, Method, Route, Segment, Throttle, Waf};
 pub use crate::kind::classifier::{Classifier, CsvClassifier, Recognises};
 pub use crate::kind::crawler::{ChangesSpec as Changes, Crawler, RecrawlSpec as Recrawl, RemovalsSpec as Removals};
 pub use crate::kind::environment::Environment;
 pub use crate::kind::function::Function;
 pub use crate::kind::job::{Job, Script};
 pub use crate::kind::model::{Endpoint, Gate, Model};
+pub use crate::kind::parameter::{Parameter, ParameterType, object_accepts, object_schema};
 pub use crate::kind::partition::{Interval, Projection};
 pub use crate::kind::pipeline::{Pipeline, Start};
 pub use crate::kind::query::Query;

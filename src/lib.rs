@@ -23,6 +23,7 @@ pub mod kind;
 pub mod lake;
 pub mod local;
 pub mod lower;
+pub mod openapi;
 pub mod project;
 pub mod region;
 pub mod report;

@@ -84,7 +84,8 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembl
     }
     let functions = function::lower_all(&cx, &mut serving, &kept, functions);
     if let Some(api) = api {
-        api::lower(&cx, &mut serving, &kept, &functions, api);
+        let pool = api::lower_pool(&cx, &mut storage, api);
+        api::lower(&cx, &mut serving, &kept, &functions, pool.as_ref(), api);
     }
 
     let stacks = [storage, processing, serving].into_iter().filter(|stack| !stack.template.is_empty());
@@ -96,6 +97,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembl
         protected: environment.protected,
         stacks: stacks.collect(),
         assets: assets.clone(),
+        openapi: api.as_ref().map(|api| api::document(&cx, api)),
         training: trained.into_iter().map(|model| (model.name, model.training)).collect(),
     }
 }

@@ -24,6 +24,8 @@ fn cfn_lint_finds_nothing_in_any_environment_or_format() {
             assembly::write(&assembly, &directory, format).unwrap();
             let files: Vec<_> = assembly.stacks.iter().map(|stack| directory.join(stack.file(format))).collect();
             judged += files.len();
+            let document = directory.join("openapi.json");
+            must_succeed(python.tool("openapi-spec-validator").arg(document));
             let regions = [environment.region.as_str(), "us-east-1"];
             must_succeed(python.tool("cfn-lint").args(["-c", "I", "-r"]).args(regions).arg("--").args(&files));
         }

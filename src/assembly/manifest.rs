@@ -155,7 +155,7 @@ pub struct Gate {
 impl Manifest {
     /// The manifest of an assembly written in `format`.
     pub fn of(assembly: &Assembly, format: Format) -> Self {
-        let Assembly { lake, environment, region, account, protected, stacks, assets, training } = assembly;
+        let Assembly { lake, environment, region, account, protected, stacks, assets, training, openapi: _ } = assembly;
         Self {
             version: MANIFEST_VERSION,
             lakegen: env!("CARGO_PKG_VERSION"),

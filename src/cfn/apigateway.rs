@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::cognito::UserPool;
 use super::iam::ServiceRole;
 use super::logs::LogGroup;
 use super::node::Tags;
@@ -74,9 +75,9 @@ resource! {
     /// The shape of a body. `Ref` is its name.
     "AWS::ApiGateway::Model" Model {
         api: Value<Attribute<RestApi>> = "RestApiId",
-        name: &'static str = "Name",
+        name: String = "Name",
         content_type: &'static str = "ContentType",
-        schema: super::Node = "Schema",
+        schema: serde_json::Value = "Schema",
     }
 }
 
@@ -89,7 +90,25 @@ impl Ref<Model> {
 
 choice! {
     /// Who may call a method.
-    Authorization { None = "NONE", Iam = "AWS_IAM" }
+    Authorization { None = "NONE", Iam = "AWS_IAM", Cognito = "COGNITO_USER_POOLS" }
+}
+
+resource! {
+    /// Looks at the tokens of callers. `Ref` is its id.
+    "AWS::ApiGateway::Authorizer" Authorizer {
+        api: Value<Attribute<RestApi>> = "RestApiId",
+        name: &'static str = "Name",
+        kind: Authorization = "Type",
+        pools: Vec<Value<Arn<UserPool>>> = "ProviderARNs",
+        source: &'static str = "IdentitySource",
+    }
+}
+
+impl Ref<Authorizer> {
+    /// Its id.
+    pub fn authorizer_id(&self) -> Value<Attribute<Authorizer>> {
+        self.reference()
+    }
 }
 
 resource! {
@@ -99,11 +118,14 @@ resource! {
         resource: Value<Attribute<Resource>> = "ResourceId",
         verb: &'static str = "HttpMethod",
         authorization: Authorization = "AuthorizationType",
+        authorizer: Option<Value<Attribute<Authorizer>>> = "AuthorizerId",
+        scopes: Option<Vec<String>> = "AuthorizationScopes",
         key_required: bool = "ApiKeyRequired",
-        validator: Value<Attribute<RequestValidator>> = "RequestValidatorId",
+        validator: Option<Value<Attribute<RequestValidator>>> = "RequestValidatorId",
         parameters: Option<Vec<(Cow<'static, str>, bool)>> = "RequestParameters",
         models: Option<Vec<(Cow<'static, str>, Value<Name<Model>>)>> = "RequestModels",
         integration: Integration = "Integration",
+        responses: Option<Vec<MethodResponse>> = "MethodResponses",
     }
 }
 
@@ -111,8 +133,48 @@ shape! {
     /// What answers a method.
     Integration {
         kind: &'static str = "Type",
-        verb: &'static str = "IntegrationHttpMethod",
-        uri: Value<Text> = "Uri",
+        verb: Option<&'static str> = "IntegrationHttpMethod",
+        uri: Option<Value<Text>> = "Uri",
+        templates: Option<Vec<(Cow<'static, str>, &'static str)>> = "RequestTemplates",
+        responses: Option<Vec<IntegrationResponse>> = "IntegrationResponses",
+    }
+}
+
+impl Integration {
+    /// A function that gets the request as it is and answers it.
+    pub fn lambda(uri: Value<Text>) -> Self {
+        Self { kind: "AWS_PROXY", verb: Some("POST"), uri: Some(uri), templates: None, responses: None }
+    }
+
+    /// The gateway itself, which answers always the same.
+    pub fn mock(response: IntegrationResponse) -> Self {
+        let templates = Some(vec![("application/json".into(), r#"{"statusCode": 200}"#)]);
+        Self { kind: "MOCK", verb: None, uri: None, templates, responses: Some(vec![response]) }
+    }
+}
+
+shape! {
+    /// What becomes of an integration's answer: headers `method.response.header.<name>` and their values in quotes.
+    IntegrationResponse {
+        status: &'static str = "StatusCode",
+        parameters: Vec<(Cow<'static, str>, String)> = "ResponseParameters",
+    }
+}
+
+shape! {
+    /// An answer that a method may give, and the headers that it may have.
+    MethodResponse {
+        status: &'static str = "StatusCode",
+        parameters: Vec<(Cow<'static, str>, bool)> = "ResponseParameters",
+    }
+}
+
+resource! {
+    /// An answer of the gateway itself.
+    "AWS::ApiGateway::GatewayResponse" GatewayResponse {
+        api: Value<Attribute<RestApi>> = "RestApiId",
+        kind: &'static str = "ResponseType",
+        parameters: Vec<(Cow<'static, str>, String)> = "ResponseParameters",
     }
 }
 
@@ -176,6 +238,7 @@ resource! {
         name: Value<Name<UsagePlan>> = "UsagePlanName",
         stages: Vec<ApiStage> = "ApiStages",
         throttle: ThrottleSettings = "Throttle",
+        quota: Option<QuotaSettings> = "Quota",
         tags: Tags = "Tags",
     }
 }
@@ -200,6 +263,14 @@ shape! {
     ThrottleSettings {
         rate: u32 = "RateLimit",
         burst: u32 = "BurstLimit",
+    }
+}
+
+shape! {
+    /// Calls in a period.
+    QuotaSettings {
+        limit: u32 = "Limit",
+        period: &'static str = "Period",
     }
 }
 
@@ -233,6 +304,44 @@ resource! {
     /// What API Gateway knows of the whole account in one region.
     "AWS::ApiGateway::Account" Account {
         role: Value<Arn<ServiceRole>> = "CloudWatchRoleArn",
+    }
+}
+
+resource! {
+    /// A domain of the account's own. `Ref` is its name.
+    "AWS::ApiGateway::DomainName" DomainName {
+        name: String = "DomainName",
+        certificate: String = "RegionalCertificateArn",
+        endpoint: EndpointConfiguration = "EndpointConfiguration",
+        security: &'static str = "SecurityPolicy",
+        tags: Tags = "Tags",
+    }
+}
+
+impl Ref<DomainName> {
+    /// Its name.
+    pub fn name(&self) -> Value<Name<DomainName>> {
+        self.reference()
+    }
+
+    /// What its DNS record must point to.
+    pub fn target(&self) -> Value<Text> {
+        self.attribute("RegionalDomainName")
+    }
+
+    /// The hosted zone of what an alias record of Route 53 points to.
+    pub fn target_zone(&self) -> Value<Text> {
+        self.attribute("RegionalHostedZoneId")
+    }
+}
+
+resource! {
+    /// A stage under a domain.
+    "AWS::ApiGateway::BasePathMapping" BasePathMapping {
+        domain: Value<Name<DomainName>> = "DomainName",
+        base_path: Option<String> = "BasePath",
+        api: Value<Attribute<RestApi>> = "RestApiId",
+        stage: Value<Name<Stage>> = "Stage",
     }
 }
 

@@ -34,6 +34,7 @@ fn write(node: &Node, depth: usize, out: &mut String) {
         Node::Integer(value) => {
             let _ = write!(out, "{value}");
         }
+        Node::Decimal(digits) => out.push_str(digits),
         Node::Text(text) => quote(text, out),
         Node::List(items) => sequence(items, ['[', ']'], depth, out, |item, out| write(item, depth + 1, out)),
         Node::Map(entries) => map(entries, depth, out),

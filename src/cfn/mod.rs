@@ -36,6 +36,7 @@ mod yaml;
 
 pub mod apigateway;
 pub mod athena;
+pub mod cognito;
 pub mod custom;
 pub mod databrew;
 pub mod dynamodb;
@@ -46,6 +47,7 @@ pub mod lambda;
 pub mod logs;
 pub mod s3;
 pub mod sagemaker;
+pub mod wafv2;
 
 pub use node::{IntoNode, Node, TagMap, Tags};
 pub use template::{Condition, Declaration, Format, LogicalId, Output, Ref, Resource, Retention, Template};

@@ -11,6 +11,8 @@ pub enum Node {
     Bool(bool),
     /// A whole number
     Integer(i64),
+    /// Another number, as it is written in JSON
+    Decimal(String),
     /// A string
     Text(Cow<'static, str>),
     /// A sequence
@@ -38,6 +40,7 @@ impl Node {
                 }
             }
             Node::Integer(value) => value.to_string().len(),
+            Node::Decimal(digits) => digits.len(),
             Node::Text(text) => text.len() + 2,
             Node::List(items) => separated(items.iter().map(Node::weight).sum(), items.len()),
             Node::Map(entries) => match entries.as_slice() {
@@ -92,6 +95,26 @@ impl IntoNode for &'static str {
 impl IntoNode for String {
     fn into_node(self) -> Option<Node> {
         Some(Node::text(self))
+    }
+}
+
+/// `null` leaves the property out.
+impl IntoNode for serde_json::Value {
+    fn into_node(self) -> Option<Node> {
+        Some(match self {
+            serde_json::Value::Null => return None,
+            serde_json::Value::Bool(value) => Node::Bool(value),
+            serde_json::Value::Number(number) => match number.as_i64() {
+                Some(integer) => Node::Integer(integer),
+                None => Node::Decimal(number.to_string()),
+            },
+            serde_json::Value::String(text) => Node::text(text),
+            serde_json::Value::Array(items) => Node::List(items.into_iter().filter_map(IntoNode::into_node).collect()),
+            serde_json::Value::Object(entries) => {
+                let entries = entries.into_iter();
+                Node::Map(entries.filter_map(|(key, value)| Some((Cow::Owned(key), value.into_node()?))).collect())
+            }
+        })
     }
 }
 

@@ -75,6 +75,7 @@ fn inline(node: &Node, depth: usize, out: &mut String) {
         Node::Integer(value) => {
             let _ = write!(out, "{value}");
         }
+        Node::Decimal(digits) => out.push_str(digits),
         Node::Text(text) => match literal_header(text) {
             Some(header) => literal(text, header, depth, out),
             None => scalar(text, out),

@@ -10,7 +10,7 @@ use super::serve::explain;
 use crate::cli::Call;
 use crate::console::Console;
 use crate::failure::{Exit, Failure};
-use crate::lake::Lake;
+use crate::lake::{Access, Lake};
 use crate::local::layout::Layout;
 use crate::local::process::Groups;
 use crate::local::serve::{Options, Problem, Reply, Running, Server, Site, Target, TargetError};
@@ -43,7 +43,8 @@ pub fn run(args: &Call, context: &Context<'_>) -> Result<(), Failure> {
 async fn call(lake: &Lake, target: Target, body: Bytes, console: Console) -> Result<(Reply, Option<Problem>), Failure> {
     let layout = Layout::new(&lake.root);
     if let Some(running) = Running::find(layout.base()).await {
-        return Ok((running.call(target, body).await.map_err(explain)?, None));
+        let access = lake.api.as_ref().map_or(&Access::Public, |api| &api.access);
+        return Ok((running.call(target, body, access).await.map_err(explain)?, None));
     }
     let groups = Groups::default();
     let environment = prepare(&Report::new(console), &groups).await?;

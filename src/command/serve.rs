@@ -54,9 +54,12 @@ fn welcome(server: &Server, api: &Api, console: Console) -> Result<(), Failure> 
     for (method, path) in routes {
         console.note(&format!("  {method} {address}{path}"));
     }
-    match (api.access, server.api_key()) {
+    match (&api.access, server.api_key()) {
         (Access::ApiKey, Some(key)) => console.note(&format!("send the header `x-api-key: {key}`; Ctrl-C ends")),
         (Access::Iam, _) => console.note("sign requests, signatures are not verified here; Ctrl-C ends"),
+        (Access::Cognito { .. }, _) => {
+            console.note("send `authorization: Bearer <token>`, tokens are not verified here; Ctrl-C ends");
+        }
         (Access::ApiKey | Access::Public, _) => console.note("Ctrl-C ends"),
     }
     Ok(())

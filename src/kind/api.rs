@@ -1,20 +1,41 @@
 //! The API: routes that functions answer.
 
 use crate::check::Check;
-use crate::decode::{Named, Scalar, alternatives, section};
+use crate::decode::{Decode, Decoder, Named, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
+use crate::kind::function::Seconds;
+use crate::kind::parameter::{Parameter, ParameterSpec, Place, fields};
 use crate::lake::{Function, Id};
-use crate::source::Spanned;
+use crate::source::{Node, Spanned, Value};
 
 section! {
     /// A REST API on API Gateway.
     "the api"
     pub struct ApiSpec {
         /// Who may call it.
+        /// Default: `api_key`.
+        /// Example: `iam`.
         access: Option<Spanned<AccessSpec>>,
+        /// Whether everybody may call it, without key or signature. Nothing else opens an API.
+        /// Default: `false`.
+        /// Example: `true`.
+        public: Option<Spanned<bool>>,
         /// How often it may be called.
+        /// Default: `{ rate: 50, burst: 100 }`.
+        /// Example: `{ rate: 200, burst: 400 }`.
         throttle: Option<ThrottleSpec>,
+        /// Which web pages may call it.
+        /// Example: `{ origin: "https://shop.example.com" }`.
+        cors: Option<CorsSpec>,
+        /// A firewall before it: `true` for one with AWS's managed rules, or the ARN of a web ACL of yours.
+        /// Default: `false`.
+        /// Example: `true`.
+        waf: Option<Spanned<WafSpec>>,
+        /// A domain of yours under which it answers.
+        /// Example: `{ name: api.example.com, certificate: "arn:aws:acm:eu-west-1:111122223333:certificate/0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f" }`.
+        domain: Option<DomainSpec>,
         /// What answers what: `GET /users/{user_id}: { function: … }`.
+        /// Example: `{ "GET /users/{user_id}": { function: recommend } }`.
         routes: Named<RouteSpec>,
     }
 }
@@ -27,8 +48,21 @@ alternatives! {
         ApiKey = "api_key",
         /// Whoever AWS knows and allows.
         Iam = "iam",
-        /// Everybody.
-        Public = "public",
+        /// Whoever signed in to a pool of users; a pool is made unless one is named.
+        Cognito(Option<CognitoSpec>) = "cognito",
+    }
+}
+
+section! {
+    /// The users that may call an API.
+    "a pool of users"
+    pub struct CognitoSpec {
+        /// The ARN of a pool that is there already.
+        /// Example: `"arn:aws:cognito-idp:eu-west-1:111122223333:userpool/eu-west-1_aBcDeFgHi"`.
+        pool: Option<Spanned<String>>,
+        /// Callers send an access token that has one of these scopes. Without scopes they send an identity token.
+        /// Example: `["orders/read"]`.
+        scopes: Vec<Spanned<String>>,
     }
 }
 
@@ -37,9 +71,67 @@ section! {
     "a throttle"
     pub struct ThrottleSpec {
         /// Requests a second, on average.
+        /// Example: `50`.
         rate: Spanned<u32>,
         /// Requests at once.
+        /// Example: `100`.
         burst: Spanned<u32>,
+        /// Requests a day with one key.
+        /// Example: `100000`.
+        daily: Option<Spanned<u32>>,
+    }
+}
+
+section! {
+    /// Which web pages may call an API. What a function answers goes to the page only if the function adds the header
+    /// `Access-Control-Allow-Origin`; its value comes to each function as the variable `CORS_ORIGIN`.
+    "cross-origin access"
+    pub struct CorsSpec {
+        /// Where the pages come from: scheme and host, or `*` for all pages.
+        /// Example: `"https://shop.example.com"`.
+        origin: Spanned<String>,
+        /// Headers that pages may send beside those that access and bodies need.
+        /// Example: `[x-trace]`.
+        headers: Vec<Spanned<String>>,
+        /// For how long a browser remembers the answer.
+        /// Default: `10 minutes`.
+        /// Example: `60 minutes`.
+        remember: Option<Spanned<Seconds>>,
+    }
+}
+
+/// `true`, `false` or an ARN.
+#[derive(Debug, Clone, PartialEq)]
+pub enum WafSpec {
+    /// One of ours, or none.
+    Own(bool),
+    /// One that is there already.
+    Existing(String),
+}
+
+impl Decode for WafSpec {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        match &node.value {
+            Value::Bool(own) => Some(Self::Own(*own)),
+            Value::String(arn) => Some(Self::Existing(arn.clone())),
+            _ => decoder.expected("true, false or the ARN of a web ACL", node),
+        }
+    }
+}
+
+section! {
+    /// A domain under which an API answers. Its DNS record is yours to make: the stack puts out what it must point to.
+    "a domain"
+    pub struct DomainSpec {
+        /// The name.
+        /// Example: `api.example.com`.
+        name: Spanned<String>,
+        /// The ARN of its certificate, of the environment's region.
+        /// Example: `"arn:aws:acm:eu-west-1:111122223333:certificate/0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f"`.
+        certificate: Spanned<String>,
+        /// The first part of every path there, when other APIs share the domain.
+        /// Example: `orders`.
+        base_path: Option<Spanned<String>>,
     }
 }
 
@@ -48,61 +140,28 @@ section! {
     "a route"
     pub struct RouteSpec {
         /// The function that answers.
+        /// Example: `recommend`.
         function: Spanned<String>,
-        /// The parameters in braces; text by default.
+        /// What it is for, for those who read the API's document.
+        /// Example: `What the customer will probably buy again.`.
+        description: Option<String>,
+        /// Whether everybody may call it, whatever the others ask for.
+        /// Default: `false`.
+        /// Example: `true`.
+        public: Option<bool>,
+        /// The parameters in braces; text by default. API Gateway sees to it that required parameters are there; their types
+        /// and limits stand in the API's document, and it is the function that refuses what does not keep to them.
+        /// Example: `{ user_id: int }`.
         path: Named<ParameterSpec>,
         /// The parameters behind `?`.
+        /// Example: `{ limit: { type: int, default: 10, minimum: 1, maximum: 100 } }`.
         query: Named<ParameterSpec>,
-    }
-}
-
-/// A parameter: its bare type, or a map.
-#[derive(Debug, Clone, PartialEq)]
-pub struct ParameterSpec(ParameterMap);
-
-section! {
-    /// A parameter in full.
-    "a parameter"
-    struct ParameterMap {
-        /// `string`, `int`, `number` or `boolean`.
-        ty as "type": Spanned<ParameterType>,
-        /// Whether a request without it is refused.
-        required: Option<Spanned<bool>>,
-        /// Its value when it is missing.
-        default: Option<Spanned<Scalar>>,
-        /// The smallest number.
-        minimum: Option<Spanned<f64>>,
-        /// The largest number.
-        maximum: Option<Spanned<f64>>,
-        /// The longest text, in characters.
-        maximum_length: Option<Spanned<u32>>,
-    }
-}
-
-alternatives! {
-    /// The type of a parameter.
-    #[derive(Copy, Eq)]
-    "a parameter's type"
-    pub enum ParameterType {
-        /// Text.
-        String = "string",
-        /// A whole number of 64 bits.
-        Int = "int",
-        /// A number.
-        Number = "number",
-        /// `true` or `false`.
-        Boolean = "boolean",
-    }
-}
-
-impl crate::decode::Decode for ParameterSpec {
-    fn decode(node: &crate::source::Node, decoder: &mut crate::decode::Decoder) -> Option<Self> {
-        if matches!(node.value, crate::source::Value::String(_)) {
-            let ty = Spanned::<ParameterType>::decode(node, decoder)?;
-            let (required, default, minimum, maximum, maximum_length) = (None, None, None, None, None);
-            return Some(Self(ParameterMap { ty, required, default, minimum, maximum, maximum_length }));
-        }
-        ParameterMap::decode(node, decoder).map(Self)
+        /// The fields of the JSON object that a request carries; a request with another body is refused.
+        /// Example: `{ text: { type: string, required: true } }`.
+        body: Option<Spanned<Named<ParameterSpec>>>,
+        /// The fields of the JSON object that is answered, for those who read the API's document.
+        /// Example: `{ products: { type: int, list: true } }`.
+        answer: Option<Named<ParameterSpec>>,
     }
 }
 
@@ -113,17 +172,57 @@ pub struct Api {
     pub access: Access,
     /// How often.
     pub throttle: Throttle,
+    /// Which web pages may.
+    pub cors: Option<Cors>,
+    /// What stands before it.
+    pub waf: Option<Waf>,
+    /// Under which domain it answers beside AWS's own.
+    pub domain: Option<Domain>,
     /// The routes, in order.
     pub routes: Vec<Route>,
 }
 
+impl Api {
+    /// Who may call one of its routes.
+    #[must_use]
+    pub fn access_to(&self, route: &Route) -> &Access {
+        if route.public { &Access::Public } else { &self.access }
+    }
+
+    /// The methods that a web page may use on a path.
+    #[must_use]
+    pub fn cors_methods(&self, path: &str) -> Vec<&'static str> {
+        let routes = self.routes.iter().filter(|route| route.path == path);
+        routes.map(|route| route.method.as_str()).chain(["OPTIONS"]).collect()
+    }
+
+    /// The headers that a web page may send: those that access and bodies need, and those of the blueprint.
+    #[must_use]
+    pub fn cors_headers(&self, cors: &Cors) -> Vec<String> {
+        let own: &[&str] = match self.access {
+            Access::ApiKey => &["content-type", "x-api-key"],
+            Access::Iam => &["content-type", "authorization", "x-amz-date", "x-amz-security-token"],
+            Access::Cognito { .. } => &["content-type", "authorization"],
+            Access::Public => &["content-type"],
+        };
+        own.iter().map(|name| (*name).to_owned()).chain(cors.headers.iter().cloned()).collect()
+    }
+}
+
 /// Who may call an API.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Access {
     /// Whoever sends a key in `x-api-key`.
     ApiKey,
     /// Whoever AWS knows and allows.
     Iam,
+    /// Whoever sends a token of a pool of users in `authorization`.
+    Cognito {
+        /// The ARN of the pool; `None` for one of the lake's own.
+        pool: Option<String>,
+        /// One of which an access token must have; identity tokens are asked for when there are none.
+        scopes: Vec<String>,
+    },
     /// Everybody.
     Public,
 }
@@ -135,6 +234,39 @@ pub struct Throttle {
     pub rate: u32,
     /// Requests at once.
     pub burst: u32,
+    /// Requests a day with one key.
+    pub daily: Option<u32>,
+}
+
+/// Which web pages may call an API.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cors {
+    /// `https://shop.example.com`, or `*`.
+    pub origin: String,
+    /// More headers that they may send, in lower case.
+    pub headers: Vec<String>,
+    /// How long a browser remembers it, in seconds.
+    pub seconds: u32,
+}
+
+/// A web application firewall.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waf {
+    /// One with AWS's managed rules and a limit for each address.
+    Managed,
+    /// The ARN of one that is there already.
+    Existing(String),
+}
+
+/// A domain of the API's own.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Domain {
+    /// `api.example.com`.
+    pub name: String,
+    /// The ARN of its certificate.
+    pub certificate: String,
+    /// The first part of every path.
+    pub base_path: Option<String>,
 }
 
 /// One route.
@@ -152,6 +284,14 @@ pub struct Route {
     pub path_parameters: Vec<Parameter>,
     /// What may stand behind `?`.
     pub query_parameters: Vec<Parameter>,
+    /// The fields of the body, when they are declared.
+    pub body: Option<Vec<Parameter>>,
+    /// The fields of the answer, when they are declared.
+    pub answer: Option<Vec<Parameter>>,
+    /// Whether everybody may call it.
+    pub public: bool,
+    /// What it is for.
+    pub description: Option<String>,
 }
 
 /// An HTTP method.
@@ -197,47 +337,14 @@ pub enum Segment {
     Parameter(String),
 }
 
-/// A parameter of a route.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parameter {
-    /// The name.
-    pub name: String,
-    /// The type.
-    pub ty: ParameterType,
-    /// Whether a request without it is refused.
-    pub required: bool,
-    /// Its value when it is missing.
-    pub default: Option<String>,
-    /// The smallest number.
-    pub minimum: Option<f64>,
-    /// The largest number.
-    pub maximum: Option<f64>,
-    /// The longest text, in characters.
-    pub maximum_length: Option<u32>,
-}
-
 /// API Gateway's own account limits. Source: its quotas page, "Throttle quota per account, per Region".
 const MAX_RATE: u32 = 10_000;
 const MAX_BURST: u32 = 5_000;
 
 impl ApiSpec {
     pub(crate) fn check(&self, cx: &mut Check<'_>) -> Option<Api> {
-        let throttle = match &self.throttle {
-            None => Throttle { rate: 50, burst: 100 },
-            Some(ThrottleSpec { rate, burst }) => {
-                for (written, limit) in [(rate, MAX_RATE), (burst, MAX_BURST)] {
-                    if !(1..=limit).contains(&written.value) {
-                        cx.error(written.span, format!("API Gateway takes 1 to {limit} here"));
-                    }
-                }
-                Throttle { rate: rate.value, burst: burst.value }
-            }
-        };
-        let access = match self.access.as_ref().map(|access| &access.value) {
-            None | Some(AccessSpec::ApiKey) => Access::ApiKey,
-            Some(AccessSpec::Iam) => Access::Iam,
-            Some(AccessSpec::Public) => Access::Public,
-        };
+        let access = self.access(cx);
+        let throttle = self.throttle(&access, cx);
         let mut routes: Vec<(Route, &Spanned<String>)> = Vec::new();
         for (key, spec) in &self.routes.0 {
             let route = route(key, spec.as_ref(), cx);
@@ -247,7 +354,153 @@ impl ApiSpec {
             }
             routes.push((route, key));
         }
-        Some(Api { access, throttle, routes: routes.into_iter().map(|(route, _)| route).collect() })
+        Some(Api {
+            access,
+            throttle,
+            cors: self.cors.as_ref().map(|cors| cors.check(cx)),
+            waf: self.waf.as_ref().and_then(|waf| firewall(waf, cx)),
+            domain: self.domain.as_ref().map(|domain| domain.check(cx)),
+            routes: routes.into_iter().map(|(route, _)| route).collect(),
+        })
+    }
+
+    fn access(&self, cx: &mut Check<'_>) -> Access {
+        if let (Some(access), Some(public)) = (&self.access, &self.public)
+            && public.value
+        {
+            cx.push(
+                Diagnostic::error(public.span, "an API that is public asks nobody who they are")
+                    .related(access.span, "but here it does")
+                    .help("remove one of the two"),
+            );
+        }
+        match self.access.as_ref().map(|access| &access.value) {
+            None if self.public.as_ref().is_some_and(|public| public.value) => Access::Public,
+            None | Some(AccessSpec::ApiKey) => Access::ApiKey,
+            Some(AccessSpec::Iam) => Access::Iam,
+            Some(AccessSpec::Cognito(None)) => Access::Cognito { pool: None, scopes: Vec::new() },
+            Some(AccessSpec::Cognito(Some(CognitoSpec { pool, scopes }))) => {
+                if let Some(pool) = pool {
+                    arn(pool, "cognito-idp", "userpool/", "a pool of users", cx);
+                }
+                for scope in scopes {
+                    if scope.is_empty() || scope.chars().any(|c| c.is_whitespace() || c.is_control()) {
+                        cx.error(scope.span, format!("`{}` is not a scope", scope.value))
+                            .help("write it like `orders/read`: the resource server, `/`, the scope");
+                    }
+                }
+                Access::Cognito {
+                    pool: pool.as_ref().map(|pool| pool.value.clone()),
+                    scopes: scopes.iter().map(|scope| scope.value.clone()).collect(),
+                }
+            }
+        }
+    }
+
+    fn throttle(&self, access: &Access, cx: &mut Check<'_>) -> Throttle {
+        let Some(ThrottleSpec { rate, burst, daily }) = &self.throttle else {
+            return Throttle { rate: 50, burst: 100, daily: None };
+        };
+        for (written, limit) in [(rate, MAX_RATE), (burst, MAX_BURST)] {
+            if !(1..=limit).contains(&written.value) {
+                cx.error(written.span, format!("API Gateway takes 1 to {limit} here"));
+            }
+        }
+        if let Some(daily) = daily {
+            if *access != Access::ApiKey {
+                cx.error(daily.span, "requests a day are counted by key, and this API asks for none")
+                    .help("remove it, or write `access: api_key`");
+            } else if daily.value == 0 {
+                cx.error(daily.span, "no request a day would be allowed");
+            }
+        }
+        Throttle { rate: rate.value, burst: burst.value, daily: daily.as_ref().map(|daily| daily.value) }
+    }
+}
+
+impl CorsSpec {
+    fn check(&self, cx: &mut Check<'_>) -> Cors {
+        let host = self.origin.strip_prefix("https://").or_else(|| self.origin.strip_prefix("http://"));
+        let plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | ':');
+        if self.origin.value != "*" && !host.is_some_and(|host| !host.is_empty() && host.chars().all(plain)) {
+            cx.error(self.origin.span, format!("`{}` is not where a web page comes from", self.origin.value))
+                .help("scheme and host without a path, like `https://shop.example.com`, or `*`");
+        }
+        for name in &self.headers {
+            if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-' || c == '_') {
+                cx.error(name.span, format!("`{}` is not the name of a header", name.value));
+            }
+        }
+        if let Some(remember) = &self.remember
+            && remember.value.0 > 86_400
+        {
+            cx.error(remember.span, "browsers remember it for a day at most");
+        }
+        Cors {
+            origin: self.origin.value.clone(),
+            headers: self.headers.iter().map(|name| name.to_ascii_lowercase()).collect(),
+            seconds: self.remember.as_ref().map_or(600, |remember| remember.value.0),
+        }
+    }
+}
+
+impl DomainSpec {
+    fn check(&self, cx: &mut Check<'_>) -> Domain {
+        let label = |part: &str| {
+            (1..=63).contains(&part.len())
+                && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-')
+                && !part.starts_with('-')
+                && !part.ends_with('-')
+        };
+        if !(self.name.contains('.') && self.name.len() <= 253 && self.name.split('.').all(label)) {
+            cx.error(self.name.span, format!("`{}` is not the name of a domain", self.name.value))
+                .help("write it like `api.example.com`, in lower case");
+        }
+        arn(&self.certificate, "acm", "certificate/", "a certificate", cx);
+        if let Some(path) = &self.base_path
+            && (path.is_empty() || path.chars().any(|c| !c.is_ascii_alphanumeric() && !"-_.".contains(c)))
+        {
+            cx.error(path.span, format!("`{}` cannot be the first part of a path", path.value))
+                .help("letters, digits, `-`, `_` and `.`, without `/`");
+        }
+        Domain {
+            name: self.name.value.clone(),
+            certificate: self.certificate.value.clone(),
+            base_path: self.base_path.as_ref().map(|path| path.value.clone()),
+        }
+    }
+}
+
+fn firewall(written: &Spanned<WafSpec>, cx: &mut Check<'_>) -> Option<Waf> {
+    match &written.value {
+        WafSpec::Own(false) => None,
+        WafSpec::Own(true) => Some(Waf::Managed),
+        WafSpec::Existing(text) => {
+            let text = Spanned::new(text.clone(), written.span);
+            arn(&text, "wafv2", "regional/webacl/", "a regional web ACL", cx);
+            Some(Waf::Existing(text.value))
+        }
+    }
+}
+
+/// Checks that a text is the ARN of something of a service: `arn:<partition>:<service>:<region>:<account>:<prefix>…`.
+fn arn(written: &Spanned<String>, service: &str, prefix: &str, noun: &str, cx: &mut Check<'_>) {
+    let parts: Vec<&str> = written.splitn(6, ':').collect();
+    let fits = match parts.as_slice() {
+        ["arn", partition, found, region, account, resource] => {
+            partition.starts_with("aws")
+                && *found == service
+                && crate::region::is_known(region)
+                && account.len() == 12
+                && account.bytes().all(|b| b.is_ascii_digit())
+                && resource.strip_prefix(prefix).is_some_and(|name| !name.is_empty())
+                && resource.chars().all(|c| c.is_ascii_alphanumeric() || "-_/.".contains(c))
+        }
+        _ => false,
+    };
+    if !fits {
+        cx.error(written.span, format!("`{}` is not the ARN of {noun}", written.value))
+            .help(format!("write it like `arn:aws:{service}:eu-west-1:111122223333:{prefix}…`"));
     }
 }
 
@@ -307,16 +560,8 @@ fn route(key: &Spanned<String>, spec: Option<&RouteSpec>, cx: &mut Check<'_>) ->
         let Segment::Parameter(name) = segment else { continue };
         let written = spec.path.0.iter().find(|(key, _)| key.value == *name);
         path_parameters.push(match written {
-            Some((key, Some(ParameterSpec(map)))) => map.check(key, true, cx),
-            _ => Some(Parameter {
-                name: name.clone(),
-                ty: ParameterType::String,
-                required: true,
-                default: None,
-                minimum: None,
-                maximum: None,
-                maximum_length: None,
-            }),
+            Some((key, Some(parameter))) => parameter.check(key, Place::Path, cx),
+            _ => Some(Parameter::of_path(name)),
         });
     }
     for (name, _) in &spec.path.0 {
@@ -333,8 +578,16 @@ fn route(key: &Spanned<String>, spec: Option<&RouteSpec>, cx: &mut Check<'_>) ->
         .query
         .0
         .iter()
-        .filter_map(|(name, spec)| spec.as_ref().map(|ParameterSpec(map)| map.check(name, false, cx)))
+        .filter_map(|(name, spec)| spec.as_ref().map(|parameter| parameter.check(name, Place::Query, cx)))
         .collect();
+    if let Some(body) = &spec.body
+        && !method.has_body()
+    {
+        cx.error(body.span, format!("a {} request carries no body", method.as_str()))
+            .help("take its values from the path or from behind `?`, or choose another method");
+    }
+    let body = spec.body.as_ref().map(|body| fields(body, cx));
+    let answer = spec.answer.as_ref().map(|answer| fields(answer, cx));
     Some(Route {
         method,
         path: path.to_owned(),
@@ -342,6 +595,10 @@ fn route(key: &Spanned<String>, spec: Option<&RouteSpec>, cx: &mut Check<'_>) ->
         function: function?,
         path_parameters: path_parameters.into_iter().collect::<Option<_>>()?,
         query_parameters: query_parameters.into_iter().collect::<Option<_>>()?,
+        body: body.map_or(Some(None), |fields| fields.map(Some))?,
+        answer: answer.map_or(Some(None), |fields| fields.map(Some))?,
+        public: spec.public.unwrap_or(false),
+        description: spec.description.clone(),
     })
 }
 
@@ -375,89 +632,4 @@ fn segments(path: &str, key: &Spanned<String>, cx: &mut Check<'_>) -> Option<Vec
         segments.push(segment);
     }
     Some(segments)
-}
-
-impl ParameterMap {
-    fn check(&self, name: &Spanned<String>, in_path: bool, cx: &mut Check<'_>) -> Option<Parameter> {
-        cx.name(name, "a parameter")?;
-        let ty = self.ty.value;
-        let numeric = matches!(ty, ParameterType::Int | ParameterType::Number);
-        for limit in [&self.minimum, &self.maximum].into_iter().flatten() {
-            if !numeric {
-                cx.error(limit.span, "only numbers have a minimum or maximum");
-            }
-        }
-        if let (Some(minimum), Some(maximum)) = (&self.minimum, &self.maximum)
-            && minimum.value > maximum.value
-        {
-            cx.error(maximum.span, "the maximum is below the minimum");
-        }
-        if let Some(length) = &self.maximum_length
-            && ty != ParameterType::String
-        {
-            cx.error(length.span, "only text has a `maximum_length`");
-        }
-        if in_path {
-            for span in
-                [self.required.as_ref().map(|r| r.span), self.default.as_ref().map(|d| d.span)].into_iter().flatten()
-            {
-                cx.error(span, "a parameter of the path is always there").help("remove this key");
-            }
-        }
-        let parameter = Parameter {
-            name: name.value.clone(),
-            ty,
-            required: in_path || self.required.as_ref().is_some_and(|required| required.value),
-            default: self.default.as_ref().map(|default| default.value.0.clone()),
-            minimum: self.minimum.as_ref().map(|limit| limit.value),
-            maximum: self.maximum.as_ref().map(|limit| limit.value),
-            maximum_length: self.maximum_length.as_ref().map(|length| length.value),
-        };
-        if let Some(default) = &self.default
-            && let Err(reason) = parameter.accepts(&default.value.0)
-        {
-            cx.error(default.span, format!("the default itself would be refused: {reason}"));
-        }
-        Some(parameter)
-    }
-}
-
-impl Parameter {
-    /// Whether a request may carry this text for the parameter.
-    ///
-    /// # Errors
-    /// The reason why not, as the caller of the API reads it.
-    pub fn accepts(&self, text: &str) -> Result<(), String> {
-        let name = &self.name;
-        let number = match self.ty {
-            ParameterType::String => {
-                let length = text.chars().count();
-                return match self.maximum_length {
-                    Some(maximum) if length > maximum as usize => {
-                        Err(format!("{name} has more than {maximum} characters"))
-                    }
-                    _ if text.is_empty() && self.required => Err(format!("{name} is empty")),
-                    _ => Ok(()),
-                };
-            }
-            ParameterType::Boolean => {
-                return match text {
-                    "true" | "false" => Ok(()),
-                    _ => Err(format!("{name} must be true or false")),
-                };
-            }
-            #[allow(clippy::cast_precision_loss, reason = "limits beyond 2^53 are not meant")]
-            ParameterType::Int => text.parse::<i64>().ok().map(|number| number as f64),
-            ParameterType::Number => text.parse::<f64>().ok().filter(|number| number.is_finite()),
-        };
-        let Some(number) = number else {
-            let noun = if self.ty == ParameterType::Int { "a whole number" } else { "a number" };
-            return Err(format!("{name} must be {noun}"));
-        };
-        match (self.minimum, self.maximum) {
-            (Some(minimum), _) if number < minimum => Err(format!("{name} must be at least {minimum}")),
-            (_, Some(maximum)) if number > maximum => Err(format!("{name} must be at most {maximum}")),
-            _ => Ok(()),
-        }
-    }
 }

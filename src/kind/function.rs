@@ -135,7 +135,8 @@ impl FunctionSpec {
             let shape = key.len() > 1
                 && key.chars().next().is_some_and(|c| c.is_ascii_alphabetic())
                 && key.chars().all(|c| c.is_ascii_alphanumeric() || c == '_');
-            let derived = key.starts_with("TABLE_") || key.starts_with("ENDPOINT_") || key.starts_with("LAKE");
+            let derived = ["TABLE_", "ENDPOINT_", "LAKE"].iter().any(|prefix| key.starts_with(prefix))
+                || key.value == "CORS_ORIGIN";
             if RESERVED.contains(&key.as_str()) || key.starts_with("AWS_LAMBDA_") {
                 cx.error(key.span, format!("Lambda sets `{}` itself", key.value)).help("rename it");
             } else if derived {

@@ -9,6 +9,7 @@ pub mod environment;
 pub mod function;
 pub mod job;
 pub mod model;
+pub mod parameter;
 pub mod partition;
 pub mod pipeline;
 pub mod query;

@@ -1,79 +1,91 @@
 //! The API: a tree of resources, a method per route, and who may call how often.
 
+mod access;
+mod cors;
+mod edge;
+
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
 use super::names::Kind;
 use super::storage::Kept;
 use super::{Context, KEY, logs};
-use crate::assembly::StackTemplate;
+use crate::assembly::{Exported, StackTemplate};
 use crate::cfn::apigateway::{
-    AccessLogSetting, Account, ApiKey, ApiStage, Authorization, Deployment, EndpointConfiguration, Integration, Method,
-    MethodSetting, Model, RequestValidator, Resource, RestApi, Stage, ThrottleSettings, UsagePlan, UsagePlanKey,
+    AccessLogSetting, Account, ApiKey, ApiStage, Deployment, EndpointConfiguration, Integration, Method, MethodSetting,
+    Model, QuotaSettings, RequestValidator, Resource, RestApi, Stage, ThrottleSettings, UsagePlan, UsagePlanKey,
     log_destination,
 };
+use crate::cfn::cognito::UserPool;
 use crate::cfn::iam::{Policy, Principal, ServiceRole, Statement};
 use crate::cfn::lambda::{Function, Permission};
-use crate::cfn::{Attribute, Declaration, LogicalId, Node, Ref, Retention, Value, pseudo, sub};
-use crate::lake::{Access, Api, Route, Segment};
+use crate::cfn::{Arn, Attribute, Declaration, LogicalId, Name, Ref, Retention, Value, pseudo, sub};
+use crate::lake::{Access, Api, Route, Segment, object_schema};
+
+use crate::openapi::{self, Place};
+
+pub(super) use access::lower_pool;
 
 /// The part of the address behind the host.
 const STAGE: &str = "v1";
 const ACCESS_LOG: &str = r#"{"request":"$context.requestId","time":"$context.requestTime","ip":"$context.identity.sourceIp","key":"$context.identity.apiKeyId","caller":"$context.identity.caller","method":"$context.httpMethod","path":"$context.path","status":"$context.status","bytes":"$context.responseLength","milliseconds":"$context.responseLatency","error":"$context.error.message"}"#;
 
-pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, kept: &Kept, functions: &[Ref<Function>], api: &Api) {
-    let Api { access, throttle, routes } = api;
+pub(super) fn lower(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    kept: &Kept,
+    functions: &[Ref<Function>],
+    pool: Option<&Exported<Arn<UserPool>>>,
+    api: &Api,
+) {
+    let Api { access, throttle, cors, waf, domain, routes } = api;
     let rest = RestApi {
         name: cx.names.api(),
         description: format!("Answers of the lake {} in {}", cx.lake.name, cx.environment.name),
-        endpoint: EndpointConfiguration { types: vec!["REGIONAL"] },
+        endpoint: regional(),
         key_source: "HEADER",
         tags: cx.tag_list(),
     };
     let rest = stack.template.add(Kind::RestApi.fixed(), rest);
     let validator = RequestValidator { api: rest.api_id(), name: "everything", body: true, parameters: true };
     let validator = stack.template.add(Kind::ApiValidator.fixed(), validator);
-    let body = routes.iter().any(|route| route.method.has_body()).then(|| {
-        let schema = Node::map([
-            ("$schema", Node::text("http://json-schema.org/draft-04/schema#")),
-            ("type", Node::text("object")),
-        ]);
-        let model = Model { api: rest.api_id(), name: "Body", content_type: "application/json", schema };
-        stack.template.add(Kind::ApiBodyModel.fixed(), model)
-    });
+    let door = access::Door::lower(stack, &rest, access, pool);
 
     let mut tree = Tree { rest: rest.clone(), resources: BTreeMap::new() };
+    let mut bodies = Bodies { rest: rest.clone(), any: None };
     let mut deployment = Declaration::from(Deployment {
         api: rest.api_id(),
         description: format!("Routes of the lake {}", cx.lake.name),
     });
-    let mut content = format!("{access:?}");
+    let mut content = format!("{access:?} {cors:?}");
     for route in routes {
         let Some(function) = functions.get(route.function.index()) else { continue };
         let resource = tree.resource(stack, &route.segments);
         let verb = route.method.as_str();
         let text = format!("{verb} {}", route.path);
+        let access::Asked { authorization, authorizer, scopes, key } = door.of(api, route);
         let method = Method {
             api: rest.api_id(),
             resource,
             verb,
-            authorization: match access {
-                Access::ApiKey | Access::Public => Authorization::None,
-                Access::Iam => Authorization::Iam,
-            },
-            key_required: *access == Access::ApiKey,
-            validator: validator.validator_id(),
+            authorization,
+            authorizer,
+            scopes,
+            key_required: key,
+            validator: Some(validator.validator_id()),
             parameters: parameters(route),
-            models: body
-                .as_ref()
-                .filter(|_| route.method.has_body())
-                .map(|body| vec![(Cow::Borrowed("application/json"), body.name())]),
-            integration: Integration { kind: "AWS_PROXY", verb: "POST", uri: invocation(function) },
+            models: bodies.of(stack, &text, route).map(|model| vec![(Cow::Borrowed("application/json"), model)]),
+            integration: Integration::lambda(invocation(function)),
+            responses: None,
         };
-        content.push_str(&format!("\n{text} {} {:?}", function.id(), method.parameters));
+        let Route { public, body, .. } = route;
+        content.push_str(&format!("\n{text} {} {:?} {public} {body:?}", function.id(), method.parameters));
         let method = stack.template.add(Kind::ApiMethod.digested(&text), method);
         deployment = deployment.after(&method);
         stack.template.add(Kind::ApiPermission.digested(&text), permission(&rest, function, route));
+    }
+    if let Some(cors) = cors {
+        deployment = cors::lower(stack, &mut tree, api, cors, deployment);
     }
     // A deployment is a picture that never changes, so other routes make another one.
     let deployment = stack.template.add(Kind::ApiDeployment.versioned(&content), deployment);
@@ -105,6 +117,7 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, kept: &Kept, functi
             name: cx.names.usage_plan(),
             stages: vec![ApiStage { api: rest.api_id(), stage: stage.name() }],
             throttle: ThrottleSettings { rate: throttle.rate, burst: throttle.burst },
+            quota: throttle.daily.map(|limit| QuotaSettings { limit, period: "DAY" }),
             tags: cx.tag_list(),
         };
         let plan = stack.template.add(Kind::ApiUsagePlan.fixed(), plan);
@@ -120,6 +133,12 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, kept: &Kept, functi
         let description = "Id of the key that callers send in x-api-key; GetApiKey tells its value";
         stack.template.output(LogicalId::fixed("ApiKeyId"), description, key.key_id(), None);
     }
+    if let Some(waf) = waf {
+        edge::lower_waf(cx, stack, &rest, &stage, &key, waf);
+    }
+    if let Some(domain) = domain {
+        edge::lower_domain(cx, stack, &rest, &stage, domain);
+    }
     let url: Value<crate::cfn::Text> = sub![
         "https://",
         rest.api_id(),
@@ -131,6 +150,13 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, kept: &Kept, functi
         stage.name()
     ];
     stack.template.output(LogicalId::fixed("ApiUrl"), "Where the API answers", url, None);
+}
+
+/// The document for those who call the API.
+pub(super) fn document(cx: &Context, api: &Api) -> String {
+    let Context { lake, environment, .. } = cx;
+    let place = Place { lake: &lake.name, environment: &environment.name, region: &environment.region, stage: STAGE };
+    openapi::document(api, lake.description.as_deref(), &place)
 }
 
 /// API Gateway logs with a role that is set once per account and region. It stays when the stack goes, because other APIs of
@@ -150,6 +176,43 @@ fn lower_account(cx: &Context, stack: &mut StackTemplate) -> Ref<Account> {
     let role = stack.template.add(Kind::ApiCloudWatchRole.fixed(), role);
     let account = Declaration::from(Account { role: role.arn() }).retention(Retention::Retain);
     stack.template.add(Kind::ApiLogging.fixed(), account)
+}
+
+/// Reached in its own region: a domain or a CDN of the user's can stand before it.
+fn regional() -> EndpointConfiguration {
+    EndpointConfiguration { types: vec!["REGIONAL"] }
+}
+
+/// What bodies must be.
+struct Bodies {
+    rest: Ref<RestApi>,
+    /// The model of bodies of which nothing more is said.
+    any: Option<Ref<Model>>,
+}
+
+impl Bodies {
+    /// The model of the body of a route, if its requests carry one.
+    fn of(&mut self, stack: &mut StackTemplate, text: &str, route: &Route) -> Option<Value<Name<Model>>> {
+        if !route.method.has_body() {
+            return None;
+        }
+        let mut add = |id: LogicalId, name: String, mut schema: serde_json::Value| {
+            schema["$schema"] = "http://json-schema.org/draft-04/schema#".into();
+            let model = Model { api: self.rest.api_id(), name, content_type: "application/json", schema };
+            stack.template.add(id, model)
+        };
+        Some(match &route.body {
+            // The name is the id's: a changed body keeps its model, which CloudFormation changes in place.
+            Some(fields) => {
+                let id = Kind::ApiBodyModel.digested(text);
+                add(id.clone(), id.to_string(), object_schema(fields)).name()
+            }
+            None => {
+                let any = || add(Kind::ApiBodyModel.fixed(), "Body".into(), serde_json::json!({ "type": "object" }));
+                self.any.get_or_insert_with(any).name()
+            }
+        })
+    }
 }
 
 /// The resources made so far, by path.

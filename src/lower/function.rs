@@ -81,6 +81,9 @@ fn lower(
         let endpoint = Value::literal(cx.names.endpoint(name));
         variables.push((format!("ENDPOINT_{}", name.to_uppercase()).into(), endpoint));
     }
+    if let Some(cors) = cx.lake.api.as_ref().and_then(|api| api.cors.as_ref()) {
+        variables.push(("CORS_ORIGIN".into(), Value::literal(cors.origin.as_str())));
+    }
     variables.extend(environment.iter().map(|(name, value)| (name.clone().into(), Value::literal(value.as_str()))));
 
     let function = lambda::Function {

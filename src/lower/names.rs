@@ -3,11 +3,13 @@
 use sha2::{Digest, Sha256};
 
 use crate::cfn::apigateway::{ApiKey, RestApi, UsagePlan};
+use crate::cfn::cognito::UserPool;
 use crate::cfn::glue::Database;
 use crate::cfn::iam::Role;
 use crate::cfn::kms::Alias;
 use crate::cfn::s3::Bucket;
 use crate::cfn::sagemaker::Endpoint;
+use crate::cfn::wafv2::WebAcl;
 use crate::cfn::{Arn, LogicalId, Name, Value, dynamodb, pseudo, sub};
 
 macro_rules! kinds {
@@ -29,13 +31,15 @@ macro_rules! kinds {
 }
 
 kinds! {
-    AccessLogBucket, AccessLogPolicy, ApiAccessLogs, ApiBodyModel, ApiCloudWatchRole, ApiDeployment, ApiKey,
-    ApiLogging, ApiMethod, ApiPermission, ApiResource, ApiUsageKey, ApiUsagePlan, ApiValidator, AthenaQuery,
-    AthenaWorkGroup, CatalogDatabase, CatalogTable, CrawlerLogs, CrawlerRole, EndpointGiven, EndpointHost,
-    EndpointLogs, EndpointModel, EndpointSettings, FunctionCode, FunctionLogs, FunctionRole, GlueClassifier, GlueCrawler, GlueJob,
+    AccessLogBucket, AccessLogPolicy, ApiAccessLogs, ApiAuthorizer, ApiBodyModel, ApiCloudWatchRole, ApiCorsMethod,
+    ApiDeployment, ApiDomainName, ApiDomainPath, ApiGatewayResponse, ApiKey, ApiLogging, ApiMethod, ApiPermission,
+    ApiResource, ApiUsageKey, ApiUsagePlan, ApiUserClient, ApiUserPool, ApiValidator, AthenaQuery, AthenaWorkGroup,
+    CatalogDatabase, CatalogTable, CrawlerLogs, CrawlerRole, EndpointGiven, EndpointHost, EndpointLogs,
+    EndpointModel, EndpointSettings, FunctionCode, FunctionLogs, FunctionRole, GlueClassifier, GlueCrawler, GlueJob,
     ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, ModelBucket, ModelData, ModelPolicy, ModelRole,
     PublisherFunction, PublisherLogs, PublisherRole, QueryRole, RecipeDataset, RecipeJob, RecipePublished,
-    RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs, StudioNodes, StudioRole, WorkBucket, WorkPolicy, ZoneBucket,
+    RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs,
+    StudioNodes, StudioRole, WafAcl, WafAssociation, WafLogging, WafLogs, WorkBucket, WorkPolicy, ZoneBucket,
     ZonePolicy,
 }
 
@@ -192,6 +196,16 @@ impl<'a> Names<'a> {
 
     /// The plan under which the API's key is.
     pub(super) fn usage_plan(&self) -> Value<Name<UsagePlan>> {
+        Value::literal(self.plain(&[], 128))
+    }
+
+    /// The firewall before the API.
+    pub(super) fn web_acl(&self) -> Value<Name<WebAcl>> {
+        Value::literal(self.plain(&[], 128))
+    }
+
+    /// The pool of the API's users.
+    pub(super) fn user_pool(&self) -> Value<Name<UserPool>> {
         Value::literal(self.plain(&[], 128))
     }
 

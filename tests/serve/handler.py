@@ -38,6 +38,7 @@ def around(event: dict[str, Any], context: Any) -> Any:
     names = [
         "LAKE",
         "LAKE_ENV",
+        "CORS_ORIGIN",
         "AWS_REGION",
         "TABLE_SERVING",
         "TABLE_ORDERS",

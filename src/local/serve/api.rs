@@ -5,14 +5,16 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::body::Bytes;
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, header};
 use serde_json::{Value, json};
 
 use super::event::{Context, Parameters, Reply, Request, event, reply};
-use super::http::{Ids, percent_decode, query_pairs};
+use super::http::{Ids, now_ms, percent_decode, query_pairs};
 use super::runtime::{Fault, Lambda};
+use super::token::{self, Claims, Refused};
 use super::{Event, Observer};
-use crate::lake::{self, Access, Route, Segment};
+use crate::lake::{self, Access, Cors, Route, Segment, object_accepts};
 
 /// The largest body of a request, in bytes.
 pub(super) const MAX_BODY: usize = 10 * 1024 * 1024;
@@ -141,17 +143,21 @@ impl Api {
         (self.settings.access == Access::ApiKey).then_some(self.key.as_str())
     }
 
-    pub(super) fn signed(&self) -> bool {
-        self.settings.access == Access::Iam
+    /// The header `authorization` of a client of this machine, if the API asks for one.
+    pub(super) fn authorization(&self) -> Option<String> {
+        authorization(&self.settings.access)
     }
 
     /// Answers one request, and says what went wrong when it did.
     pub(super) async fn handle(&self, request: &Request) -> (Reply, Option<Problem>) {
         let began = Instant::now();
         let id = self.ids.uuid();
-        let (mut reply, problem) = match self.admit(request) {
-            Ok((route, parameters)) => self.integrate(request, route, &parameters, &id).await,
-            Err(refusal) => (refuse(&refusal), None),
+        let (mut reply, problem) = match self.preflight(request) {
+            Some(reply) => (reply, None),
+            None => match self.admit(request) {
+                Ok(admitted) => self.integrate(request, admitted, &id).await,
+                Err(refusal) => (self.refuse(&refusal), None),
+            },
         };
         for name in ["x-amzn-requestid", "x-amz-apigw-id"] {
             if let Ok(id) = HeaderValue::from_str(&id) {
@@ -168,32 +174,36 @@ impl Api {
         (reply, problem)
     }
 
-    /// Everything that comes before the function: the route and the decoded parameters of the path, or a refusal.
-    fn admit(&self, request: &Request) -> Result<(&Route, Parameters), Refusal> {
-        let segments: Vec<&str> = request.path.strip_prefix('/').unwrap_or(&request.path).split('/').collect();
-        // A slash at the end means nothing.
-        let segments = segments.strip_suffix(&[""]).unwrap_or(&segments);
-        let missing = || {
-            let kind = "MissingAuthenticationTokenException";
-            refusal(StatusCode::FORBIDDEN, kind, "Missing Authentication Token")
-        };
-        let route = self.tree.find(segments, request.method.as_str()).and_then(|route| self.settings.routes.get(route));
-        let route = route.ok_or_else(missing)?;
-        match self.settings.access {
-            Access::Public => {}
-            Access::ApiKey => {
-                let given = request.headers.get("x-api-key").map(HeaderValue::as_bytes).unwrap_or_default();
-                if !same(given, self.key.as_bytes()) {
-                    return Err(refusal(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden"));
-                }
-            }
-            Access::Iam => {
-                let signed = |value: &HeaderValue| value.as_bytes().starts_with(b"AWS4-HMAC-SHA256 ");
-                if !request.headers.get(header::AUTHORIZATION).is_some_and(signed) {
-                    return Err(missing());
-                }
-            }
+    /// The answer to a browser that asks whether a page of another origin may send a request.
+    fn preflight(&self, request: &Request) -> Option<Reply> {
+        let cors = self.settings.cors.as_ref().filter(|_| request.method == Method::OPTIONS)?;
+        let segments = segments(&request.path);
+        let methods = lake::Method::ALL.into_iter().map(lake::Method::as_str);
+        let route = methods.filter_map(|method| self.tree.find(&segments, method)).next()?;
+        let path = &self.settings.routes.get(route)?.path;
+        let mut headers = HeaderMap::new();
+        allow_origin(cors, &mut headers);
+        let lists = [
+            (header::ACCESS_CONTROL_ALLOW_METHODS, self.settings.cors_methods(path).join(",")),
+            (header::ACCESS_CONTROL_ALLOW_HEADERS, self.settings.cors_headers(cors).join(",")),
+            (header::ACCESS_CONTROL_MAX_AGE, cors.seconds.to_string()),
+        ];
+        for (name, value) in lists {
+            headers.extend(HeaderValue::from_str(&value).ok().map(|value| (name, value)));
         }
+        if cors.origin != "*" {
+            headers.insert(header::VARY, HeaderValue::from_static("Origin"));
+        }
+        Some(Reply { status: StatusCode::NO_CONTENT, headers, body: Bytes::new() })
+    }
+
+    /// Everything that comes before the function.
+    fn admit(&self, request: &Request) -> Result<Admitted<'_>, Refusal> {
+        let segments = segments(&request.path);
+        let route =
+            self.tree.find(&segments, request.method.as_str()).and_then(|route| self.settings.routes.get(route));
+        let route = route.ok_or_else(missing_token)?;
+        let claims = self.authenticate(route, request)?;
         if !self.take_token() {
             let kind = "TooManyRequestsException";
             return Err(refusal(StatusCode::TOO_MANY_REQUESTS, kind, "Too Many Requests"));
@@ -202,9 +212,39 @@ impl Api {
             let kind = "RequestTooLargeException";
             return Err(refusal(StatusCode::PAYLOAD_TOO_LARGE, kind, "Request Too Long"));
         }
-        let parameters = path_parameters(&route.segments, segments).ok_or_else(|| bad_request("Bad Request"))?;
-        validate(route, &parameters, &query_pairs(&request.query), request)?;
-        Ok((route, parameters))
+        let parameters = path_parameters(&route.segments, &segments).ok_or_else(|| bad_request("Bad Request"))?;
+        validate(route, &query_pairs(&request.query), request)?;
+        Ok(Admitted { route, parameters, claims })
+    }
+
+    /// Whether whoever sends a request may use a route, and what a token says of them.
+    fn authenticate(&self, route: &Route, request: &Request) -> Result<Option<Claims>, Refusal> {
+        let authorization = request.headers.get(header::AUTHORIZATION);
+        match self.settings.access_to(route) {
+            Access::Public => Ok(None),
+            Access::ApiKey => {
+                let given = request.headers.get("x-api-key").map(HeaderValue::as_bytes).unwrap_or_default();
+                if same(given, self.key.as_bytes()) {
+                    return Ok(None);
+                }
+                Err(refusal(StatusCode::FORBIDDEN, "ForbiddenException", "Forbidden"))
+            }
+            Access::Iam => {
+                let signed = |value: &HeaderValue| value.as_bytes().starts_with(SIGNATURE.as_bytes());
+                if authorization.is_some_and(signed) { Ok(None) } else { Err(missing_token()) }
+            }
+            Access::Cognito { pool: _, scopes } => {
+                let header = authorization.and_then(|value| value.to_str().ok()).unwrap_or_default();
+                let claims = token::claims(header, scopes, now_ms() / 1_000);
+                claims.map(Some).map_err(|refused| {
+                    let message = match refused {
+                        Refused::Unauthorized => "Unauthorized",
+                        Refused::Expired => "The incoming token has expired",
+                    };
+                    refusal(StatusCode::UNAUTHORIZED, "UnauthorizedException", message)
+                })
+            }
+        }
     }
 
     fn take_token(&self) -> bool {
@@ -220,15 +260,10 @@ impl Api {
         allowed
     }
 
-    async fn integrate(
-        &self,
-        request: &Request,
-        route: &Route,
-        parameters: &[(String, String)],
-        id: &str,
-    ) -> (Reply, Option<Problem>) {
+    async fn integrate(&self, request: &Request, admitted: Admitted<'_>, id: &str) -> (Reply, Option<Problem>) {
+        let Admitted { route, parameters, claims } = admitted;
         let failed = |status, message, problem| {
-            (refuse(&refusal(status, "InternalServerErrorException", message)), Some(problem))
+            (self.refuse(&refusal(status, "InternalServerErrorException", message)), Some(problem))
         };
         let Some(lambda) = self.functions.get(route.function.index()).cloned() else {
             let (function, fault) = (route.path.clone(), Fault::Start("there is no such function".into()));
@@ -239,10 +274,11 @@ impl Api {
         let trace = self.ids.trace();
         let context = Context {
             resource: &route.path,
-            parameters,
+            parameters: &parameters,
             request_id: id,
             trace: &trace,
-            api_key: self.key(),
+            api_key: self.key().filter(|_| !route.public),
+            claims: claims.as_ref(),
             port: self.port,
         };
         let payload = event(request, &context).to_string();
@@ -271,6 +307,59 @@ impl Api {
         };
         failed(StatusCode::BAD_GATEWAY, "Internal server error", problem)
     }
+
+    /// The gateway's own answer, which pages of other origins may read too.
+    fn refuse(&self, refusal: &Refusal) -> Reply {
+        let mut reply = refuse(refusal);
+        if let Some(cors) = &self.settings.cors {
+            allow_origin(cors, &mut reply.headers);
+        }
+        reply
+    }
+
+    /// The answer to a body that is larger than the server reads at all.
+    pub(super) fn too_large(&self) -> Reply {
+        self.refuse(&refusal(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", "Request Too Long"))
+    }
+}
+
+/// How a signed request begins its header `authorization`.
+const SIGNATURE: &str = "AWS4-HMAC-SHA256 ";
+
+/// What a client of this machine sends to be let in.
+pub(super) fn authorization(access: &Access) -> Option<String> {
+    match access {
+        Access::Iam => Some(format!("{SIGNATURE}Credential=local")),
+        Access::Cognito { pool: _, scopes } => Some(token::of_this_machine(scopes, now_ms() / 1_000)),
+        Access::ApiKey | Access::Public => None,
+    }
+}
+
+/// A request that goes on to a function.
+struct Admitted<'a> {
+    route: &'a Route,
+    /// Those of the path, decoded.
+    parameters: Parameters,
+    /// What the caller's token says.
+    claims: Option<Claims>,
+}
+
+/// The parts of a path; a slash at the end means nothing.
+fn segments(path: &str) -> Vec<&str> {
+    let mut segments: Vec<&str> = path.strip_prefix('/').unwrap_or(path).split('/').collect();
+    if segments.last() == Some(&"") {
+        segments.pop();
+    }
+    segments
+}
+
+fn missing_token() -> Refusal {
+    refusal(StatusCode::FORBIDDEN, "MissingAuthenticationTokenException", "Missing Authentication Token")
+}
+
+fn allow_origin(cors: &Cors, headers: &mut HeaderMap) {
+    let origin = HeaderValue::from_str(&cors.origin).ok();
+    headers.extend(origin.map(|origin| (header::ACCESS_CONTROL_ALLOW_ORIGIN, origin)));
 }
 
 fn refuse(refusal: &Refusal) -> Reply {
@@ -278,11 +367,6 @@ fn refuse(refusal: &Refusal) -> Reply {
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert("x-amzn-errortype", HeaderValue::from_static(refusal.kind));
     Reply { status: refusal.status, headers, body: json!({ "message": refusal.message }).to_string().into() }
-}
-
-/// The answer to a body that is larger than the server reads at all.
-pub(super) fn too_large() -> Reply {
-    refuse(&refusal(StatusCode::PAYLOAD_TOO_LARGE, "RequestTooLargeException", "Request Too Long"))
 }
 
 /// Compares without telling by its duration how much is right.
@@ -298,38 +382,32 @@ fn path_parameters(path: &[Segment], segments: &[&str]) -> Option<Parameters> {
     pairs.collect()
 }
 
-fn validate(
-    route: &Route,
-    path: &[(String, String)],
-    query: &[(String, String)],
-    request: &Request,
-) -> Result<(), Refusal> {
-    let has = |pairs: &[(String, String)], name: &str| pairs.iter().any(|(found, _)| found == name);
+fn validate(route: &Route, query: &[(String, String)], request: &Request) -> Result<(), Refusal> {
+    // Neither here nor in the cloud does the gateway look at types and limits: that is up to the function.
+    let filled = |name: &str| query.iter().any(|(found, value)| found == name && !value.trim().is_empty());
     let mut missing: Vec<&str> = route
         .query_parameters
         .iter()
-        .filter(|parameter| parameter.required && !has(query, &parameter.name))
+        .filter(|parameter| parameter.required && !filled(&parameter.name))
         .map(|parameter| parameter.name.as_str())
         .collect();
     if !missing.is_empty() {
         missing.sort_unstable();
         return Err(bad_request(format!("Missing required request parameters: [{}]", missing.join(", "))));
     }
-    for (parameters, pairs) in [(&route.path_parameters, path), (&route.query_parameters, query)] {
-        for parameter in parameters {
-            for (_, value) in pairs.iter().filter(|(name, _)| *name == parameter.name) {
-                parameter.accepts(value).map_err(bad_request)?;
-            }
-        }
-    }
     let content =
         request.headers.get(header::CONTENT_TYPE).map_or(b"application/json".as_slice(), HeaderValue::as_bytes);
     let json = content.split(|byte| *byte == b';').next().is_some_and(|kind| kind.trim_ascii() == b"application/json");
-    let checked = route.method.has_body() && json && !request.body.is_empty();
-    if checked && serde_json::from_slice::<Value>(&request.body).is_err() {
-        return Err(bad_request("Invalid request body"));
+    // A body of another type is not looked at, in the cloud neither.
+    if !route.method.has_body() || !json || (request.body.is_empty() && route.body.is_none()) {
+        return Ok(());
     }
-    Ok(())
+    let body = serde_json::from_slice::<Value>(&request.body);
+    let fits = body.is_ok_and(|body| match &route.body {
+        Some(fields) => object_accepts(fields, &body),
+        None => body.is_object(),
+    });
+    if fits { Ok(()) } else { Err(bad_request("Invalid request body")) }
 }
 
 #[cfg(test)]

@@ -44,6 +44,8 @@ pub(super) struct Context<'a> {
     pub(super) trace: &'a str,
     /// The key by which the client was let in.
     pub(super) api_key: Option<&'a str>,
+    /// What the client's token says.
+    pub(super) claims: Option<&'a Map<String, Value>>,
     pub(super) port: u16,
 }
 
@@ -79,7 +81,7 @@ pub(super) fn event(request: &Request, context: &Context<'_>) -> Value {
         identity.insert("apiKey".into(), key.into());
         identity.insert("apiKeyId".into(), "local".into());
     }
-    json!({
+    let mut event = json!({
         "resource": context.resource,
         "path": path,
         "httpMethod": method.as_str(),
@@ -109,7 +111,17 @@ pub(super) fn event(request: &Request, context: &Context<'_>) -> Value {
         },
         "body": if body.is_empty() { Value::Null } else { String::from_utf8_lossy(body).into_owned().into() },
         "isBase64Encoded": false,
-    })
+    });
+    if let Some(claims) = context.claims {
+        event["requestContext"]["authorizer"] = json!({ "claims": claim_texts(claims) });
+    }
+    event
+}
+
+/// Claims as the gateway hands them on: every value is text.
+fn claim_texts(claims: &Map<String, Value>) -> Map<String, Value> {
+    let text = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
+    claims.iter().map(|(name, value)| (name.clone(), text(value).into())).collect()
 }
 
 type Values = indexmap::IndexMap<String, Vec<String>>;
@@ -276,6 +288,7 @@ mod tests {
             request_id: "id",
             trace: "Root=1",
             api_key: Some("secret"),
+            claims: None,
             port: 3000,
         }
     }

@@ -13,6 +13,7 @@ mod site;
 mod state;
 pub mod store;
 mod target;
+mod token;
 
 use std::fmt;
 use std::io;
@@ -266,14 +267,14 @@ impl Server {
         let host = self.address.to_string();
         let key = self.api.key().unwrap_or_default().to_owned();
         let content = if body.is_empty() { "" } else { "application/json" };
-        let signature = "AWS4-HMAC-SHA256 Credential=local";
+        let authorization = self.api.authorization().unwrap_or_default();
         for (name, value) in [
             ("host", host.as_str()),
             ("user-agent", "lakegen"),
             ("accept", "*/*"),
             ("x-api-key", &key),
             ("content-type", content),
-            ("authorization", if self.api.signed() { signature } else { "" }),
+            ("authorization", &authorization),
         ] {
             if let (false, Ok(value)) = (value.is_empty(), HeaderValue::from_str(value)) {
                 headers.insert(name, value);
@@ -309,7 +310,7 @@ async fn answer(
             let request = Request { method, path, query, headers, body, source: client.ip() };
             api.handle(&request).await.0
         }
-        Err(_) => api::too_large(),
+        Err(_) => api.too_large(),
     };
     let Reply { status, headers, body } = reply;
     (status, headers, body).into_response()

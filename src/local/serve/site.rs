@@ -68,13 +68,15 @@ fn settings(lake: &Lake, function: &Function, logs: &Path) -> FunctionSettings {
         let model = &lake.models[*id];
         (variable("ENDPOINT", &model.name), endpoint_name(lake, model))
     });
+    let cors = lake.api.as_ref().and_then(|api| api.cors.as_ref());
+    let origin = cors.map(|cors| ("CORS_ORIGIN".to_owned(), cors.origin.clone()));
     FunctionSettings {
         name: format!("{}-local-{name}", lake.name),
         source: lake.root.join(source),
         handler: handler.clone(),
         memory_mb: *memory_mb,
         timeout: Duration::from_secs(u64::from(*timeout_seconds)),
-        environment: tables.chain(endpoints).chain(environment.iter().cloned()).collect(),
+        environment: tables.chain(endpoints).chain(origin).chain(environment.iter().cloned()).collect(),
         log: logs.join(format!("function-{name}.log")),
     }
 }

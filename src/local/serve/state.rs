@@ -7,11 +7,11 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use axum::body::Bytes;
-use axum::http::HeaderValue;
 use serde::{Deserialize, Serialize};
 
 use super::event::Reply;
-use super::{ServeError, Target, http};
+use super::{ServeError, Target, api, http};
+use crate::lake::Access;
 
 /// The key of the local API: made once, then read. Only the user may read its file.
 pub(super) fn api_key(base: &Path) -> Result<String, ServeError> {
@@ -96,18 +96,20 @@ impl Running {
         self.address
     }
 
-    /// Asks the API, with its key.
+    /// Asks the API as one who may, by its `access`.
     ///
     /// # Errors
     /// When the server does not answer.
-    pub async fn call(&self, target: Target, body: Bytes) -> Result<Reply, ServeError> {
+    pub async fn call(&self, target: Target, body: Bytes, access: &Access) -> Result<Reply, ServeError> {
         let Target { method, path, query } = target;
         let mark = if query.is_empty() { "" } else { "?" };
         let mut request = self
             .client
             .request(method, format!("http://{}{path}{mark}{query}", self.address))
-            .header("x-api-key", &self.key)
-            .header("authorization", HeaderValue::from_static("AWS4-HMAC-SHA256 Credential=local"));
+            .header("x-api-key", &self.key);
+        if let Some(authorization) = api::authorization(access) {
+            request = request.header("authorization", authorization);
+        }
         if !body.is_empty() {
             request = request.header("content-type", "application/json").body(body);
         }

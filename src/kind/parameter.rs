@@ -1,0 +1,379 @@
+//! A parameter of a route, and a field of a body: its type and limits.
+
+use serde_json::{Map, Value as Json, json};
+
+use crate::check::Check;
+use crate::decode::{Decode, Decoder, Named, Scalar, alternatives, section};
+use crate::source::{Node, Spanned, Value};
+
+/// A parameter: its bare type, or a map.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ParameterSpec(ParameterMap);
+
+section! {
+    /// A parameter in full.
+    "a parameter"
+    struct ParameterMap {
+        /// `string`, `int`, `number` or `boolean`.
+        /// Example: `int`.
+        ty as "type": Spanned<ParameterType>,
+        /// Whether a request without it is refused.
+        /// Default: `false`.
+        /// Example: `true`.
+        required: Option<Spanned<bool>>,
+        /// Its value when it is missing.
+        /// Example: `10`.
+        default: Option<Spanned<Scalar>>,
+        /// The smallest number.
+        /// Example: `1`.
+        minimum: Option<Spanned<f64>>,
+        /// The largest number.
+        /// Example: `100`.
+        maximum: Option<Spanned<f64>>,
+        /// The longest text, in characters.
+        /// Example: `200`.
+        maximum_length: Option<Spanned<u32>>,
+        /// Whether it is a list of such values; only in bodies.
+        /// Default: `false`.
+        /// Example: `true`.
+        list: Option<Spanned<bool>>,
+        /// What it is, for those who read the API's document.
+        /// Example: `how many products to name`.
+        description: Option<String>,
+    }
+}
+
+alternatives! {
+    /// The type of a parameter.
+    #[derive(Copy, Eq)]
+    "a parameter's type"
+    pub enum ParameterType {
+        /// Text.
+        String = "string",
+        /// A whole number of 64 bits.
+        Int = "int",
+        /// A number.
+        Number = "number",
+        /// `true` or `false`.
+        Boolean = "boolean",
+    }
+}
+
+impl Decode for ParameterSpec {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        if matches!(node.value, Value::String(_)) {
+            let ty = Spanned::<ParameterType>::decode(node, decoder)?;
+            return Some(Self(ParameterMap {
+                ty,
+                required: None,
+                default: None,
+                minimum: None,
+                maximum: None,
+                maximum_length: None,
+                list: None,
+                description: None,
+            }));
+        }
+        ParameterMap::decode(node, decoder).map(Self)
+    }
+}
+
+/// Where a parameter stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Place {
+    /// In the path, where it is always there.
+    Path,
+    /// Behind `?`.
+    Query,
+    /// A field of a JSON object.
+    Body,
+}
+
+/// A parameter of a route.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Parameter {
+    /// The name.
+    pub name: String,
+    /// The type.
+    pub ty: ParameterType,
+    /// Whether a request without it is refused.
+    pub required: bool,
+    /// Its value when it is missing.
+    pub default: Option<String>,
+    /// The smallest number.
+    pub minimum: Option<f64>,
+    /// The largest number.
+    pub maximum: Option<f64>,
+    /// The longest text, in characters.
+    pub maximum_length: Option<u32>,
+    /// Whether it is a list of such values.
+    pub list: bool,
+    /// What it is.
+    pub description: Option<String>,
+}
+
+impl ParameterSpec {
+    pub(crate) fn check(&self, name: &Spanned<String>, place: Place, cx: &mut Check<'_>) -> Option<Parameter> {
+        self.0.check(name, place, cx)
+    }
+}
+
+/// The fields of a JSON object that is a body.
+pub(crate) fn fields(written: &Named<ParameterSpec>, cx: &mut Check<'_>) -> Option<Vec<Parameter>> {
+    let checked = written.0.iter().map(|(name, spec)| spec.as_ref()?.check(name, Place::Body, cx));
+    checked.collect::<Vec<_>>().into_iter().collect()
+}
+
+impl ParameterMap {
+    fn check(&self, name: &Spanned<String>, place: Place, cx: &mut Check<'_>) -> Option<Parameter> {
+        let in_path = place == Place::Path;
+        if place == Place::Body {
+            field_name(name, cx)?;
+        } else {
+            cx.name(name, "a parameter")?;
+        }
+        if let Some(list) = &self.list
+            && place != Place::Body
+        {
+            cx.error(list.span, "only fields of a body can be lists").help("remove this key");
+        }
+        if let Some(default) = &self.default
+            && place == Place::Body
+        {
+            cx.error(default.span, "a field of a body has no default: the function gets the body as it was sent")
+                .help("remove this key, and let the function choose");
+        }
+        let ty = self.ty.value;
+        let numeric = matches!(ty, ParameterType::Int | ParameterType::Number);
+        for limit in [&self.minimum, &self.maximum].into_iter().flatten() {
+            if !numeric {
+                cx.error(limit.span, "only numbers have a minimum or maximum");
+            }
+        }
+        if let (Some(minimum), Some(maximum)) = (&self.minimum, &self.maximum)
+            && minimum.value > maximum.value
+        {
+            cx.error(maximum.span, "the maximum is below the minimum");
+        }
+        if let Some(length) = &self.maximum_length
+            && ty != ParameterType::String
+        {
+            cx.error(length.span, "only text has a `maximum_length`");
+        }
+        if in_path {
+            for span in
+                [self.required.as_ref().map(|r| r.span), self.default.as_ref().map(|d| d.span)].into_iter().flatten()
+            {
+                cx.error(span, "a parameter of the path is always there").help("remove this key");
+            }
+        }
+        let parameter = Parameter {
+            name: name.value.clone(),
+            ty,
+            required: in_path || self.required.as_ref().is_some_and(|required| required.value),
+            default: self.default.as_ref().map(|default| default.value.0.clone()),
+            minimum: self.minimum.as_ref().map(|limit| limit.value),
+            maximum: self.maximum.as_ref().map(|limit| limit.value),
+            maximum_length: self.maximum_length.as_ref().map(|length| length.value),
+            list: self.list.as_ref().is_some_and(|list| list.value),
+            description: self.description.clone(),
+        };
+        if let Some(default) = &self.default
+            && let Err(reason) = parameter.accepts(&default.value.0)
+        {
+            cx.error(default.span, format!("the default itself would be refused: {reason}"));
+        }
+        Some(parameter)
+    }
+}
+
+/// Names in JSON are the API's own: `userId` is as good as `user_id`.
+fn field_name(name: &Spanned<String>, cx: &mut Check<'_>) -> Option<()> {
+    let fits = name.chars().next().is_some_and(|c| c.is_ascii_alphabetic() || c == '_')
+        && name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_')
+        && name.len() <= 100;
+    if !fits {
+        cx.error(name.span, format!("`{}` cannot be the name of a field", name.value))
+            .help("letters, digits and `_`, at most 100, beginning with a letter");
+    }
+    fits.then_some(())
+}
+
+impl Parameter {
+    /// A text that must be there: what stands in braces when nothing more is said of it.
+    pub(crate) fn of_path(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            ty: ParameterType::String,
+            required: true,
+            default: None,
+            minimum: None,
+            maximum: None,
+            maximum_length: None,
+            list: false,
+            description: None,
+        }
+    }
+
+    /// Its JSON Schema, of draft 4 and of OpenAPI 3.0 alike.
+    #[must_use]
+    pub fn schema(&self) -> Json {
+        let mut schema = Map::new();
+        let name = match self.ty {
+            ParameterType::String => "string",
+            ParameterType::Int => "integer",
+            ParameterType::Number => "number",
+            ParameterType::Boolean => "boolean",
+        };
+        schema.insert("type".into(), name.into());
+        for (key, limit) in [("minimum", self.minimum), ("maximum", self.maximum)] {
+            schema.extend(limit.map(|limit| (key.to_owned(), number(limit))));
+        }
+        schema.extend(self.maximum_length.map(|length| ("maxLength".to_owned(), length.into())));
+        if self.list { json!({ "type": "array", "items": schema }) } else { schema.into() }
+    }
+
+    /// Whether a body may carry this value for the field.
+    #[must_use]
+    pub fn accepts_json(&self, value: &Json) -> bool {
+        match value {
+            Json::Array(items) => self.list && items.iter().all(|item| self.accepts_one(item)),
+            _ => !self.list && self.accepts_one(value),
+        }
+    }
+
+    fn accepts_one(&self, value: &Json) -> bool {
+        let within = |number: f64| {
+            self.minimum.is_none_or(|minimum| number >= minimum) && self.maximum.is_none_or(|maximum| number <= maximum)
+        };
+        match self.ty {
+            ParameterType::String => value
+                .as_str()
+                .is_some_and(|text| self.maximum_length.is_none_or(|maximum| text.chars().count() <= maximum as usize)),
+            ParameterType::Int => (value.is_i64() || value.is_u64()) && value.as_f64().is_some_and(within),
+            ParameterType::Number => value.as_f64().is_some_and(within),
+            ParameterType::Boolean => value.is_boolean(),
+        }
+    }
+
+    /// Whether a request may carry this text for the parameter.
+    ///
+    /// # Errors
+    /// The reason why not, as the caller of the API reads it.
+    pub fn accepts(&self, text: &str) -> Result<(), String> {
+        let name = &self.name;
+        let number = match self.ty {
+            ParameterType::String => {
+                let length = text.chars().count();
+                return match self.maximum_length {
+                    Some(maximum) if length > maximum as usize => {
+                        Err(format!("{name} has more than {maximum} characters"))
+                    }
+                    _ if text.is_empty() && self.required => Err(format!("{name} is empty")),
+                    _ => Ok(()),
+                };
+            }
+            ParameterType::Boolean => {
+                return match text {
+                    "true" | "false" => Ok(()),
+                    _ => Err(format!("{name} must be true or false")),
+                };
+            }
+            #[allow(clippy::cast_precision_loss, reason = "limits beyond 2^53 are not meant")]
+            ParameterType::Int => text.parse::<i64>().ok().map(|number| number as f64),
+            ParameterType::Number => text.parse::<f64>().ok().filter(|number| number.is_finite()),
+        };
+        let Some(number) = number else {
+            let noun = if self.ty == ParameterType::Int { "a whole number" } else { "a number" };
+            return Err(format!("{name} must be {noun}"));
+        };
+        match (self.minimum, self.maximum) {
+            (Some(minimum), _) if number < minimum => Err(format!("{name} must be at least {minimum}")),
+            (_, Some(maximum)) if number > maximum => Err(format!("{name} must be at most {maximum}")),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// The JSON Schema of an object with these fields and no others.
+#[must_use]
+pub fn object_schema(fields: &[Parameter]) -> Json {
+    let mut schema = Map::new();
+    schema.insert("type".into(), "object".into());
+    let required: Vec<Json> = fields.iter().filter(|f| f.required).map(|f| f.name.as_str().into()).collect();
+    if !required.is_empty() {
+        // An empty list is no schema of draft 4.
+        schema.insert("required".into(), required.into());
+    }
+    let properties = fields.iter().map(|field| (field.name.clone(), field.schema()));
+    schema.insert("properties".into(), properties.collect::<Map<_, _>>().into());
+    schema.insert("additionalProperties".into(), false.into());
+    schema.into()
+}
+
+/// Whether a JSON value is an object with these fields and no others.
+#[must_use]
+pub fn object_accepts(fields: &[Parameter], value: &Json) -> bool {
+    let Json::Object(object) = value else { return false };
+    fields.iter().all(|field| match object.get(&field.name) {
+        Some(value) => field.accepts_json(value),
+        None => !field.required,
+    }) && object.keys().all(|name| fields.iter().any(|field| field.name == *name))
+}
+
+/// A limit, without `.0` where it is whole.
+fn number(limit: f64) -> Json {
+    #[allow(clippy::cast_possible_truncation, reason = "whole numbers below 2^53 only")]
+    if limit.fract() == 0.0 && limit.abs() < 9e15 { (limit as i64).into() } else { limit.into() }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn field(name: &str, ty: ParameterType, required: bool) -> Parameter {
+        Parameter { ty, required, ..Parameter::of_path(name) }
+    }
+
+    #[test]
+    fn a_body_is_held_to_its_fields() {
+        let text = Parameter { maximum_length: Some(3), ..field("text", ParameterType::String, true) };
+        let stars = Parameter { minimum: Some(1.0), maximum: Some(4.5), ..field("stars", ParameterType::Int, false) };
+        let tags = Parameter { list: true, ..field("tags", ParameterType::String, false) };
+        let fields = [text, stars, tags, field("ok", ParameterType::Boolean, false)];
+        let table = [
+            (json!({ "text": "abc" }), true),
+            (json!({ "text": "äöü", "stars": 4, "tags": [], "ok": false }), true),
+            (json!({ "text": "abc", "tags": ["a", "b"] }), true),
+            (json!({}), false),
+            (json!({ "stars": 4 }), false),
+            (json!({ "text": "abcd" }), false),
+            (json!({ "text": 1 }), false),
+            (json!({ "text": null }), false),
+            (json!({ "text": "a", "stars": 0 }), false),
+            (json!({ "text": "a", "stars": 5 }), false),
+            (json!({ "text": "a", "stars": 1.5 }), false),
+            (json!({ "text": "a", "stars": [1] }), false),
+            (json!({ "text": "a", "tags": "b" }), false),
+            (json!({ "text": "a", "tags": [1] }), false),
+            (json!({ "text": "a", "more": 1 }), false),
+            (json!([]), false),
+            (json!("abc"), false),
+        ];
+        for (body, accepted) in table {
+            assert_eq!(object_accepts(&fields, &body), accepted, "{body}");
+        }
+        let schema = json!({
+            "type": "object",
+            "required": ["text"],
+            "properties": {
+                "text": { "type": "string", "maxLength": 3 },
+                "stars": { "type": "integer", "minimum": 1, "maximum": 4.5 },
+                "tags": { "type": "array", "items": { "type": "string" } },
+                "ok": { "type": "boolean" },
+            },
+            "additionalProperties": false,
+        });
+        assert_eq!(object_schema(&fields), schema);
+    }
+}
