@@ -12,6 +12,7 @@ use crate::kind::function::FunctionSpec;
 use crate::kind::job::JobSpec;
 use crate::kind::model::ModelSpec;
 use crate::kind::pipeline::PipelineSpec;
+use crate::kind::profile::ProfileSpec;
 use crate::kind::query::QuerySpec;
 use crate::kind::recipe::RecipeSpec;
 use crate::kind::sample::SampleSpec;
@@ -43,6 +44,9 @@ section! {
         queries: Named<QuerySpec>,
         /// DataBrew recipes.
         recipes: Named<RecipeSpec>,
+        /// DataBrew profiles: what is found out about tables, and rules for them.
+        /// Example: `{ orders: { reads: orders, rules: [{ missing_values: { of: order_id, at_most: 0 } }] } }`.
+        profiles: Named<ProfileSpec>,
         /// Glue jobs.
         jobs: Named<JobSpec>,
         /// SageMaker models.

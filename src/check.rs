@@ -113,6 +113,7 @@ impl<'a> Check<'a> {
         let classifiers = self.all(&b.classifiers, "a classifier", |spec, name, cx| spec.check(name, cx));
         let crawlers = self.all(&b.crawlers, "a crawler", |spec, name, cx| spec.check(name, cx));
         let recipes = self.all(&b.recipes, "a recipe", |spec, name, cx| spec.check(name, cx));
+        let profiles = self.all(&b.profiles, "a profile", |spec, name, cx| spec.check(name, cx));
         let queries = self.all(&b.queries, "a query", |spec, name, cx| spec.check(name, cx));
         let jobs = self.all(&b.jobs, "a job", |spec, name, cx| spec.check(name, cx));
         let models = self.all(&b.models, "a model", |spec, name, cx| spec.check(name, cx));
@@ -149,6 +150,7 @@ impl<'a> Check<'a> {
             crawlers: arena(crawlers)?,
             queries: arena(queries)?,
             recipes: arena(recipes)?,
+            profiles: arena(profiles)?,
             jobs: arena(jobs)?,
             models: arena(models)?,
             functions: arena(functions)?,
@@ -366,7 +368,8 @@ impl<'a> Check<'a> {
         used.extend(self.writers.keys().map(|table| table.index()));
         let tables = &self.names.sections[Section::Tables as usize].1;
         let named = b.functions.0.iter().filter_map(|(_, spec)| spec.as_ref()).flat_map(|spec| &spec.reads);
-        used.extend(named.filter_map(|name| tables.get(name.as_str())));
+        let profiled = b.profiles.0.iter().filter_map(|(_, spec)| spec.as_ref()).map(|spec| &spec.reads);
+        used.extend(named.chain(profiled).filter_map(|name| tables.get(name.as_str())));
         for (at, (name, _)) in b.tables.0.iter().enumerate() {
             if !used.contains(&at) {
                 let message = format!("nothing reads or writes the table `{}`", name.value);

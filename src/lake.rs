@@ -16,6 +16,7 @@ pub use crate::kind::model::{Endpoint, Gate, Model};
 pub use crate::kind::parameter::{Parameter, ParameterType, object_accepts, object_schema};
 pub use crate::kind::partition::{Interval, Projection};
 pub use crate::kind::pipeline::{Pipeline, Start};
+pub use crate::kind::profile::{Profile, Rule};
 pub use crate::kind::query::Query;
 pub use crate::kind::recipe::{Condition, Recipe, RecipeAction};
 pub use crate::kind::sample::Sample;
@@ -161,6 +162,8 @@ pub struct Lake {
     pub queries: Arena<Query>,
     /// DataBrew recipes.
     pub recipes: Arena<Recipe>,
+    /// DataBrew profiles.
+    pub profiles: Arena<Profile>,
     /// Glue jobs.
     pub jobs: Arena<Job>,
     /// SageMaker models.

@@ -13,6 +13,7 @@ mod job;
 mod logs;
 mod model;
 mod names;
+mod profile;
 mod query;
 mod recipe;
 mod storage;
@@ -40,6 +41,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembl
         crawlers,
         queries,
         recipes,
+        profiles,
         jobs,
         models,
         functions,
@@ -66,6 +68,9 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembl
         query::lower(&cx, &mut processing, &shared, &catalog, athena.as_ref(), query);
     }
     recipe::lower_all(&cx, &mut processing, &shared, recipes);
+    for profile in profiles.values() {
+        profile::lower(&cx, &mut processing, &shared, profile);
+    }
     if !jobs.is_empty() {
         job::lower_logs(&cx, &mut processing, &shared);
     }

@@ -139,7 +139,7 @@ fn a_local_run_makes_of_the_rows_what_the_examples_say() {
         .map(|example| {
             let action = example.checked();
             let steps = json!([{ "operation": action.operation, "sql": action.local }]);
-            json!({ "name": format!("{} {}", example.place, example.step), "before": example.before, "after": example.after, "steps": steps })
+            json!({ "name": format!("{} {}", example.place, example.step), "action": example.action, "before": example.before, "after": example.after, "steps": steps })
         })
         .collect();
     let mut child = Command::new(python().environment.python)

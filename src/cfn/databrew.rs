@@ -137,14 +137,17 @@ shape! {
 }
 
 resource! {
-    /// Runs a published recipe over a dataset. `Ref` is its name.
+    /// Runs a published recipe over a dataset, or reckons a profile of it. `Ref` is its name.
     "AWS::DataBrew::Job" Job {
         name: Value<Name<Job>> = "Name",
         kind: &'static str = "Type",
         role: Value<Arn<Role>> = "RoleArn",
         dataset: Value<Name<Dataset>> = "DatasetName",
-        recipe: PublishedVersion = "Recipe",
-        outputs: Vec<Output> = "Outputs",
+        recipe: Option<PublishedVersion> = "Recipe",
+        outputs: Option<Vec<Output>> = "Outputs",
+        report: Option<S3Location> = "OutputLocation",
+        sample: Option<JobSample> = "JobSample",
+        validations: Option<Vec<Validation>> = "ValidationConfigurations",
         encryption: &'static str = "EncryptionMode",
         key: Value<Arn<Key>> = "EncryptionKeyArn",
         logs: &'static str = "LogSubscription",
@@ -170,6 +173,7 @@ shape! {
         format: FileFormat = "Format",
         compression: Option<&'static str> = "CompressionFormat",
         partition_columns: Option<Vec<String>> = "PartitionColumns",
+        max_files: Option<u32> = "MaxOutputFiles",
         overwrite: bool = "Overwrite",
         options: Option<OutputFormatOptions> = "FormatOptions",
     }
@@ -183,4 +187,107 @@ shape! {
 shape! {
     /// How CSV is written.
     CsvOutputOptions { delimiter: String = "Delimiter" }
+}
+
+impl Ref<Job> {
+    /// Its name.
+    pub fn name(&self) -> Value<Name<Job>> {
+        self.reference()
+    }
+}
+
+shape! {
+    /// How many rows a profile looks at.
+    JobSample {
+        mode: &'static str = "Mode",
+        size: Option<u32> = "Size",
+    }
+}
+
+shape! {
+    /// A ruleset that a profile evaluates.
+    Validation {
+        ruleset: Value<Arn<Ruleset>> = "RulesetArn",
+        mode: &'static str = "ValidationMode",
+    }
+}
+
+resource! {
+    /// Rules that a dataset should keep. `Ref` is its name.
+    "AWS::DataBrew::Ruleset" Ruleset {
+        name: Value<Name<Ruleset>> = "Name",
+        target: Value<Arn<Dataset>> = "TargetArn",
+        rules: Vec<Rule> = "Rules",
+        tags: Tags = "Tags",
+    }
+}
+
+impl Ref<Ruleset> {
+    /// Its name.
+    pub fn name(&self) -> Value<Name<Ruleset>> {
+        self.reference()
+    }
+}
+
+shape! {
+    /// One rule.
+    Rule {
+        name: String = "Name",
+        check: String = "CheckExpression",
+        values: Option<Vec<Substitution>> = "SubstitutionMap",
+        columns: Option<Vec<ColumnSelector>> = "ColumnSelectors",
+        threshold: Option<Threshold> = "Threshold",
+    }
+}
+
+shape! {
+    /// What stands for a `:name` of a check.
+    Substitution {
+        reference: String = "ValueReference",
+        value: String = "Value",
+    }
+}
+
+shape! {
+    /// A column that a rule is about.
+    ColumnSelector { name: String = "Name" }
+}
+
+shape! {
+    /// How many rows must keep a rule.
+    Threshold {
+        kind: &'static str = "Type",
+        unit: &'static str = "Unit",
+        value: String = "Value",
+    }
+}
+
+resource! {
+    /// Starts jobs by the clock. `Ref` is its name.
+    "AWS::DataBrew::Schedule" Schedule {
+        name: Value<Name<Schedule>> = "Name",
+        cron: String = "CronExpression",
+        jobs: Vec<Value<Name<Job>>> = "JobNames",
+        tags: Tags = "Tags",
+    }
+}
+
+resource! {
+    /// Where people work on a recipe. `Ref` is its name.
+    "AWS::DataBrew::Project" Project {
+        name: Value<Name<Project>> = "Name",
+        dataset: Value<Name<Dataset>> = "DatasetName",
+        recipe: Value<Name<Recipe>> = "RecipeName",
+        role: Value<Arn<Role>> = "RoleArn",
+        sample: ProjectSample = "Sample",
+        tags: Tags = "Tags",
+    }
+}
+
+shape! {
+    /// The rows that a project shows.
+    ProjectSample {
+        kind: &'static str = "Type",
+        size: u32 = "Size",
+    }
 }

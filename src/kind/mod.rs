@@ -12,6 +12,7 @@ pub mod model;
 pub mod parameter;
 pub mod partition;
 pub mod pipeline;
+pub mod profile;
 pub mod query;
 pub mod recipe;
 pub mod sample;

@@ -5,7 +5,7 @@
 mod action;
 mod actions;
 mod arg;
-mod condition;
+pub(crate) mod condition;
 mod raw;
 mod reader;
 mod reference;
@@ -13,8 +13,10 @@ mod sql;
 mod step;
 
 use crate::check::Check;
-use crate::decode::{Attempt, section};
+use crate::cron;
+use crate::decode::{Attempt, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::kind::job::Minutes;
 use crate::lake::{Id, Table};
 use crate::source::Spanned;
 
@@ -34,6 +36,51 @@ section! {
         /// What happens to the rows, in order.
         /// Example: `[{ remove_missing: { column: id } }, { trim: { column: name } }]`.
         steps: Vec<Attempt<StepSpec>>,
+        /// The nodes of its job.
+        /// Default: `5`.
+        /// Example: `10`.
+        nodes: Option<Spanned<u32>>,
+        /// How often a failed run is tried again.
+        /// Default: `0`.
+        /// Example: `1`.
+        retries: Option<Spanned<u32>>,
+        /// After how long a run is stopped.
+        /// Default: `48 hours`.
+        /// Example: `2 hours`.
+        timeout: Option<Spanned<Minutes>>,
+        /// In how many files it writes its table at most.
+        /// Example: `1`.
+        files: Option<Spanned<u32>>,
+        /// When its job also runs by itself, in UTC; six fields, as AWS writes them.
+        /// Example: `"cron(0 3 * * ? *)"`.
+        schedule: Option<Spanned<String>>,
+        /// A project, in which people work on the recipe with a sample of its rows.
+        /// Example: `{ sample: { first: 500 } }`.
+        project: Option<ProjectSpec>,
+    }
+}
+
+section! {
+    /// A project of DataBrew.
+    "a project"
+    pub struct ProjectSpec {
+        /// The rows that it shows.
+        /// Default: `{ first: 500 }`.
+        /// Example: `{ random: 1000 }`.
+        sample: Option<Spanned<SampleSpec>>,
+    }
+}
+
+alternatives! {
+    /// Some rows of a table, at most 5000.
+    "a sample"
+    pub enum SampleSpec {
+        /// The first.
+        First(u32) = "first",
+        /// The last.
+        Last(u32) = "last",
+        /// Any.
+        Random(u32) = "random",
     }
 }
 
@@ -48,6 +95,42 @@ pub struct Recipe {
     pub writes: Id<Table>,
     /// What happens to the rows, in order.
     pub steps: Vec<RecipeAction>,
+    /// The nodes of its job.
+    pub nodes: u32,
+    /// How often a failed run is tried again.
+    pub retries: u32,
+    /// After how many minutes a run is stopped.
+    pub timeout_minutes: u32,
+    /// In how many files it writes its table at most.
+    pub files: Option<u32>,
+    /// When its job also runs by itself.
+    pub schedule: Option<String>,
+    /// The rows that its project shows, if it has one.
+    pub project: Option<SampleSpec>,
+}
+
+/// DataBrew's own defaults.
+const NODES: u32 = 5;
+const TIMEOUT: Minutes = Minutes(2_880);
+/// Source: `Sample` of the DataBrew API reference.
+const LARGEST_SAMPLE: u32 = 5_000;
+
+impl SampleSpec {
+    /// How many rows.
+    #[must_use]
+    pub fn rows(&self) -> u32 {
+        let (Self::First(rows) | Self::Last(rows) | Self::Random(rows)) = self;
+        *rows
+    }
+}
+
+/// Notes what is wrong with a schedule of DataBrew, which knows only `cron(…)`.
+pub(crate) fn check_schedule(schedule: &Spanned<String>, cx: &mut Check<'_>) {
+    if let Err(mistake) = cron::check(schedule) {
+        cx.error(schedule.span, mistake.message).help(mistake.help);
+    } else if schedule.starts_with("rate(") {
+        cx.error(schedule.span, "a schedule of DataBrew is a `cron(…)`").help("write it like `cron(0 3 * * ? *)`");
+    }
 }
 
 impl RecipeSpec {
@@ -77,7 +160,41 @@ impl RecipeSpec {
         if let (Some(columns), Some(declared)) = (columns, columns_of(cx, writes)) {
             self.compare(&columns, &declared, cx);
         }
-        Some(Recipe { name: name.value.clone(), reads: reads?, writes: writes?, steps: actions })
+        self.check_job(cx);
+        let sample = |project: &ProjectSpec| {
+            project.sample.as_ref().map_or(SampleSpec::First(500), |sample| sample.value.clone())
+        };
+        Some(Recipe {
+            name: name.value.clone(),
+            reads: reads?,
+            writes: writes?,
+            steps: actions,
+            nodes: self.nodes.as_ref().map_or(NODES, |nodes| nodes.value),
+            retries: self.retries.as_ref().map_or(0, |retries| retries.value),
+            timeout_minutes: self.timeout.as_ref().map_or(TIMEOUT, |timeout| timeout.value).0,
+            files: self.files.as_ref().map(|files| files.value),
+            schedule: self.schedule.as_ref().map(|schedule| schedule.value.clone()),
+            project: self.project.as_ref().map(sample),
+        })
+    }
+
+    fn check_job(&self, cx: &mut Check<'_>) {
+        if let Some(nodes) = self.nodes.as_ref().filter(|nodes| nodes.value < 2) {
+            cx.error(nodes.span, "a DataBrew job has at least 2 nodes");
+        }
+        if let Some(timeout) = self.timeout.as_ref().filter(|timeout| timeout.value.0 == 0) {
+            cx.error(timeout.span, "a run needs some time");
+        }
+        if let Some(files) = self.files.as_ref().filter(|files| !(1..=999).contains(&files.value)) {
+            cx.error(files.span, "a job writes between 1 and 999 files");
+        }
+        if let Some(schedule) = &self.schedule {
+            check_schedule(schedule, cx);
+        }
+        let sample = self.project.as_ref().and_then(|project| project.sample.as_ref());
+        if let Some(sample) = sample.filter(|sample| !(1..=LARGEST_SAMPLE).contains(&sample.value.rows())) {
+            cx.error(sample.span, format!("a sample has between 1 and {LARGEST_SAMPLE} rows"));
+        }
     }
 
     /// The columns after the last step against those that the written table declares.

@@ -212,7 +212,18 @@ pub fn fingerprint(
             json!({ "sql": sql })
         }
         StepId::Recipe(id) => {
-            let Recipe { name: _, reads: _, writes: _, steps } = &lake.recipes[id];
+            let Recipe {
+                name: _,
+                reads: _,
+                writes: _,
+                steps,
+                nodes: _,
+                retries: _,
+                timeout_minutes: _,
+                files: _,
+                schedule: _,
+                project: _,
+            } = &lake.recipes[id];
             json!({ "steps": actions(steps) })
         }
         StepId::Job(id) => {
@@ -317,7 +328,18 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
             ("query", json!({ "sql": sql, "tables": inputs, "output": output(*writes) }), None)
         }
         StepId::Recipe(id) => {
-            let Recipe { name: _, reads, writes, steps } = &lake.recipes[id];
+            let Recipe {
+                name: _,
+                reads,
+                writes,
+                steps,
+                nodes: _,
+                retries: _,
+                timeout_minutes: _,
+                files: _,
+                schedule: _,
+                project: _,
+            } = &lake.recipes[id];
             ("recipe", json!({ "steps": actions(steps), "input": input(*reads), "output": output(*writes) }), None)
         }
         StepId::Job(id) => {

@@ -37,6 +37,7 @@ kinds! {
     CatalogDatabase, CatalogTable, CrawlerLogs, CrawlerRole, EndpointGiven, EndpointHost, EndpointLogs,
     EndpointModel, EndpointSettings, FunctionCode, FunctionLogs, FunctionRole, GlueClassifier, GlueCrawler, GlueJob,
     ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, ModelBucket, ModelData, ModelPolicy, ModelRole,
+    ProfileDataset, ProfileJob, ProfileRole, ProfileRules, ProfileSchedule, RecipeProject, RecipeSchedule,
     PublisherFunction, PublisherLogs, PublisherRole, QueryRole, RecipeDataset, RecipeJob, RecipePublished,
     RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs,
     StudioNodes, StudioRole, WafAcl, WafAssociation, WafLogging, WafLogs, WorkBucket, WorkPolicy, ZoneBucket,
@@ -172,6 +173,11 @@ impl<'a> Names<'a> {
     /// A recipe, its dataset and its job.
     pub(super) fn recipe(&self, name: &str) -> String {
         self.hyphenated(&[name], 240)
+    }
+
+    /// A profile, its dataset, its rules and its job; the point sets them apart from a recipe's.
+    pub(super) fn profile(&self, name: &str) -> String {
+        format!("{}.profile", self.recipe(name))
     }
 
     /// An endpoint.

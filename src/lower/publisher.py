@@ -26,7 +26,17 @@ def handler(event, context):
 
 
 def retire(published):
-    recipe, _, version = published.partition(":")
-    if version:
-        with contextlib.suppress(databrew.exceptions.ResourceNotFoundException):
-            databrew.delete_recipe_version(Name=recipe, RecipeVersion=version)
+    """Deletes a version and all before it: a recipe that has published versions cannot be deleted itself.
+
+    After an update this is the version that no job runs any more, and the newer one stays.
+    """
+    recipe, _, last = published.partition(":")
+    with contextlib.suppress(databrew.exceptions.ResourceNotFoundException):
+        for page in databrew.get_paginator("list_recipe_versions").paginate(Name=recipe) if last else []:
+            for version in [found["RecipeVersion"] for found in page["Recipes"]]:
+                if number(version) <= number(last):
+                    databrew.delete_recipe_version(Name=recipe, RecipeVersion=version)
+
+
+def number(version):
+    return [int(part) for part in version.split(".")]

@@ -11,18 +11,20 @@ use crate::cfn::custom::PublishedRecipe;
 use crate::cfn::databrew::{
     Action as RecipeActionNode, ConditionExpression, CsvOptions, CsvOutputOptions, Dataset, DatasetParameter,
     FileFormat, FormatOptions, Input, Job, JsonOptions, Output, OutputFormatOptions, ParameterType, PathOptions,
-    PathParameter, PublishedVersion, Recipe as RecipeResource, RecipeStep, S3Location,
+    PathParameter, Project, ProjectSample, PublishedVersion, Recipe as RecipeResource, RecipeStep, S3Location,
+    Schedule,
 };
 use crate::cfn::iam::{Action, Principal, Statement};
 use crate::cfn::lambda::{Code, Function};
 use crate::cfn::logs::LogGroup;
-use crate::cfn::{Arn, Name, Ref, Value, sub};
+use crate::cfn::{Arn, LogicalId, Name, Ref, Value, sub};
+use crate::kind::recipe::SampleSpec;
 use crate::lake::{Arena, Column, Condition, Format, Home, Id, Recipe, RecipeAction, Table};
 
-/// The nodes of a job: DataBrew's own default.
-const NODES: u32 = 5;
-/// DataBrew's own default.
-const TIMEOUT_MINUTES: u32 = 2880;
+/// The nodes of a profile's job: DataBrew's own default.
+pub(super) const NODES: u32 = 5;
+/// After how long a profile's job is stopped: DataBrew's own default.
+pub(super) const TIMEOUT_MINUTES: u32 = 2880;
 /// Within which time the publisher answers.
 const PUBLISH_SECONDS: u32 = 120;
 
@@ -45,8 +47,12 @@ fn lower_publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, rec
         let arn: Value<Arn<RecipeResource>> = arn("databrew", sub!["recipe/", cx.names.recipe(&recipe.name)]);
         arn.pattern()
     });
-    let actions =
-        [Action::DATABREW_DELETE_RECIPE_VERSION, Action::DATABREW_DESCRIBE_RECIPE, Action::DATABREW_PUBLISH_RECIPE];
+    let actions = [
+        Action::DATABREW_DELETE_RECIPE_VERSION,
+        Action::DATABREW_DESCRIBE_RECIPE,
+        Action::DATABREW_LIST_RECIPE_VERSIONS,
+        Action::DATABREW_PUBLISH_RECIPE,
+    ];
     let mut statements = grant::allow("PublishRecipes", &actions, arns.collect());
     statements.push(grant::write_logs([&group]));
     let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
@@ -73,22 +79,12 @@ fn lower_publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, rec
 }
 
 fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, publisher: &Ref<Function>, recipe: &Recipe) {
-    let Recipe { name, reads, writes, steps } = recipe;
-    let (Some(mut input), Some(output)) = (location(cx, *reads), location(cx, *writes)) else { return };
-    let path = partitions(&cx.lake.tables[*reads], &mut input);
+    let Recipe { name, reads, writes, steps, nodes, retries, timeout_minutes, files, schedule: cron, project } = recipe;
     let physical = cx.names.recipe(name);
+    let (Some(dataset), Some(output)) = (dataset(cx, *reads, &physical), location(cx, *writes)) else { return };
     let steps: Vec<_> = steps.iter().map(step).collect();
     let digest = sha256(&format!("{steps:?}"));
 
-    let (format, options) = input_format(cx, *reads);
-    let dataset = Dataset {
-        name: Value::literal(&*physical),
-        format,
-        options,
-        input: Input { s3: input },
-        path,
-        tags: cx.tag_list(),
-    };
     let dataset = stack.template.add(Kind::RecipeDataset.of(name), dataset);
     let written = RecipeResource { name: Value::literal(&*physical), steps, tags: cx.tag_list() };
     let written = stack.template.add(Kind::RecipeSteps.of(name), written);
@@ -100,34 +96,81 @@ fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, publisher: &R
     };
     let published = stack.template.add(Kind::RecipePublished.of(name), published);
 
-    // DataBrew names its log group after the job, with a word before it that its documentation does not fix.
-    let group = logs::name(format!("/aws-glue-databrew/*{physical}"));
     let statements = Grant::default()
         .read(cx, &[*reads], Items::Scan)
         .write(cx, &[*writes])
-        .and([create_and_write_logs(&group)])
+        .and([write_logs(&physical)])
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("databrew.amazonaws.com"));
     let description = format!("What the recipe {name} may do");
     let role_name = cx.names.role("recipe", name);
     let role = grant::add_role(cx, stack, Kind::RecipeRole.of(name), &role_name, &description, trust, statements);
 
+    if let Some(sample) = project {
+        let kind = match sample {
+            SampleSpec::First(_) => "FIRST_N",
+            SampleSpec::Last(_) => "LAST_N",
+            SampleSpec::Random(_) => "RANDOM",
+        };
+        let project = Project {
+            name: Value::literal(&*physical),
+            dataset: dataset.name(),
+            recipe: written.name(),
+            role: role.arn(),
+            sample: ProjectSample { kind, size: sample.rows() },
+            tags: cx.tag_list(),
+        };
+        stack.template.add(Kind::RecipeProject.of(name), project);
+    }
     let job = Job {
-        name: Value::literal(physical),
+        name: Value::literal(&*physical),
         kind: "RECIPE",
         role: role.arn(),
         dataset: dataset.name(),
-        recipe: PublishedVersion { name: written.name(), version: published.version() },
-        outputs: vec![job_output(cx, *writes, output)],
+        recipe: Some(PublishedVersion { name: written.name(), version: published.version() }),
+        outputs: Some(vec![job_output(cx, *writes, output, *files)]),
+        report: None,
+        sample: None,
+        validations: None,
         encryption: "SSE-KMS",
         key: shared.key.clone(),
         logs: "ENABLE",
-        capacity: NODES,
-        retries: 0,
-        timeout_minutes: TIMEOUT_MINUTES,
+        capacity: *nodes,
+        retries: *retries,
+        timeout_minutes: *timeout_minutes,
         tags: cx.tag_list(),
     };
-    stack.template.add(Kind::RecipeJob.of(name), job);
+    let job = stack.template.add(Kind::RecipeJob.of(name), job);
+    if let Some(cron) = cron {
+        schedule(cx, stack, Kind::RecipeSchedule.of(name), physical, cron, &job);
+    }
+}
+
+/// The files of a table as DataBrew sees them.
+pub(super) fn dataset(cx: &Context, table: Id<Table>, name: &str) -> Option<Dataset> {
+    let mut input = location(cx, table)?;
+    let path = partitions(&cx.lake.tables[table], &mut input);
+    let (format, options) = input_format(cx, table);
+    Some(Dataset { name: Value::literal(name), format, options, input: Input { s3: input }, path, tags: cx.tag_list() })
+}
+
+/// Starts a job by the clock.
+pub(super) fn schedule(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    id: LogicalId,
+    name: String,
+    cron: &str,
+    job: &Ref<Job>,
+) {
+    let schedule =
+        Schedule { name: Value::literal(name), cron: cron.to_owned(), jobs: vec![job.name()], tags: cx.tag_list() };
+    stack.template.add(id, schedule);
+}
+
+/// DataBrew names its log group after the job, with a word before it that its documentation does not fix.
+pub(super) fn write_logs(job: &str) -> Statement {
+    create_and_write_logs(&logs::name(format!("/aws-glue-databrew/*{job}")))
 }
 
 fn create_and_write_logs(group: &Value<Name<LogGroup>>) -> Statement {
@@ -193,7 +236,7 @@ fn input_format(cx: &Context, table: Id<Table>) -> (FileFormat, Option<FormatOpt
     }
 }
 
-fn job_output(cx: &Context, table: Id<Table>, location: S3Location) -> Output {
+fn job_output(cx: &Context, table: Id<Table>, location: S3Location, max_files: Option<u32>) -> Output {
     let table = &cx.lake.tables[table];
     let (format, compression, options) = match &table.home {
         Home::Zone { format: Format::Csv(csv), .. } => {
@@ -211,6 +254,7 @@ fn job_output(cx: &Context, table: Id<Table>, location: S3Location) -> Output {
         format,
         compression,
         partition_columns: (!partitions.is_empty()).then_some(partitions),
+        max_files,
         // A run replaces what the last one wrote.
         overwrite: true,
         options,

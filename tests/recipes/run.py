@@ -1,4 +1,7 @@
-"""Runs each example's step on its rows, as a local run does, and compares rows, their order, and the columns' types."""
+"""Runs each example's step on its rows, as a local run does, and compares rows, their order, and the columns' types.
+
+DataBrew's service model judges the action that the step becomes.
+"""
 
 from __future__ import annotations
 
@@ -7,8 +10,14 @@ import math
 import sys
 from typing import Any
 
+import boto3
 import duckdb
+from botocore.validate import ParamValidator
 from lakegen_local import databrew, sources
+
+CREATE_RECIPE = boto3.client("databrew", region_name="eu-west-1").meta.service_model.operation_model(
+    "CreateRecipe"
+).input_shape
 
 
 def rows_of(table: dict[str, Any]) -> str:
@@ -29,7 +38,19 @@ def same(found: Any, wanted: Any) -> bool:
     return (str(found) if isinstance(wanted, str) and not isinstance(found, bool) else found) == wanted
 
 
+def action_problem(action: dict[str, Any]) -> str | None:
+    """What DataBrew's service model says against the action as the only step of a recipe."""
+    names = {"condition": "Condition", "column": "TargetColumn", "value": "Value"}
+    conditions = [{names[key]: value for key, value in one.items()} for one in action.get("conditions", [])]
+    step = {"Action": {"Operation": action["operation"], "Parameters": action["parameters"]}}
+    recipe = {"Name": "example", "Steps": [step | ({"ConditionExpressions": conditions} if conditions else {})]}
+    report = ParamValidator().validate(recipe, CREATE_RECIPE)
+    return report.generate_report() if report.has_errors() else None
+
+
 def problem(case: dict[str, Any]) -> str | None:
+    if said := action_problem(case["action"]):
+        return said
     database = duckdb.connect()
     rows = databrew.apply(database, rows_of(case["before"]), case["steps"])
     wanted = case["after"]["columns"]

@@ -124,7 +124,7 @@ pub(crate) struct Test {
 }
 
 /// Reads `{ less_than: 1 }` for a column.
-pub(super) fn read(
+pub(crate) fn read(
     node: &Node,
     column: &str,
     ty: Option<ColumnType>,
@@ -224,7 +224,7 @@ pub(super) fn missing(column: &str, ty: Option<ColumnType>) -> String {
 }
 
 /// All conditions in DataBrew's form.
-pub(super) fn conditions(tests: &[Test]) -> Vec<Condition> {
+pub(crate) fn conditions(tests: &[Test]) -> Vec<Condition> {
     let mut out = Vec::new();
     for Test { shape, column, ty: _, values } in tests {
         for (at, condition) in shape.databrew.iter().enumerate() {

@@ -1,0 +1,400 @@
+//! A profile: what DataBrew finds out about the values of a table, and rules that they should keep.
+
+use crate::check::Check;
+use crate::decode::{Attempt, Decode, Decoder, section};
+use crate::diagnostic::{did_you_mean, listed};
+use crate::kind::recipe::{check_schedule, condition};
+use crate::lake::{Condition, Id, Table};
+use crate::source::{Node, Span, Spanned, Value};
+
+section! {
+    /// A DataBrew profile of a table.
+    "a profile"
+    pub struct ProfileSpec {
+        /// The table.
+        /// Example: `orders`.
+        reads: Spanned<String>,
+        /// It looks at so many rows.
+        /// Default: all of them.
+        /// Example: `20000`.
+        rows: Option<Spanned<u32>>,
+        /// When it is made, in UTC; six fields, as AWS writes them.
+        /// Default: when somebody starts its job.
+        /// Example: `"cron(0 5 * * ? *)"`.
+        schedule: Option<Spanned<String>>,
+        /// What should be true of the table; the profile says what is not.
+        /// Example: `[{ missing_values: { of: order_id, at_most: 0 } }]`.
+        rules: Vec<Attempt<RuleSpec>>,
+    }
+}
+
+/// A rule as written: `missing_values: { of: id, at_most: 5% }`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RuleSpec {
+    about: Spanned<String>,
+    fields: RuleFields,
+}
+
+section! {
+    /// What a rule asks for.
+    "a rule"
+    struct RuleFields {
+        /// The columns that it is about.
+        /// Example: `[id, price]`.
+        of: Vec<Spanned<String>>,
+        /// For `values`: the conditions that each value should meet.
+        /// Example: `{ greater_than_equal: 0 }`.
+        conditions as "where": Option<RawNode>,
+        /// It is this or more.
+        /// Example: `100`.
+        at_least: Option<Spanned<Limit>>,
+        /// It is this or less.
+        /// Example: `5%`.
+        at_most: Option<Spanned<Limit>>,
+        /// It is more than this.
+        /// Example: `0`.
+        more_than: Option<Spanned<Limit>>,
+        /// It is less than this.
+        /// Example: `1000`.
+        less_than: Option<Spanned<Limit>>,
+        /// It is exactly this.
+        /// Example: `7`.
+        equals: Option<Spanned<Limit>>,
+    }
+}
+
+/// Conditions, read when the column's type is known.
+#[derive(Debug, Clone, PartialEq)]
+struct RawNode(Node);
+
+impl Decode for RawNode {
+    fn decode(node: &Node, _: &mut Decoder) -> Option<Self> {
+        Some(Self(node.clone()))
+    }
+}
+
+/// A number, or a share like `5%`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Limit {
+    text: String,
+    percent: bool,
+}
+
+impl Decode for Limit {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let written = crate::decode::Scalar::decode(node, decoder)?.0;
+        let (text, percent) = match written.strip_suffix('%') {
+            Some(number) => (number.trim().to_owned(), true),
+            None => (written.clone(), false),
+        };
+        let fits = text.parse::<f64>().is_ok_and(|n| n.is_finite() && (!percent || (0.0..=100.0).contains(&n)));
+        if !fits {
+            // It is there all the same, so that nobody is told to write it.
+            decoder
+                .error(node.span, format!("`{written}` is neither a number nor a share"))
+                .help("write a number, or a share between `0%` and `100%`");
+        }
+        Some(Self { text, percent })
+    }
+}
+
+impl Decode for RuleSpec {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let Value::Map(entries) = &node.value else {
+            return decoder.expected("a rule like `missing_values: { of: id, at_most: 0 }`", node);
+        };
+        let [(about, fields)] = entries.as_slice() else {
+            decoder
+                .error(node.span, format!("a rule is a map with exactly one key, found {}", entries.len()))
+                .help("write it like `missing_values: { of: id, at_most: 0 }`");
+            return None;
+        };
+        let known = || MEASURES.iter().map(|measure| measure.word);
+        if !known().any(|word| word == about.value) {
+            let help = did_you_mean(about, known())
+                .unwrap_or_else(|| format!("a rule is about {}", listed(&known().collect::<Vec<_>>())));
+            decoder.error(about.span, format!("no rule is about `{}`", about.value)).help(help);
+            return None;
+        }
+        RuleFields::decode(fields, decoder).map(|fields| Self { about: about.clone(), fields })
+    }
+}
+
+/// What a rule can be about.
+struct Measure {
+    word: &'static str,
+    /// DataBrew's name in `AGG(…)`, without `_COUNT` where there is a share too.
+    name: &'static str,
+    of: Of,
+    share: bool,
+}
+
+#[derive(PartialEq, Clone, Copy)]
+enum Of {
+    Table,
+    Columns,
+    Each,
+}
+
+const fn measure(word: &'static str, name: &'static str, of: Of, share: bool) -> Measure {
+    Measure { word, name, of, share }
+}
+
+/// Source: "Available checks" of the DataBrew developer guide.
+static MEASURES: [Measure; 15] = [
+    measure("rows", "ROWS_COUNT", Of::Table, false),
+    measure("columns", "COLUMNS_COUNT", Of::Table, false),
+    measure("duplicate_rows", "DUPLICATE_ROWS", Of::Table, true),
+    measure("missing_values", "MISSING_VALUES", Of::Columns, true),
+    measure("duplicate_values", "DUPLICATE_VALUES", Of::Columns, true),
+    measure("valid_values", "VALID_VALUES", Of::Columns, true),
+    measure("distinct_values", "DISTINCT_VALUES", Of::Columns, true),
+    measure("unique_values", "UNIQUE_VALUES", Of::Columns, true),
+    measure("minimum", "MIN", Of::Columns, false),
+    measure("maximum", "MAX", Of::Columns, false),
+    measure("mean", "MEAN", Of::Columns, false),
+    measure("median", "MEDIAN", Of::Columns, false),
+    measure("sum", "SUM", Of::Columns, false),
+    measure("standard_deviation", "STANDARD_DEVIATION", Of::Columns, false),
+    measure("values", "", Of::Each, true),
+];
+
+/// A profile of a table.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Profile {
+    /// The name.
+    pub name: String,
+    /// The table.
+    pub reads: Id<Table>,
+    /// How many rows it looks at; all when there is no number.
+    pub rows: Option<u32>,
+    /// When it is made.
+    pub schedule: Option<String>,
+    /// What should be true of the table.
+    pub rules: Vec<Rule>,
+}
+
+/// A rule in DataBrew's form.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Rule {
+    /// The rule in words; no two of a profile have one name.
+    pub name: String,
+    /// The expression, with `:names` for values.
+    pub check: String,
+    /// What the names stand for.
+    pub values: Vec<(String, String)>,
+    /// The columns that the expression is applied to.
+    pub columns: Vec<String>,
+    /// How many rows must keep it, where it is about single values.
+    pub threshold: Option<Threshold>,
+}
+
+/// How many rows must keep a rule.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Threshold {
+    /// Like `GREATER_THAN_OR_EQUAL`.
+    pub comparison: &'static str,
+    /// `PERCENTAGE` or `COUNT`.
+    pub unit: &'static str,
+    /// The number.
+    pub value: String,
+}
+
+/// A comparison: how it is written, in expressions, and for thresholds.
+type Comparison = (&'static str, &'static str, Option<&'static str>);
+
+impl ProfileSpec {
+    pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Profile> {
+        let reads = cx.table(&self.reads);
+        if let Some(id) = reads {
+            cx.refuse_dynamodb(&self.reads, id, "a profile");
+        }
+        if let Some(rows) = self.rows.as_ref().filter(|rows| rows.value == 0) {
+            cx.error(rows.span, "a profile looks at 1 row or more");
+        }
+        if let Some(schedule) = &self.schedule {
+            check_schedule(schedule, cx);
+        }
+        let mut rules: Vec<Rule> = Vec::new();
+        for Attempt(spec) in &self.rules {
+            let Some(spec) = spec else { continue };
+            for rule in spec.check(reads, cx) {
+                if rules.iter().any(|other| other.name == rule.name) {
+                    cx.error(spec.about.span, format!("the rule `{}` stands here twice", rule.name));
+                }
+                rules.push(rule);
+            }
+        }
+        Some(Profile {
+            name: name.value.clone(),
+            reads: reads?,
+            rows: self.rows.as_ref().map(|rows| rows.value),
+            schedule: self.schedule.as_ref().map(|schedule| schedule.value.clone()),
+            rules,
+        })
+    }
+}
+
+impl RuleSpec {
+    fn check(&self, table: Option<Id<Table>>, cx: &mut Check<'_>) -> Vec<Rule> {
+        let Self { about, fields } = self;
+        let Some(measure) = MEASURES.iter().find(|measure| measure.word == about.value) else { return Vec::new() };
+        let limit = self.limit(measure, cx);
+        match (measure.of, &fields.conditions) {
+            (Of::Each, None) => {
+                cx.error(about.span, "`values` needs the key `where`")
+                    .help("write the conditions, like `where: { greater_than: 0 }`");
+            }
+            (Of::Table | Of::Columns, Some(RawNode(node))) => {
+                cx.error(node.span, format!("`{}` takes no conditions", about.value)).help("only `values` does");
+            }
+            _ => {}
+        }
+        match (measure.of, fields.of.first()) {
+            (Of::Table, Some(column)) => {
+                cx.error(column.span, format!("`{}` is about the table, not about a column", about.value));
+            }
+            (Of::Columns | Of::Each, None) => {
+                cx.error(about.span, format!("`{}` needs the key `of`", about.value))
+                    .help("name the columns that it is about");
+            }
+            _ => {}
+        }
+        let columns: Vec<_> = fields.of.iter().map(|column| (column, column_type(table, column, cx))).collect();
+        match (measure.of, limit) {
+            (Of::Each, limit) => {
+                let Some(RawNode(node)) = &fields.conditions else { return Vec::new() };
+                let threshold = threshold(limit);
+                columns
+                    .iter()
+                    .filter_map(|(column, ty)| values_rule(column, *ty, node, threshold.clone(), cx))
+                    .collect()
+            }
+            (_, None) => Vec::new(),
+            (_, Some((limit, (word, sign, _)))) => {
+                let suffix = match (measure.share, limit.percent) {
+                    (true, true) => "_PERCENTAGE",
+                    (true, false) => "_COUNT",
+                    (false, _) => "",
+                };
+                let names: Vec<String> = columns.iter().map(|(column, _)| column.value.clone()).collect();
+                let of = if names.is_empty() { String::new() } else { format!(" of {}", names.join(" and ")) };
+                let share = if limit.percent { "%" } else { "" };
+                vec![Rule {
+                    name: shortened(&format!("{}{of} {} {}{share}", about.value, word.replace('_', " "), limit.text)),
+                    check: format!("AGG({}{suffix}) {sign} :val", measure.name),
+                    values: vec![(":val".into(), limit.text.clone())],
+                    columns: names,
+                    threshold: None,
+                }]
+            }
+        }
+    }
+
+    /// The one comparison of the rule.
+    fn limit(&self, measure: &Measure, cx: &mut Check<'_>) -> Option<(&Limit, Comparison)> {
+        let RuleFields { of: _, conditions: _, at_least, at_most, more_than, less_than, equals } = &self.fields;
+        let all: [(&Option<Spanned<Limit>>, Comparison); 5] = [
+            (at_least, ("at_least", ">=", Some("GREATER_THAN_OR_EQUAL"))),
+            (at_most, ("at_most", "<=", Some("LESS_THAN_OR_EQUAL"))),
+            (more_than, ("more_than", ">", Some("GREATER_THAN"))),
+            (less_than, ("less_than", "<", Some("LESS_THAN"))),
+            (equals, ("equals", "==", None)),
+        ];
+        let mut written = all.into_iter().filter_map(|(limit, comparison)| Some((limit.as_ref()?, comparison)));
+        let first = written.next();
+        if let Some((second, _)) = written.next() {
+            cx.error(second.span, "a rule compares once").help("make two rules of it");
+        }
+        let Some((limit, comparison)) = first else {
+            if measure.of != Of::Each {
+                cx.error(self.about.span, format!("`{}` is compared with nothing", self.about.value))
+                    .help("add `at_least`, `at_most`, `more_than`, `less_than` or `equals`");
+            }
+            return None;
+        };
+        if limit.value.percent && !measure.share {
+            cx.error(limit.span, format!("`{}` has no share of anything", self.about.value))
+                .help("write a number without `%`");
+        }
+        if measure.of == Of::Each && comparison.2.is_none() {
+            cx.error(limit.span, "`values` are counted with `at_least`, `at_most`, `more_than` or `less_than`");
+        }
+        Some((&limit.value, comparison))
+    }
+}
+
+fn column_type(
+    table: Option<Id<Table>>,
+    column: &Spanned<String>,
+    cx: &mut Check<'_>,
+) -> Option<crate::lake::ColumnType> {
+    let table = cx.tables.get(table?.index())?.as_ref()?;
+    let found = table.column(column).map(|column| column.ty);
+    if found.is_none() {
+        let name = table.name.clone();
+        let help =
+            did_you_mean(column, table.columns.iter().chain(&table.partitions).map(|column| column.name.as_str()));
+        let message = format!("no column named `{}` in `{name}`", column.value);
+        cx.push(crate::diagnostic::Diagnostic::error(column.span, message).maybe_help(help));
+    }
+    found
+}
+
+fn threshold(limit: Option<(&Limit, Comparison)>) -> Threshold {
+    match limit {
+        Some((Limit { text, percent }, (_, _, Some(comparison)))) => {
+            Threshold { comparison, unit: if *percent { "PERCENTAGE" } else { "COUNT" }, value: text.clone() }
+        }
+        _ => Threshold { comparison: "GREATER_THAN_OR_EQUAL", unit: "PERCENTAGE", value: "100".into() },
+    }
+}
+
+/// A rule about each value of a column.
+fn values_rule(
+    column: &Spanned<String>,
+    ty: Option<crate::lake::ColumnType>,
+    node: &Node,
+    threshold: Threshold,
+    cx: &mut Check<'_>,
+) -> Option<Rule> {
+    let conditions = condition::conditions(&condition::read(node, column, ty, false, cx));
+    let mut checks = Vec::new();
+    let mut values = vec![(":col".to_owned(), format!("`{}`", column.value))];
+    for (at, Condition { condition, column: _, value }) in conditions.iter().enumerate() {
+        let reference = format!(":val{}", at + 1);
+        checks.push(format!(":col {} {reference}", operator(condition, node.span, cx)?));
+        values.push((reference, value.clone()?));
+    }
+    let words = conditions.iter().map(|c| {
+        format!("{} {}", c.condition.to_lowercase().replace('_', " "), c.value.as_deref().unwrap_or_default())
+    });
+    let name = shortened(&format!("{} {}", column.value, words.collect::<Vec<_>>().join(" and ")));
+    Some(Rule { name, check: checks.join(" and "), values, columns: Vec::new(), threshold: Some(threshold) })
+}
+
+/// What a condition is in the expression of a rule; those that the guide does not show are refused.
+fn operator(condition: &str, span: Span, cx: &mut Check<'_>) -> Option<&'static str> {
+    Some(match condition {
+        "IS" => "IN",
+        "IS_NOT" => "NOT IN",
+        "CONTAINS" => "CONTAINS",
+        "STARTS_WITH" => "STARTS_WITH",
+        "ENDS_WITH" => "ENDS_WITH",
+        "LESS_THAN" => "<",
+        "LESS_THAN_EQUAL" => "<=",
+        "GREATER_THAN" => ">",
+        "GREATER_THAN_EQUAL" => ">=",
+        other => {
+            let word = other.to_lowercase();
+            cx.error(span, format!("a rule cannot ask for `{word}`"))
+                .help("`missing_values` and `valid_values` count such values");
+            return None;
+        }
+    })
+}
+
+/// DataBrew's names of rules have at most 128 characters.
+fn shortened(name: &str) -> String {
+    name.chars().take(128).collect()
+}
