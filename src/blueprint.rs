@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::decode::{Attempt, Decode, Decoder, Named, section};
 use crate::diagnostic::Diagnostic;
 use crate::kind::api::ApiSpec;
+use crate::kind::checks::ChecksSpec;
 use crate::kind::classifier::ClassifierSpec;
 use crate::kind::crawler::CrawlerSpec;
 use crate::kind::environment::EnvironmentSpec;
@@ -55,6 +56,8 @@ section! {
         functions: Named<FunctionSpec>,
         /// The API that people and programs call.
         api: Option<ApiSpec>,
+        /// Rules that the rows of tables must meet, by the tables' names.
+        checks: Named<ChecksSpec>,
         /// What starts what.
         pipelines: Named<PipelineSpec>,
     }

@@ -9,7 +9,7 @@ use crate::decode::{Attempt, Decode, Decoder, Named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Noted, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
 use crate::lake::{
-    Arena, Classifier, Crawler, Function, Id, Job, Lake, Model, Query, Recipe, Step, StepId, Table, Zone,
+    Arena, Classifier, Crawler, Function, Id, Job, Lake, Model, Query, Recipe, Ruleset, Step, StepId, Table, Zone,
 };
 use crate::source::{Node, Source, Span, Spanned};
 use crate::text::printable;
@@ -119,8 +119,10 @@ impl<'a> Check<'a> {
         let models = self.all(&b.models, "a model", |spec, name, cx| spec.check(name, cx));
         let functions = self.all(&b.functions, "a function", |spec, name, cx| spec.check(name, cx));
         let api = b.api.as_ref().map(|api| api.check(self));
+        let checks = self.all(&b.checks, "a table", |spec, name, cx| spec.check(name, cx));
         self.references();
-        let reads = reads(&crawlers, &queries, &recipes, &jobs, &models);
+        let mut reads = reads(&crawlers, &queries, &recipes, &jobs, &models);
+        self.await_others(&checks, &mut reads);
         let steps = self.order(&reads);
         let order: Vec<StepId> = steps.iter().map(|step| step.id).collect();
         let pipelines = self.all(&b.pipelines, "a pipeline", |spec, name, cx| spec.check(name, &order, cx));
@@ -158,6 +160,7 @@ impl<'a> Check<'a> {
                 Some(api) => Some(api?),
                 None => None,
             },
+            checks: arena(checks)?,
             pipelines: arena(pipelines)?,
             steps,
         })
@@ -259,6 +262,22 @@ impl<'a> Check<'a> {
             let Some(Some(table)) = self.tables.get_mut(at) else { continue };
             for (column, reference) in table.columns.iter_mut().zip(references) {
                 column.references = reference;
+            }
+        }
+    }
+
+    /// A step whose table is compared with others when it has been written runs behind the writers of those.
+    fn await_others(&self, checks: &[Option<Ruleset>], reads: &mut [(StepId, Vec<Id<Table>>)]) {
+        for Ruleset { table, rules: _, fails: _, others } in checks.iter().flatten() {
+            for (step, tables) in reads.iter_mut() {
+                let looks = match (self.writers.get(table), &step) {
+                    (Some((writer, _)), step) => writer == *step,
+                    (None, StepId::Crawler(_)) => tables.contains(table),
+                    (None, _) => false,
+                };
+                if looks {
+                    tables.extend(others.iter().filter(|other| self.writers.contains_key(other)));
+                }
             }
         }
     }

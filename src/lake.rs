@@ -7,6 +7,7 @@ use std::ops::Index;
 use std::path::PathBuf;
 
 pub use crate::kind::api::{Access, Api, Cors, Domain, Method, Route, Segment, Throttle, Waf};
+pub use crate::kind::checks::Ruleset;
 pub use crate::kind::classifier::{Classifier, CsvClassifier, Recognises};
 pub use crate::kind::crawler::{ChangesSpec as Changes, Crawler, RecrawlSpec as Recrawl, RemovalsSpec as Removals};
 pub use crate::kind::environment::Environment;
@@ -172,6 +173,8 @@ pub struct Lake {
     pub functions: Arena<Function>,
     /// The API, if there is one.
     pub api: Option<Api>,
+    /// Rules that the rows of tables must meet.
+    pub checks: Arena<Ruleset>,
     /// What starts what.
     pub pipelines: Arena<Pipeline>,
     /// Every step in an order in which they can run one after another.
@@ -183,6 +186,14 @@ impl Lake {
     #[must_use]
     pub fn environment(&self, name: &str) -> Option<&Environment> {
         self.environments.iter().find(|environment| environment.name == name)
+    }
+
+    /// The rules of the tables that a step writes, or that a crawler looks at when nobody writes them.
+    pub fn step_checks(&self, step: StepId) -> impl Iterator<Item = &Ruleset> {
+        self.checks.values().filter(move |ruleset| {
+            let table = &self.tables[ruleset.table];
+            table.writer.or(table.crawler.map(StepId::Crawler)) == Some(step)
+        })
     }
 
     /// The name of a step.

@@ -16,6 +16,7 @@ pub mod console;
 pub mod cron;
 pub mod decode;
 pub mod diagnostic;
+pub mod dqdl;
 pub mod failure;
 pub mod files;
 pub mod graph;

@@ -5,6 +5,7 @@
 //! key's ARN) is an output of one stack and a parameter of the next. Nothing is exported.
 
 mod api;
+mod checks;
 mod classifier;
 mod crawler;
 mod function;
@@ -46,6 +47,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembl
         models,
         functions,
         api,
+        checks,
         pipelines: _,
         steps: _,
     } = lake;
@@ -77,6 +79,9 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembl
     let registrar = visual::lower_registrar(&cx, &mut processing, &shared, jobs);
     for (id, job) in jobs.iter() {
         job::lower(&cx, &mut processing, &shared, registrar.as_ref(), id, job);
+    }
+    for ruleset in checks.values() {
+        checks::lower(&cx, &mut processing, &shared, &catalog, ruleset);
     }
     let trained: Vec<_> = models
         .iter()

@@ -319,3 +319,22 @@ shape! {
     /// How many runs of a job there may be at once.
     ExecutionProperty { concurrent_runs: u32 = "MaxConcurrentRuns" }
 }
+
+resource! {
+    /// Rules that the rows of a table must meet. `Ref` is its name.
+    "AWS::Glue::DataQualityRuleset" DataQualityRuleset {
+        name: String = "Name",
+        description: String = "Description",
+        ruleset: String = "Ruleset",
+        target: Option<DataQualityTargetTable> = "TargetTable",
+        tags: TagMap = "Tags",
+    }
+}
+
+shape! {
+    /// The table whose rows they are.
+    DataQualityTargetTable {
+        database: Value<Name<Database>> = "DatabaseName",
+        table: Value<Name<Table>> = "TableName",
+    }
+}

@@ -6,7 +6,7 @@ use serde_json::{Map, Value, json};
 
 use crate::lake::{
     Classifier, Column, Crawler, Csv, CsvClassifier, Format, Home, Id, Job, Lake, Model, Projection, Query, Recipe,
-    RecipeAction, Recognises, Script, StepId, Table,
+    RecipeAction, Recognises, Ruleset, Script, StepId, Table,
 };
 
 use super::csv::Shape;
@@ -271,7 +271,16 @@ pub fn fingerprint(
             json!({ "source": code(source)?, "channels": channels, "hyperparameters": hyperparameters })
         }
     };
+    let checks: Vec<Value> = lake
+        .step_checks(step.id)
+        .map(|ruleset| {
+            let others: Vec<_> =
+                ruleset.others.iter().map(|id| json!({ "table": described(*id), "contents": contents(*id) })).collect();
+            json!({ "rules": rules(ruleset), "fails": ruleset.fails, "others": others })
+        })
+        .collect();
     let all = json!({
+        "checks": checks,
         "revision": REVISION,
         "engine": engine,
         "kind": step.kind,
@@ -312,6 +321,28 @@ pub struct Request {
     pub parameters: Map<String, Value>,
     /// After how many minutes it is stopped.
     pub timeout_minutes: Option<u32>,
+}
+
+fn rules(ruleset: &Ruleset) -> Vec<Value> {
+    ruleset.rules.iter().map(crate::dqdl::Rule::request).collect()
+}
+
+/// The request for the verdicts on a table that `step` wrote below `staging`, or looked at.
+pub fn check_request(lake: &Lake, layout: &Layout, step: &Step, ruleset: &Ruleset, staging: &Path) -> Request {
+    let Ruleset { table, rules: _, fails: _, others } = ruleset;
+    let here = |id: Id<Table>| {
+        let table = &lake.tables[id];
+        let staged = step.writes.contains(&id);
+        let dir = if staged { staging.join(&table.name) } else { place(lake, layout, id) };
+        table_source(table, &dir)
+    };
+    let parameters = [
+        ("table", json!(here(*table))),
+        ("others", json!(others.iter().filter_map(|id| here(*id)).collect::<Vec<_>>())),
+        ("rules", json!(rules(ruleset))),
+    ];
+    let parameters = parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Request { op: "check", parameters, timeout_minutes: None }
 }
 
 /// The request for a step that writes below `staging`: each table into the folder of its name, a training into `training`.

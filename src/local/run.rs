@@ -30,6 +30,7 @@ use super::serve::key_value_table;
 use super::worker::WorkerError;
 use crate::lake::{Id, Lake, Sample, StepId, Table};
 use crate::sample;
+use crate::text::counted;
 
 /// How long the processes of an interrupted run have to end by themselves.
 const GRACE: Duration = Duration::from_secs(3);
@@ -181,6 +182,8 @@ enum StepError {
     File(#[from] FileError),
     #[error("it did not write table `{0}`")]
     NotWritten(String),
+    #[error("table `{table}` breaks {}: {}", counted(broken.len(), "rule"), broken.join("; "))]
+    Checks { table: String, broken: Vec<String> },
     #[error("its engine answered with something else than a result: {0}")]
     Garbled(#[from] serde_json::Error),
 }
@@ -469,6 +472,8 @@ impl<'a> Run<'a> {
             swaps.push(Swap { staged, place: plan::place(lake, self.layout, *id) });
             written.push((*id, TableRecord { rows, ..found }));
         }
+        let warnings = value.get("warnings").and_then(Value::as_array).into_iter().flatten();
+        record.notes.extend(warnings.filter_map(Value::as_str).map(str::to_owned));
         match step.id {
             StepId::Crawler(_) => {
                 let crawled: Crawled = serde_json::from_value(value)?;
@@ -574,7 +579,42 @@ async fn execute(
     let label = format!("{} {}", step.kind, step.name);
     let progress = |message: &str| reporter.event(Event::Progress { step: label.clone(), message: message.to_owned() });
     let request = plan::request(lake, layout, step, &staging);
-    Ok(engines.execute(step.lane, request, &log, &progress).await?)
+    let mut value = engines.execute(step.lane, request, &log, &progress).await?;
+    let mut warnings = Vec::new();
+    for ruleset in lake.step_checks(step.id) {
+        let request = plan::check_request(lake, layout, step, ruleset, &staging);
+        let answer = engines.execute(Lane::Sql, request, &log, &progress).await?;
+        let Checked { verdicts } = serde_json::from_value(answer)?;
+        let table = &lake.tables[ruleset.table].name;
+        let broken: Vec<String> = verdicts.iter().filter(|verdict| !verdict.passed).map(Verdict::to_string).collect();
+        if ruleset.fails && !broken.is_empty() {
+            return Err(StepError::Checks { table: table.clone(), broken });
+        }
+        warnings.extend(broken.into_iter().map(|broken| format!("table `{table}` breaks a rule: {broken}")));
+    }
+    if let Some(value) = value.as_object_mut().filter(|_| !warnings.is_empty()) {
+        value.insert("warnings".to_owned(), warnings.into());
+    }
+    Ok(value)
+}
+
+/// What the rows of a table were found to be.
+#[derive(Deserialize)]
+struct Checked {
+    verdicts: Vec<Verdict>,
+}
+
+#[derive(Deserialize)]
+struct Verdict {
+    rule: String,
+    passed: bool,
+    observed: String,
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "`{}`: {}", self.rule, self.observed)
+    }
 }
 
 fn failure(error: &StepError, root: &Path, log: Option<PathBuf>) -> StepFailure {
@@ -598,6 +638,11 @@ fn failure(error: &StepError, root: &Path, log: Option<PathBuf>) -> StepFailure 
         StepError::File(cause) => failure.help = cause.help(),
         StepError::NotWritten(_) => {
             failure.help = Some("a step must write every table in its `writes`, each time".to_owned());
+        }
+        StepError::Checks { .. } => {
+            failure.help = Some(
+                "the table keeps what it held; mend the data or the rule in `checks`, or let it `warn`".to_owned(),
+            );
         }
         StepError::Garbled(_) => {}
     }

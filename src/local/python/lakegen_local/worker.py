@@ -28,6 +28,7 @@ OPERATIONS = {
     "crawl": "crawler",
     "query": "athena",
     "select": "athena",
+    "check": "checks",
     "recipe": "databrew",
     "glue_job": "spark",
     "warm": "spark",
