@@ -13,7 +13,7 @@ use crate::cfn::{Arn, TagMap, Value, pseudo, sub};
 use crate::lake::Ruleset;
 
 pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, catalog: &Catalog, ruleset: &Ruleset) {
-    let Ruleset { table: id, rules, fails, others } = ruleset;
+    let Ruleset { table: id, rules, fails: _, others } = ruleset;
     let table = &cx.lake.tables[*id].name;
     let name = cx.names.plain(&[table], 255);
     let rules: Vec<String> = rules.iter().map(|rule| format!("    {rule}")).collect();
@@ -22,10 +22,9 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, ca
         .into_iter()
         .next()
         .map(|table| DataQualityTargetTable { database: catalog.database.name(), table: table.name() });
-    let follows = if *fails { "a broken rule stops what reads it" } else { "a broken rule is said" };
     let resource = DataQualityRuleset {
         name: name.clone(),
-        description: format!("What the rows of {table} must meet; {follows}"),
+        description: format!("What the rows of {table} must meet"),
         ruleset: format!("Rules = [\n{}\n]", rules.join(",\n")),
         target,
         tags: TagMap(cx.tag_list()),
