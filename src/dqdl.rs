@@ -15,7 +15,7 @@ pub enum Rule {
     /// One must hold.
     Any(Vec<Rule>),
     /// One rule.
-    One(Check),
+    One(Box<Check>),
 }
 
 /// One rule.
@@ -234,7 +234,7 @@ impl Parser {
             return self.mistake("rules are nested too deeply", "write rules of their own");
         }
         if self.peek() != Some(&Token::Sign("(")) {
-            return self.check().map(Rule::One);
+            return self.check().map(|check| Rule::One(Box::new(check)));
         }
         let mut rules = Vec::new();
         let mut connective: Option<&'static str> = None;
@@ -458,7 +458,7 @@ impl Rule {
             Self::All(rules) => json!({ "all": list(rules), "text": self.to_string() }),
             Self::Any(rules) => json!({ "any": list(rules), "text": self.to_string() }),
             Self::One(check) => {
-                let Check { kind, columns, reference, sql, expression, filter, threshold } = check;
+                let Check { kind, columns, reference, sql, expression, filter, threshold } = &**check;
                 let columns: Vec<&String> = columns.iter().map(|(column, _)| column).collect();
                 json!({
                     "rule": kind.name,
