@@ -5,6 +5,8 @@
 #![allow(clippy::unwrap_used, reason = "a test whose tools are missing has failed")]
 #![allow(clippy::print_stderr, reason = "the first run installs for minutes")]
 
+pub mod emulator;
+
 use std::path::{Path, PathBuf};
 use std::process::Command;
 

@@ -1,0 +1,19 @@
+"""Starts MiniStack with the stand-ins registered."""
+
+import os
+
+# Set before MiniStack is imported: it reads its settings then.
+os.environ.setdefault("BIND_HOST", "127.0.0.1")
+os.environ.setdefault("IOT_MTLS_ENABLED", "0")
+os.environ.setdefault("LOG_LEVEL", "WARNING")
+
+from ministack.app import main
+
+from aws_emulator import buckets, databrew, inline_code, resource_types
+
+if __name__ == "__main__":
+    resource_types.register()
+    buckets.register()
+    inline_code.register()
+    databrew.register()
+    main()

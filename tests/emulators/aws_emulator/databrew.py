@@ -1,0 +1,52 @@
+"""The part of DataBrew's API that publishes recipes; MiniStack has no DataBrew at all.
+
+Paths and answers: botocore's service model `databrew` (2017-07-25).
+"""
+
+import json
+import re
+from typing import Any
+
+from ministack import app
+from ministack.core import router
+from ministack.core.responses import AccountRegionScopedDict
+
+from aws_emulator.resource_types import TYPES
+
+Answer = tuple[int, dict[str, str], bytes]
+
+RECIPES = TYPES["AWS::DataBrew::Recipe"].known
+versions = AccountRegionScopedDict()
+"""Number of the last published version, by recipe."""
+
+
+def register() -> None:
+    router.SERVICE_PATTERNS["databrew"] = {"host_patterns": [r"databrew\."]}
+    app.SERVICE_HANDLERS["databrew"] = handle
+
+
+async def handle(method: str, path: str, _headers: dict, _body: bytes, _query: dict) -> Answer:
+    match = re.fullmatch(r"/recipes/([^/]+)(/publishRecipe|/recipeVersion/[^/]+)?", path)
+    if not match:
+        return answer(501, {"Message": f"the emulator has no {method} {path}"})
+    recipe, action = match.groups()
+    if recipe not in RECIPES and method != "DELETE":
+        return error("ResourceNotFoundException", f"Recipe {recipe} doesn't exist.")
+    match method, action:
+        case "POST", "/publishRecipe":
+            versions[recipe] = versions.get(recipe, 0) + 1
+            return answer(200, {"Name": recipe})
+        case "GET", None if recipe in versions:
+            return answer(200, {"Name": recipe, "RecipeVersion": f"{versions[recipe]}.0"})
+        case "DELETE", str():
+            return answer(200, {"Name": recipe, "RecipeVersion": action.rpartition("/")[2]})
+    return error("ResourceNotFoundException", f"Recipe {recipe} has not been published.")
+
+
+def error(code: str, message: str) -> Answer:
+    status, headers, body = answer(404, {"Message": message})
+    return status, {**headers, "x-amzn-errortype": code}, body
+
+
+def answer(status: int, content: dict[str, Any]) -> Answer:
+    return status, {"Content-Type": "application/json"}, json.dumps(content).encode()
