@@ -101,6 +101,13 @@ impl StackTemplate {
         format!("{}.{}", self.name, format.extension())
     }
 
+    /// Must be deployed after another stack.
+    pub fn comes_after(&mut self, other: String) {
+        if !self.depends_on.contains(&other) {
+            self.depends_on.push(other);
+        }
+    }
+
     /// Gives `value` to stacks that come later.
     pub fn export<T>(&mut self, id: LogicalId, description: impl Into<String>, value: Value<T>) -> Exported<T> {
         Exported { stack: self.name.clone(), output: self.template.output(id, description, value, None) }
@@ -108,9 +115,7 @@ impl StackTemplate {
 
     /// Takes what another stack gives, as a parameter of the same name.
     pub fn import<T>(&mut self, exported: &Exported<T>, description: &'static str) -> Value<T> {
-        if !self.depends_on.contains(&exported.stack) {
-            self.depends_on.push(exported.stack.clone());
-        }
+        self.comes_after(exported.stack.clone());
         self.parameter(exported.output.id().clone(), description, Source::Output(exported.reference()))
     }
 

@@ -25,6 +25,7 @@ pub mod lake;
 pub mod local;
 pub mod lower;
 pub mod openapi;
+pub mod placement;
 pub mod project;
 pub mod region;
 pub mod report;

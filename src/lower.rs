@@ -1,6 +1,7 @@
 //! From what a lake means to what AWS makes of it: pure, total, and the same bytes for the same lake.
 //!
-//! Three stacks, by what they may lose: `storage` holds data and keys, `processing` the steps, `serving` what answers.
+//! Three parts, by what they may lose: `storage` holds data and keys, `processing` the steps, `serving` what answers. Each is one
+//! stack, or several in a large lake ([`Placement`]); the first of a part holds what all of the part share.
 //! Names are deterministic ([`names::Names`]), so a stack speaks of another's resources by name; what has no name of ours (a
 //! key's ARN) is an output of one stack and a parameter of the next. Nothing is exported.
 
@@ -21,15 +22,23 @@ mod storage;
 mod table;
 mod visual;
 
-use crate::assembly::{Assembly, Assets, Source, StackTemplate};
+use crate::assembly::{Assembly, Assets, Exported, Source, StackTemplate};
+use crate::cfn::cognito::UserPool;
+use crate::cfn::glue::SecurityConfiguration;
 use crate::cfn::s3::Bucket;
-use crate::cfn::{LogicalId, Name, Retention, S3Uri, Tags, Text, Value, sub};
-use crate::lake::{Environment, Home, Id, Lake, Table};
-use names::{Kind, Names};
+use crate::cfn::{Arn, LogicalId, Name, Retention, S3Uri, Tags, Text, Value, sub};
+use crate::lake::{Api, Arena, Environment, Home, Id, Lake, StepId, Table, Zone};
+use crate::placement::{Part, Placement, Thing};
+use classifier::Classifiers;
+use model::Trained;
+use names::{Kind, Names, function_arn};
+use storage::Kept;
+use table::Catalog;
 
-/// The files that AWS needs for `lake` in `environment`; `assets` are those collected for the same lake.
-pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembly {
-    let cx = Context { lake, environment, assets, names: Names::new(&lake.name, &environment.name) };
+/// The files that AWS needs for `lake` in `environment`; `assets` are those collected for the same lake, and `placement` says which
+/// stack its things are in.
+pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement: &Placement) -> Assembly {
+    let cx = Context { lake, environment, assets, placement, names: Names::new(&lake.name, &environment.name) };
     let Lake {
         name,
         description: _,
@@ -37,68 +46,26 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembl
         environments: _,
         sample: _,
         zones,
-        tables,
-        classifiers,
-        crawlers,
-        queries,
-        recipes,
-        profiles,
-        jobs,
-        models,
-        functions,
+        // Each in the stack that `placement` says.
+        tables: _,
+        classifiers: _,
+        crawlers: _,
+        queries: _,
+        recipes: _,
+        profiles: _,
+        jobs: _,
+        models: _,
+        functions: _,
+        checks: _,
         api,
-        checks,
         pipelines: _,
         steps: _,
     } = lake;
-
-    let mut storage = cx.stack("storage", "what it must not lose");
-    let kept = storage::lower(&cx, &mut storage, zones);
-    for table in tables.values() {
-        table::lower_items(&cx, &mut storage, &kept, table);
-    }
-
-    let mut processing = cx.stack("processing", "its catalog and its steps");
-    let shared = Shared::new(&cx, &mut processing, &kept);
-    let catalog = table::lower_catalog(&cx, &mut processing);
-    let classifiers = classifier::lower_all(&cx, &mut processing, classifiers);
-    for (_, crawler) in crawlers.iter() {
-        crawler::lower(&cx, &mut processing, &shared, &catalog, &classifiers, crawler);
-    }
-    let athena = (!queries.is_empty()).then(|| query::lower_work_group(&cx, &mut processing, &shared));
-    for (_, query) in queries.iter() {
-        query::lower(&cx, &mut processing, &shared, &catalog, athena.as_ref(), query);
-    }
-    recipe::lower_all(&cx, &mut processing, &shared, recipes);
-    for profile in profiles.values() {
-        profile::lower(&cx, &mut processing, &shared, profile);
-    }
-    if !jobs.is_empty() {
-        job::lower_logs(&cx, &mut processing, &shared);
-    }
-    let registrar = visual::lower_registrar(&cx, &mut processing, &shared, jobs);
-    for (id, job) in jobs.iter() {
-        job::lower(&cx, &mut processing, &shared, registrar.as_ref(), id, job);
-    }
-    for ruleset in checks.values() {
-        checks::lower(&cx, &mut processing, &shared, &catalog, ruleset);
-    }
-    let trained: Vec<_> = models
-        .iter()
-        .map(|(id, model)| model::lower_training(&cx, &mut processing, &shared, &kept, id, model))
-        .collect();
-
-    let mut serving = cx.stack("serving", "what answers");
-    for model in &trained {
-        model::lower_endpoint(&cx, &mut serving, &kept, model);
-    }
-    let functions = function::lower_all(&cx, &mut serving, &kept, functions);
-    if let Some(api) = api {
-        let pool = api::lower_pool(&cx, &mut storage, api);
-        api::lower(&cx, &mut serving, &kept, &functions, pool.as_ref(), api);
-    }
-
-    let stacks = [storage, processing, serving].into_iter().filter(|stack| !stack.template.is_empty());
+    let (mut storage, kept) = lower_storage(&cx, zones);
+    let (processing, trained) = lower_processing(&cx, &kept);
+    let pool = api.as_ref().zip(storage.first_mut()).and_then(|(api, first)| api::lower_pool(&cx, first, api));
+    let serving = lower_serving(&cx, &kept, &trained, pool.as_ref(), api.as_ref());
+    let stacks = storage.into_iter().chain(processing).chain(serving).filter(|stack| !stack.template.is_empty());
     Assembly {
         lake: name.clone(),
         environment: environment.name.clone(),
@@ -112,6 +79,112 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets) -> Assembl
     }
 }
 
+/// What must not be lost: shared things, zones and key-value tables.
+fn lower_storage(cx: &Context, zones: &Arena<Zone>) -> (Vec<StackTemplate>, Kept) {
+    let mut first = cx.stack(Part::Storage, 1);
+    let kept = storage::lower(cx, &mut first, zones);
+    let more = (2..=cx.placement.stacks(Part::Storage)).map(|number| cx.stack(Part::Storage, number));
+    let mut stacks: Vec<_> = std::iter::once(first).chain(more).collect();
+    for (number, stack) in (1..).zip(&mut stacks) {
+        let key = if number == 1 { kept.key_here.clone() } else { stack.import(&kept.key, KEY) };
+        for thing in cx.placement.things(Part::Storage, number) {
+            if let Thing::Items(id) = *thing {
+                table::lower_items(cx, stack, &key, &cx.lake.tables[id]);
+            }
+        }
+    }
+    (stacks, kept)
+}
+
+/// The catalog and the steps. What all stacks of the part share is in the first, and the others come after it.
+fn lower_processing<'a>(cx: &Context<'a>, kept: &Kept) -> (Vec<StackTemplate>, Vec<Trained<'a>>) {
+    let mut stacks = Vec::new();
+    let mut trained = Vec::new();
+    for number in 1..=cx.placement.stacks(Part::Processing) {
+        let (stack, models) = lower_steps(cx, kept, number);
+        stacks.push(stack);
+        trained.extend(models);
+    }
+    (stacks, trained)
+}
+
+fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTemplate, Vec<Trained<'a>>) {
+    let Lake { queries, recipes, jobs, .. } = cx.lake;
+    let mut stack = cx.stack(Part::Processing, number);
+    let first = number == 1;
+    let shared = Shared::new(cx, &mut stack, kept, first);
+    let mut catalog = Catalog::new(cx, &mut stack, first);
+    let classifiers = Classifiers::new(cx, &mut stack, first);
+    let athena = query::work_group(cx, &mut stack, &shared, first);
+    let publisher = recipe::publisher(cx, &mut stack, &shared, first);
+    if first && !jobs.is_empty() {
+        job::lower_logs(cx, &mut stack, &shared);
+    }
+    let registrar = visual::registrar(cx, &mut stack, &shared, jobs, first);
+    let mut trained = Vec::new();
+    for thing in cx.placement.things(Part::Processing, number) {
+        match *thing {
+            Thing::Table(id) => catalog.lower(cx, &mut stack, id),
+            Thing::Step(StepId::Crawler(id)) => {
+                crawler::lower(cx, &mut stack, &shared, &catalog, &classifiers, &cx.lake.crawlers[id]);
+            }
+            Thing::Step(StepId::Query(id)) => query::lower(cx, &mut stack, &shared, &catalog, &athena, &queries[id]),
+            Thing::Step(StepId::Recipe(id)) => recipe::lower(cx, &mut stack, &shared, &publisher, &recipes[id]),
+            Thing::Step(StepId::Job(id)) => job::lower(cx, &mut stack, &shared, registrar.as_ref(), id, &jobs[id]),
+            Thing::Step(StepId::Model(id)) => {
+                trained.push(model::lower_training(cx, &mut stack, &shared, kept, id, &cx.lake.models[id]));
+            }
+            Thing::Checks(id) => checks::lower(cx, &mut stack, &shared, &catalog, &cx.lake.checks[id]),
+            Thing::Profile(id) => profile::lower(cx, &mut stack, &shared, &cx.lake.profiles[id]),
+            Thing::Items(_) | Thing::Endpoint(_) | Thing::Function(_) => {}
+        }
+    }
+    (stack, trained)
+}
+
+/// What answers. The API is in the first stack, which comes after those with the functions that it calls.
+fn lower_serving(
+    cx: &Context,
+    kept: &Kept,
+    trained: &[Trained],
+    pool: Option<&Exported<Arn<UserPool>>>,
+    api: Option<&Api>,
+) -> Vec<StackTemplate> {
+    let mut stacks: Vec<_> =
+        (1..=cx.placement.stacks(Part::Serving)).map(|number| cx.stack(Part::Serving, number)).collect();
+    let mut functions = vec![None; cx.lake.functions.len()];
+    for (number, stack) in (1..).zip(&mut stacks) {
+        for thing in cx.placement.things(Part::Serving, number) {
+            match *thing {
+                Thing::Endpoint(id) => {
+                    if let Some(model) = trained.iter().find(|trained| trained.id == id) {
+                        model::lower_endpoint(cx, stack, kept, model);
+                    }
+                }
+                Thing::Function(id) => {
+                    let function = function::lower(cx, stack, kept, id, &cx.lake.functions[id]);
+                    functions[id.index()] = (number == 1).then_some(function);
+                }
+                Thing::Items(_) | Thing::Table(_) | Thing::Checks(_) | Thing::Profile(_) | Thing::Step(_) => {}
+            }
+        }
+    }
+    let others: Vec<_> = stacks.iter().skip(1).map(|stack| stack.name.clone()).collect();
+    if let (Some(api), Some(first)) = (api, stacks.first_mut()) {
+        others.into_iter().for_each(|other| first.comes_after(other));
+        let named = cx.lake.functions.values().zip(functions);
+        let functions: Vec<_> = named
+            .map(|(function, here)| match here {
+                Some(here) => here.arn(),
+                None => function_arn(&cx.names.function(&function.name)),
+            })
+            .collect();
+        api::lower(cx, first, kept, &functions, pool, api);
+    }
+    stacks.reverse();
+    stacks
+}
+
 const KEY: &str = "ARN of the key that encrypts the lake";
 
 /// What every kind is lowered with.
@@ -119,14 +192,35 @@ struct Context<'a> {
     lake: &'a Lake,
     environment: &'a Environment,
     assets: &'a Assets,
+    placement: &'a Placement,
     names: Names<'a>,
 }
 
 impl Context<'_> {
-    fn stack(&self, part: &str, holds: &str) -> StackTemplate {
+    /// An empty stack: the `number`th of a part.
+    fn stack(&self, part: Part, number: usize) -> StackTemplate {
         let Self { lake, environment, .. } = self;
+        let holds = match part {
+            Part::Storage => "what it must not lose",
+            Part::Processing => "its catalog and its steps",
+            Part::Serving => "what answers",
+        };
         let description = format!("{} in {}: {holds} (written by lakegen)", lake.name, environment.name);
-        StackTemplate::new(self.names.plain(&[part], 128), description)
+        let mut stack = StackTemplate::new(self.stack_name(part, number), description);
+        if part == Part::Processing && number > 1 {
+            stack.comes_after(self.stack_name(part, 1));
+        }
+        stack
+    }
+
+    fn stack_name(&self, part: Part, number: usize) -> String {
+        let part = match part {
+            Part::Storage => "storage",
+            Part::Processing => "processing",
+            Part::Serving => "serving",
+        };
+        let number = number.to_string();
+        if number == "1" { self.names.plain(&[part], 128) } else { self.names.plain(&[part, &number], 128) }
     }
 
     fn tags(&self) -> Vec<(&'static str, Value<Text>)> {
@@ -181,30 +275,31 @@ impl Place {
     }
 }
 
-/// What the steps of the processing stack share.
+/// What steps share, as one stack of the processing part knows it.
 struct Shared {
     key: Value<crate::cfn::Arn<crate::cfn::kms::Key>>,
     asset_bucket: Value<Name<Bucket>>,
     work_bucket: Value<Name<Bucket>>,
-    security: crate::cfn::Ref<crate::cfn::glue::SecurityConfiguration>,
+    security: Value<Name<SecurityConfiguration>>,
     security_name: String,
     /// The prefix of the log groups that all jobs share.
     job_logs: String,
 }
 
 impl Shared {
-    fn new(cx: &Context, stack: &mut StackTemplate, kept: &storage::Kept) -> Self {
-        use crate::cfn::glue::{EncryptionConfiguration, SecurityConfiguration};
+    /// Adds what is shared to the `first` stack; the others know it by name.
+    fn new(cx: &Context, stack: &mut StackTemplate, kept: &Kept, first: bool) -> Self {
+        use crate::cfn::glue::EncryptionConfiguration;
         let key = stack.import(&kept.key, KEY);
         let asset_bucket = asset_bucket(stack);
         let security_name = cx.names.plain(&[], 255);
-        let security = stack.template.add(
-            Kind::SecurityConfiguration.fixed(),
-            SecurityConfiguration {
-                name: Value::literal(&*security_name),
-                encryption: EncryptionConfiguration::all(&key),
-            },
-        );
+        let name = Value::literal(&*security_name);
+        let security = if first {
+            let encryption = EncryptionConfiguration::all(&key);
+            stack.template.add(Kind::SecurityConfiguration.fixed(), SecurityConfiguration { name, encryption }).name()
+        } else {
+            name
+        };
         let job_logs = format!("/aws-glue/jobs/{security_name}");
         Self { key, asset_bucket, work_bucket: cx.names.work_bucket(), security, security_name, job_logs }
     }

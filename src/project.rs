@@ -6,6 +6,7 @@ use crate::check;
 use crate::diagnostic::Diagnostics;
 use crate::files::Disk;
 use crate::lake::Lake;
+use crate::placement::{Lock, LockError, Placement};
 use crate::source::{MAX_BYTES, Source};
 
 /// Why there is no blueprint to read.
@@ -38,6 +39,22 @@ pub enum Error {
         /// Its line, from 1.
         line: usize,
     },
+    /// The lock file of places makes no sense.
+    #[error("`{}` cannot be understood: {source}", path.display())]
+    Lock {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: LockError,
+    },
+    /// The lock file of places cannot be written.
+    #[error("`{}` cannot be written", path.display())]
+    WriteLock {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The file is larger than any blueprint.
     #[error("`{}` has {size} bytes, more than the {MAX_BYTES} that are read", path.display())]
     TooLarge {
@@ -58,6 +75,10 @@ impl Error {
             Self::Read { .. } => "check the path and its permissions",
             Self::NotAFile(_) => "name the blueprint itself",
             Self::Encoding { .. } => "save the file as UTF-8",
+            Self::Lock { .. } => {
+                "of a merge conflict take both sides, and of two lines for one thing the one that is deployed"
+            }
+            Self::WriteLock { .. } => "check the folder, its permissions and the free space",
             Self::TooLarge { .. } => "split the lake",
         }
     }
@@ -68,6 +89,8 @@ impl Error {
 pub struct Project {
     /// The folder that the blueprint's paths start from.
     pub root: PathBuf,
+    /// The blueprint's path.
+    pub path: PathBuf,
     /// The blueprint's text.
     pub source: Source,
 }
@@ -105,13 +128,52 @@ impl Project {
         let root = if inside { folder.join("..") } else { folder };
         let root = std::fs::canonicalize(&root).unwrap_or(root);
         let shown = path.strip_prefix(directory).unwrap_or(&path).display().to_string();
-        Ok(Self { root, source: Source { name: shown, text } })
+        Ok(Self { root, path, source: Source { name: shown, text } })
     }
 
     /// Checks the blueprint against the files of the project.
     #[must_use]
     pub fn check(&self) -> (Option<Lake>, Diagnostics) {
         check::check(self.source.clone(), &self.root, &Disk::new(&self.root))
+    }
+
+    /// Which stack each thing of the lake is in: where the lock file beside the blueprint (`<blueprint>.lock`) remembers it to be, or
+    /// the first with room.
+    ///
+    /// # Errors
+    /// The lock file cannot be read or understood.
+    pub fn placement(&self, lake: &Lake) -> Result<Placement, Error> {
+        Ok(Placement::of(lake, &self.read_lock()?))
+    }
+
+    /// Remembers the places, when they are many enough to matter and others than before. True if the file was written.
+    ///
+    /// # Errors
+    /// The lock file cannot be read, understood or written.
+    pub fn remember(&self, lake: &Lake, placement: &Placement) -> Result<bool, Error> {
+        let path = self.lock_path();
+        if !placement.needs_lock() && !path.exists() {
+            return Ok(false);
+        }
+        let lock = placement.lock(lake);
+        if self.read_lock()? == lock {
+            return Ok(false);
+        }
+        std::fs::write(&path, lock.render()).map_err(|source| Error::WriteLock { path, source })?;
+        Ok(true)
+    }
+
+    fn lock_path(&self) -> PathBuf {
+        self.path.with_extension("lock")
+    }
+
+    fn read_lock(&self) -> Result<Lock, Error> {
+        let path = self.lock_path();
+        match std::fs::read_to_string(&path) {
+            Ok(text) => Lock::parse(&text).map_err(|source| Error::Lock { path, source }),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Lock::default()),
+            Err(source) => Err(Error::Read { path, source }),
+        }
     }
 }
 

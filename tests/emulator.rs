@@ -5,6 +5,7 @@ mod support;
 use lakegen::assembly::{self, Assets};
 use lakegen::cfn::Format;
 use lakegen::lower::lower;
+use lakegen::placement::{Lock, Placement};
 use lakegen::project::Project;
 use support::emulator::Emulator;
 use support::root;
@@ -49,7 +50,12 @@ fn the_reference_lake_deploys_as_it_is_written() {
     let assets = Assets::collect(&lake).unwrap();
     let folder = emulator.folder().join("assembly");
     std::fs::create_dir(&folder).unwrap();
-    assembly::write(&lower(&lake, environment, &assets), &folder, Format::Yaml).unwrap();
+    assembly::write(
+        &lower(&lake, environment, &assets, &Placement::of(&lake, &Lock::default())),
+        &folder,
+        Format::Yaml,
+    )
+    .unwrap();
     let output = emulator.boto3(&environment.region, &format!("import os; os.chdir({:?})\n{DEPLOY}", folder));
     let expected: Vec<_> =
         ["storage", "processing", "serving"].map(|stack| format!("instacart-dev-{stack} CREATE_COMPLETE")).into();

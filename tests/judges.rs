@@ -5,6 +5,7 @@ mod support;
 use lakegen::assembly::{self, Assets};
 use lakegen::cfn::Format;
 use lakegen::lower::lower;
+use lakegen::placement::{Lock, Placement};
 use lakegen::project::Project;
 use support::{must_succeed, python, root};
 
@@ -12,12 +13,14 @@ use support::{must_succeed, python, root};
 fn cfn_lint_finds_nothing_in_any_environment_or_format() {
     let python = python();
     let folder = tempfile::tempdir().unwrap();
-    let (lake, diagnostics) = Project::open(None, root()).unwrap().check();
+    let project = Project::open(None, root()).unwrap();
+    let (lake, diagnostics) = project.check();
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
     let assets = Assets::collect(&lake).unwrap();
+    let placement = project.placement(&lake).unwrap();
     let mut judged = 0;
     for environment in &lake.environments {
-        let assembly = lower(&lake, environment, &assets);
+        let assembly = lower(&lake, environment, &assets, &placement);
         for format in [Format::Yaml, Format::Json] {
             let directory = folder.path().join(&environment.name).join(format.extension());
             std::fs::create_dir_all(&directory).unwrap();
@@ -59,7 +62,7 @@ fn visual_jobs_are_clean_scripts_and_nodes_that_update_job_takes() {
     let (lake, diagnostics) = Project::open(None, root()).unwrap().check();
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
     let assets = Assets::collect(&lake).unwrap();
-    let assembly = lower(&lake, &lake.environments[0], &assets);
+    let assembly = lower(&lake, &lake.environments[0], &assets, &Placement::of(&lake, &Lock::default()));
     assembly::write(&assembly, folder.path(), Format::Json).unwrap();
     must_succeed(std::process::Command::new(&python.environment.python).args(["-c", NODES]).arg(folder.path()));
     let mut judged = 0;

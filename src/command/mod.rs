@@ -58,7 +58,11 @@ impl Context<'_> {
 
     /// The checked lake; what is wrong with it is shown.
     fn lake(&self) -> Result<Lake, Failure> {
-        let (lake, diagnostics) = self.project()?.check();
+        self.check(&self.project()?)
+    }
+
+    fn check(&self, project: &Project) -> Result<Lake, Failure> {
+        let (lake, diagnostics) = project.check();
         self.console.diagnostics(&diagnostics);
         lake.ok_or_else(|| Failure::shown(Exit::Blueprint))
     }

@@ -12,9 +12,6 @@ use crate::failure::Failure;
 use crate::lake::Environment;
 use crate::lower::lower;
 
-/// CloudFormation's limit for one template.
-const MAX_RESOURCES: usize = 500;
-
 #[derive(Serialize)]
 struct Written {
     environment: String,
@@ -24,7 +21,8 @@ struct Written {
 }
 
 pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
-    let lake = context.lake()?;
+    let project = context.project()?;
+    let lake = context.check(&project)?;
     let environments: Vec<&Environment> = match &args.env {
         Some(name) if name == "local" => {
             let help = "it runs without templates: `lakegen run --env local`";
@@ -42,19 +40,10 @@ pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
         TemplateFormat::Json => Format::Json,
     };
     let assets = Assets::collect(&lake).map_err(|error| Failure::edge(error, None))?;
+    let placement = project.placement(&lake)?;
     let mut written = Vec::new();
     for environment in environments {
-        let assembly = lower(&lake, environment, &assets);
-        for stack in &assembly.stacks {
-            let resources = stack.template.len();
-            if resources > MAX_RESOURCES {
-                let name = &stack.name;
-                context.console.note(&format!(
-                    "warning: `{name}` has {resources} resources, and CloudFormation takes {MAX_RESOURCES} in a stack: this \
-                     version cannot split it"
-                ));
-            }
-        }
+        let assembly = lower(&lake, environment, &assets, &placement);
         let directory = args.out.join(&environment.name);
         assembly::write(&assembly, &directory, format)
             .map_err(|error| Failure::edge(error, Some("choose another folder with `--out`".to_owned())))?;
@@ -64,6 +53,9 @@ pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
             stacks: assembly.stacks.iter().map(|stack| stack.file(format)).collect(),
             assets: assembly.assets.iter().count(),
         });
+    }
+    if project.remember(&lake, &placement)? {
+        context.console.note("wrote which stack each thing is in to the lock file beside the blueprint; commit it");
     }
     if context.console.json {
         return Ok(context.console.json(&written)?);

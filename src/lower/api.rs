@@ -34,7 +34,7 @@ pub(super) fn lower(
     cx: &Context,
     stack: &mut StackTemplate,
     kept: &Kept,
-    functions: &[Ref<Function>],
+    functions: &[Value<Arn<Function>>],
     pool: Option<&Exported<Arn<UserPool>>>,
     api: &Api,
 ) {
@@ -79,7 +79,8 @@ pub(super) fn lower(
             responses: None,
         };
         let Route { public, body, .. } = route;
-        content.push_str(&format!("\n{text} {} {:?} {public} {body:?}", function.id(), method.parameters));
+        let name = Kind::FunctionCode.of(&cx.lake.functions[route.function].name);
+        content.push_str(&format!("\n{text} {name} {:?} {public} {body:?}", method.parameters));
         let method = stack.template.add(Kind::ApiMethod.digested(&text), method);
         deployment = deployment.after(&method);
         stack.template.add(Kind::ApiPermission.digested(&text), permission(&rest, function, route));
@@ -252,27 +253,27 @@ fn parameters(route: &Route) -> Option<Vec<(Cow<'static, str>, bool)>> {
     (!all.is_empty()).then_some(all)
 }
 
-fn invocation(function: &Ref<Function>) -> Value<crate::cfn::Text> {
+fn invocation(function: &Value<Arn<Function>>) -> Value<crate::cfn::Text> {
     sub![
         "arn:",
         pseudo::partition(),
         ":apigateway:",
         pseudo::region(),
         ":lambda:path/2015-03-31/functions/",
-        function.arn(),
+        function,
         "/invocations"
     ]
 }
 
 /// Leave for the API to call the function for one route and nothing else.
-fn permission(rest: &Ref<RestApi>, function: &Ref<Function>, route: &Route) -> Permission {
+fn permission(rest: &Ref<RestApi>, function: &Value<Arn<Function>>, route: &Route) -> Permission {
     let path = route.segments.iter().map(|segment| match segment {
         Segment::Literal(text) => format!("/{text}"),
         Segment::Parameter(_) => "/*".to_owned(),
     });
     let path: String = path.collect();
     Permission {
-        function: function.arn(),
+        function: function.clone(),
         action: "lambda:InvokeFunction",
         principal: "apigateway.amazonaws.com",
         source: sub![

@@ -17,11 +17,8 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, ca
     let table = &cx.lake.tables[*id].name;
     let name = cx.names.plain(&[table], 255);
     let rules: Vec<String> = rules.iter().map(|rule| format!("    {rule}")).collect();
-    let target = catalog
-        .tables(&[*id])
-        .into_iter()
-        .next()
-        .map(|table| DataQualityTargetTable { database: catalog.database.name(), table: table.name() });
+    let target = cx.place(*id).and_then(|_| catalog.names(cx, &[*id]).pop());
+    let target = target.map(|table| DataQualityTargetTable { database: catalog.database.clone(), table });
     let resource = DataQualityRuleset {
         name: name.clone(),
         description: format!("What the rows of {table} must meet"),

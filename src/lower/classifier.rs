@@ -3,27 +3,30 @@
 use super::Context;
 use super::names::Kind;
 use crate::assembly::StackTemplate;
-use crate::cfn::Ref;
 use crate::cfn::glue::{self, GrokClassifier, JsonClassifier, XmlClassifier};
-use crate::lake::{Arena, Classifier, CsvClassifier, Id, Recognises};
+use crate::cfn::{Name, Value};
+use crate::lake::{Classifier, CsvClassifier, Id, Recognises};
 
-/// The classifiers of a template.
-pub(super) struct Classifiers(Vec<Ref<glue::Classifier>>);
+/// The names of all classifiers; the `first` stack has them.
+pub(super) struct Classifiers(Vec<Value<Name<glue::Classifier>>>);
 
 impl Classifiers {
-    /// One of them.
-    pub(super) fn get(&self, id: Id<Classifier>) -> &Ref<glue::Classifier> {
-        &self.0[id.index()]
+    pub(super) fn new(cx: &Context, stack: &mut StackTemplate, first: bool) -> Self {
+        let lower = |classifier: &Classifier| {
+            let Classifier { name, recognises } = classifier;
+            let physical = cx.names.plain(&[name], 255);
+            if !first {
+                return Value::literal(physical);
+            }
+            stack.template.add(Kind::GlueClassifier.of(name), resource(physical, recognises)).name()
+        };
+        Self(cx.lake.classifiers.values().map(lower).collect())
     }
-}
 
-/// Adds all classifiers.
-pub(super) fn lower_all(cx: &Context, stack: &mut StackTemplate, classifiers: &Arena<Classifier>) -> Classifiers {
-    let lower = |classifier: &Classifier| {
-        let Classifier { name, recognises } = classifier;
-        stack.template.add(Kind::GlueClassifier.of(name), resource(cx.names.plain(&[name], 255), recognises))
-    };
-    Classifiers(classifiers.values().map(lower).collect())
+    /// The name of one of them.
+    pub(super) fn name(&self, id: Id<Classifier>) -> Value<Name<glue::Classifier>> {
+        self.0[id.index()].clone()
+    }
 }
 
 fn resource(name: String, recognises: &Recognises) -> glue::Classifier {

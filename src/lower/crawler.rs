@@ -46,8 +46,8 @@ pub(super) fn lower(
     let role = grant::add_role(cx, stack, Kind::CrawlerRole.of(name), &role_name, &description, trust, statements);
 
     let targets = if discovers.is_empty() {
-        let tables = catalog.tables(reads).into_iter().map(|table| table.name()).collect();
-        CrawlerTargets { catalog: Some(vec![CatalogTarget { database: catalog.database.name(), tables }]), s3: None }
+        let tables = catalog.names(cx, reads);
+        CrawlerTargets { catalog: Some(vec![CatalogTarget { database: catalog.database.clone(), tables }]), s3: None }
     } else {
         let target = |place: &Place| S3Target {
             path: files(cx, place).uri(),
@@ -56,7 +56,7 @@ pub(super) fn lower(
         };
         CrawlerTargets { catalog: None, s3: Some(discovers.iter().map(target).collect()) }
     };
-    let own: Vec<_> = own.iter().map(|id| classifiers.get(*id).name()).collect();
+    let own: Vec<_> = own.iter().map(|id| classifiers.name(*id)).collect();
     let crawler = glue::Crawler {
         name: Value::literal(cx.names.plain(&[name], 255)),
         description: match prefix {
@@ -64,7 +64,7 @@ pub(super) fn lower(
             None => format!("Keeps the partitions of {}", names(cx, reads)),
         },
         role: role.arn(),
-        database: prefix.as_ref().map(|_| catalog.database.name()),
+        database: prefix.as_ref().map(|_| catalog.database.clone()),
         configuration: configuration(!discovers.is_empty(), grouping, changes),
         prefix,
         targets,
@@ -87,7 +87,7 @@ pub(super) fn lower(
                 Recrawl::NewFolders => "CRAWL_NEW_FOLDERS_ONLY",
             },
         },
-        security: shared.security.name(),
+        security: shared.security.clone(),
         tags: TagMap(cx.tag_list()),
     };
     stack.template.add(Kind::GlueCrawler.of(name), crawler);

@@ -8,12 +8,10 @@ use super::storage::Kept;
 use super::{Context, KEY, asset_bucket, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
-use crate::cfn::kms::Key;
 use crate::cfn::lambda::{self, Code, Environment, LoggingConfig, TracingConfig};
 use crate::cfn::logs::LogGroup;
-use crate::cfn::s3::Bucket;
-use crate::cfn::{Arn, Name, Ref, Text, Value};
-use crate::lake::{Arena, Function, Id};
+use crate::cfn::{Ref, Text, Value};
+use crate::lake::{Function, Id};
 
 /// The newest Python that has been out for years. 3.11, which runs functions locally, is deprecated by Lambda in June 2027;
 /// what runs on it with nothing but the standard library and boto3 runs on 3.13.
@@ -21,33 +19,19 @@ pub(super) const RUNTIME: &str = "python3.13";
 /// A fifth cheaper than `x86_64`, and functions bring no compiled code.
 pub(super) const ARCHITECTURE: &str = "arm64";
 
-/// Adds all functions; the result is in the lake's order.
-pub(super) fn lower_all(
+pub(super) fn lower(
     cx: &Context,
     stack: &mut StackTemplate,
     kept: &Kept,
-    functions: &Arena<Function>,
-) -> Vec<Ref<lambda::Function>> {
-    if functions.is_empty() {
-        return Vec::new();
-    }
-    let key = stack.import(&kept.key, KEY);
-    let assets = asset_bucket(stack);
-    functions.iter().map(|(id, function)| lower(cx, stack, &key, &assets, id, function)).collect()
-}
-
-fn lower(
-    cx: &Context,
-    stack: &mut StackTemplate,
-    key: &Value<Arn<Key>>,
-    assets: &Value<Name<Bucket>>,
     id: Id<Function>,
     function: &Function,
 ) -> Ref<lambda::Function> {
+    let key = stack.import(&kept.key, KEY);
+    let assets = asset_bucket(stack);
     let Function { name, source: _, handler, reads, calls, memory_mb, timeout_seconds, environment } = function;
     let physical = cx.names.function(name);
     let group = logs::name(format!("/aws/lambda/{physical}"));
-    let log_group = logs::add(cx, stack, Kind::FunctionLogs.of(name), &group, key);
+    let log_group = logs::add(cx, stack, Kind::FunctionLogs.of(name), &group, &key);
 
     let mut grant = Grant::default().read(cx, reads, Items::Lookup);
     if !calls.is_empty() {
@@ -57,7 +41,7 @@ fn lower(
     }
     let trace = [Unscoped::XRAY_PUT_TELEMETRY_RECORDS, Unscoped::XRAY_PUT_TRACE_SEGMENTS];
     let statements =
-        grant.decrypts().and([grant::write_logs([&group])]).and([Statement::unscoped("Trace", trace)]).statements(key);
+        grant.decrypts().and([grant::write_logs([&group])]).and([Statement::unscoped("Trace", trace)]).statements(&key);
     let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
     let description = format!("What the function {name} may do");
     let role_name = cx.names.role("function", name);
@@ -92,12 +76,12 @@ fn lower(
         runtime: RUNTIME,
         architectures: vec![ARCHITECTURE],
         handler: handler.clone(),
-        code: Code::archive(assets.clone(), cx.assets.function(id).to_string()),
+        code: Code::archive(assets, cx.assets.function(id).to_string()),
         role: role.arn(),
         memory_mb: *memory_mb,
         timeout_seconds: *timeout_seconds,
         environment: Some(Environment { variables }),
-        key: Some(key.clone()),
+        key: Some(key),
         logging: json_logs(&log_group),
         tracing: Some(TracingConfig { mode: "Active" }),
         tags: cx.tag_list(),

@@ -9,7 +9,7 @@ use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, ExecutionProperty, JobCommand, NotificationProperty, Parameters};
 use crate::cfn::iam::{Principal, Statement, Unscoped};
 use crate::cfn::lambda::Function;
-use crate::cfn::{Ref, TagMap, Text, Value, sub};
+use crate::cfn::{Arn, TagMap, Text, Value, sub};
 use crate::lake::{Id, Job, Script};
 
 /// Adds the log groups of all jobs: Glue puts a job's streams into `<prefix>/error` and `<prefix>/output`.
@@ -26,7 +26,7 @@ pub(super) fn lower(
     cx: &Context,
     stack: &mut StackTemplate,
     shared: &Shared,
-    registrar: Option<&Ref<Function>>,
+    registrar: Option<&Value<Arn<Function>>>,
     id: Id<Job>,
     job: &Job,
 ) {
@@ -128,7 +128,7 @@ pub(super) fn lower(
         execution: ExecutionProperty { concurrent_runs: *concurrency },
         execution_class: if *flexible { "FLEX" } else { "STANDARD" },
         queuing: true,
-        security: shared.security.name(),
+        security: shared.security.clone(),
         tags: TagMap(cx.tag_list()),
     };
     let settings = format!("{job:?}");

@@ -20,6 +20,7 @@ const VOLUME_GB: u32 = 30;
 
 /// A model whose training is settled.
 pub(super) struct Trained<'a> {
+    pub(super) id: Id<Model>,
     pub(super) name: String,
     pub(super) training: Training,
     model: &'a Model,
@@ -117,7 +118,7 @@ pub(super) fn lower_training<'a>(
         metrics: metrics(accept),
         accept: accept.iter().map(gate).collect(),
     };
-    Trained { name: name.clone(), training, model, role }
+    Trained { id, name: name.clone(), training, model, role }
 }
 
 fn models(kept: &Kept) -> OutputRef {
@@ -173,7 +174,7 @@ fn endpoint_logs(cx: &Context, model: &str) -> Value<Name<LogGroup>> {
 
 /// Adds the endpoint of a model, which is there once a model is released.
 pub(super) fn lower_endpoint(cx: &Context, stack: &mut StackTemplate, kept: &Kept, trained: &Trained) {
-    let Trained { name, training, model, role } = trained;
+    let Trained { id: _, name, training, model, role } = trained;
     let (Some(endpoint), Some(image)) = (&model.endpoint, &training.image) else { return };
     let key: Value<Arn<Key>> = stack.import(&kept.key, super::KEY);
     let role = stack.import(role, "ARN of the role with which a model's container runs");

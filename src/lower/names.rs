@@ -10,7 +10,7 @@ use crate::cfn::kms::Alias;
 use crate::cfn::s3::Bucket;
 use crate::cfn::sagemaker::Endpoint;
 use crate::cfn::wafv2::WebAcl;
-use crate::cfn::{Arn, LogicalId, Name, Value, dynamodb, pseudo, sub};
+use crate::cfn::{Arn, LogicalId, Name, Value, dynamodb, lambda, pseudo, sub};
 
 macro_rules! kinds {
     ($($kind:ident),* $(,)?) => {
@@ -248,6 +248,11 @@ pub(super) fn arn<R>(service: &str, resource: Value<crate::cfn::Text>) -> Value<
 /// The ARN of an endpoint by its name.
 pub(super) fn endpoint_arn(endpoint: &str) -> Value<Arn<Endpoint>> {
     arn("sagemaker", sub!["endpoint/", endpoint])
+}
+
+/// The ARN of a function by its name.
+pub(super) fn function_arn(function: &str) -> Value<Arn<lambda::Function>> {
+    arn("lambda", sub!["function:", function])
 }
 
 /// The ARN of the catalog's database by its name.

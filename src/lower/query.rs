@@ -16,15 +16,23 @@ use crate::cfn::athena::{
     EngineVersion, NamedQuery, ResultConfiguration, ResultEncryption, WorkGroup, WorkGroupConfiguration,
 };
 use crate::cfn::iam::{Action, Statement};
-use crate::cfn::{Arn, Ref, Text, Value, sub};
+use crate::cfn::{Arn, Name, Text, Value, sub};
 use crate::lake::{Column, ColumnType, Compression, Format, Home, Query, Table};
 
 /// Where in the work bucket results of queries go.
 const RESULTS: &str = "athena/";
 const GIB: u64 = 1 << 30;
 
-/// Adds the workgroup in which all queries of the lake run.
-pub(super) fn lower_work_group(cx: &Context, stack: &mut StackTemplate, shared: &Shared) -> Ref<WorkGroup> {
+/// The workgroup in which all queries of the lake run; the `first` stack has it.
+pub(super) fn work_group(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    shared: &Shared,
+    first: bool,
+) -> Value<Name<WorkGroup>> {
+    if !first || cx.lake.queries.is_empty() {
+        return Value::literal(cx.names.plain(&[], 128));
+    }
     let work_group = WorkGroup {
         name: Value::literal(cx.names.plain(&[], 128)),
         description: format!("Queries of the lake {} in {}", cx.lake.name, cx.environment.name),
@@ -44,7 +52,7 @@ pub(super) fn lower_work_group(cx: &Context, stack: &mut StackTemplate, shared: 
     };
     let work_group = stack.template.add(Kind::AthenaWorkGroup.fixed(), work_group);
     stack.export(Kind::AthenaWorkGroup.fixed(), "Workgroup of the lake's queries", work_group.name());
-    work_group
+    work_group.name()
 }
 
 pub(super) fn lower(
@@ -52,18 +60,18 @@ pub(super) fn lower(
     stack: &mut StackTemplate,
     shared: &Shared,
     catalog: &Catalog,
-    work_group: Option<&Ref<WorkGroup>>,
+    work_group: &Value<Name<WorkGroup>>,
     query: &Query,
 ) {
     let Query { name, sql, reads, writes } = query;
-    let (Some(work_group), Some(place)) = (work_group, cx.place(*writes)) else { return };
+    let Some(place) = cx.place(*writes) else { return };
     let target = &cx.lake.tables[*writes];
 
     let named = NamedQuery {
         name: Value::literal(name.as_str()),
         description: format!("Writes {}; its place must be empty", target.name),
-        database: catalog.database.name(),
-        work_group: work_group.name(),
+        database: catalog.database.clone(),
+        work_group: work_group.clone(),
         statement: unload(sql, target, place.uri().text()),
     };
     let named = stack.template.add(Kind::AthenaQuery.of(name), named);

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::function::{ARCHITECTURE, RUNTIME, json_logs};
 use super::grant::{self, Grant, Items};
-use super::names::{Kind, arn, sha256};
+use super::names::{Kind, arn, function_arn, sha256};
 use super::{Context, Shared, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::custom::PublishedRecipe;
@@ -19,7 +19,7 @@ use crate::cfn::lambda::{Code, Function};
 use crate::cfn::logs::LogGroup;
 use crate::cfn::{Arn, LogicalId, Name, Ref, Value, sub};
 use crate::kind::recipe::SampleSpec;
-use crate::lake::{Arena, Column, Condition, Format, Home, Id, Recipe, RecipeAction, Table};
+use crate::lake::{Column, Condition, Format, Home, Id, Recipe, RecipeAction, Table};
 
 /// The nodes of a profile's job: DataBrew's own default.
 pub(super) const NODES: u32 = 5;
@@ -28,18 +28,12 @@ pub(super) const TIMEOUT_MINUTES: u32 = 2880;
 /// Within which time the publisher answers.
 const PUBLISH_SECONDS: u32 = 120;
 
-/// Adds all recipes, and the function that publishes them.
-pub(super) fn lower_all(cx: &Context, stack: &mut StackTemplate, shared: &Shared, recipes: &Arena<Recipe>) {
-    if recipes.is_empty() {
-        return;
+/// The function that publishes recipes; the `first` stack has it.
+pub(super) fn publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, first: bool) -> Value<Arn<Function>> {
+    let recipes = &cx.lake.recipes;
+    if !first || recipes.is_empty() {
+        return function_arn(&cx.names.publisher());
     }
-    let publisher = lower_publisher(cx, stack, shared, recipes);
-    for recipe in recipes.values() {
-        lower(cx, stack, shared, &publisher, recipe);
-    }
-}
-
-fn lower_publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, recipes: &Arena<Recipe>) -> Ref<Function> {
     let name = cx.names.publisher();
     let group = logs::name(format!("/aws/lambda/{name}"));
     let log_group = logs::add(cx, stack, Kind::PublisherLogs.fixed(), &group, &shared.key);
@@ -75,10 +69,16 @@ fn lower_publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, rec
         tracing: None,
         tags: cx.tag_list(),
     };
-    stack.template.add(Kind::PublisherFunction.fixed(), function)
+    stack.template.add(Kind::PublisherFunction.fixed(), function).arn()
 }
 
-fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, publisher: &Ref<Function>, recipe: &Recipe) {
+pub(super) fn lower(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    shared: &Shared,
+    publisher: &Value<Arn<Function>>,
+    recipe: &Recipe,
+) {
     let Recipe { name, reads, writes, steps, nodes, retries, timeout_minutes, files, schedule: cron, project } = recipe;
     let physical = cx.names.recipe(name);
     let (Some(dataset), Some(output)) = (dataset(cx, *reads, &physical), location(cx, *writes)) else { return };
@@ -89,7 +89,7 @@ fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, publisher: &R
     let written = RecipeResource { name: Value::literal(&*physical), steps, tags: cx.tag_list() };
     let written = stack.template.add(Kind::RecipeSteps.of(name), written);
     let published = PublishedRecipe {
-        publisher: publisher.arn(),
+        publisher: publisher.clone(),
         timeout_seconds: PUBLISH_SECONDS,
         recipe: written.name(),
         digest,

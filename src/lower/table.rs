@@ -1,25 +1,26 @@
 //! Tables: of files, as the catalog knows them, and of items in DynamoDB.
 
 use std::borrow::Cow;
+use std::collections::HashMap;
 
 use super::Context;
 use super::names::Kind;
-use super::storage::Kept;
 use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, Database, DatabaseInput, Parameters, SerdeInfo, StorageDescriptor, TableInput};
-use crate::cfn::{Declaration, Ref, Value, dynamodb, pseudo};
+use crate::cfn::kms::Key;
+use crate::cfn::{Arn, Declaration, Name, Ref, Value, dynamodb, pseudo};
 use crate::lake::{Column, ColumnType, Csv, Format, Home, Id, Interval, Projection, Table};
 
 /// Adds the DynamoDB table of a key-value table.
-pub(super) fn lower_items(cx: &Context, stack: &mut StackTemplate, kept: &Kept, table: &Table) {
-    let Home::DynamoDb { key } = table.home else { return };
-    let Some(column) = table.columns.get(key) else { return };
+pub(super) fn lower_items(cx: &Context, stack: &mut StackTemplate, key: &Value<Arn<Key>>, table: &Table) {
+    let Home::DynamoDb { key: column } = table.home else { return };
+    let Some(column) = table.columns.get(column) else { return };
     let item_table = dynamodb::Table {
         name: cx.names.items(&table.name),
         billing: "PAY_PER_REQUEST",
         attributes: vec![dynamodb::AttributeDefinition { name: column.name.clone(), kind: attribute_type(column.ty) }],
         keys: vec![dynamodb::KeySchema { name: column.name.clone(), kind: "HASH" }],
-        encryption: dynamodb::SseSpecification { enabled: true, kind: "KMS", key: kept.key_here.clone() },
+        encryption: dynamodb::SseSpecification { enabled: true, kind: "KMS", key: key.clone() },
         recovery: dynamodb::PointInTimeRecoverySpecification { enabled: true },
         deletion_protection: cx.environment.protected,
         tags: cx.tag_list(),
@@ -36,32 +37,40 @@ fn attribute_type(ty: ColumnType) -> dynamodb::AttributeType {
     }
 }
 
-/// The catalog's database, and its tables by the lake's ids.
+/// The catalog's database and tables, as one stack knows them.
 pub(super) struct Catalog {
-    pub(super) database: Ref<Database>,
-    /// One per table of the lake; none for a table of items.
-    tables: Vec<Option<Ref<glue::Table>>>,
+    pub(super) database: Value<Name<Database>>,
+    /// The tables of this stack.
+    tables: HashMap<Id<Table>, Ref<glue::Table>>,
 }
 
 impl Catalog {
-    pub(super) fn tables(&self, ids: &[Id<Table>]) -> Vec<&Ref<glue::Table>> {
-        ids.iter().filter_map(|id| self.tables.get(id.index())?.as_ref()).collect()
+    /// Adds the database to the `first` stack; the others know it by name.
+    pub(super) fn new(cx: &Context, stack: &mut StackTemplate, first: bool) -> Self {
+        let name = Value::literal(cx.names.database());
+        let database = if first {
+            let description = format!("Tables of the lake {} in {}", cx.lake.name, cx.environment.name);
+            let database = Database { catalog: pseudo::account(), input: DatabaseInput { name, description } };
+            stack.template.add(Kind::CatalogDatabase.fixed(), database).name()
+        } else {
+            name
+        };
+        Self { database, tables: HashMap::new() }
     }
-}
 
-/// Adds the database and the tables that are made of files.
-pub(super) fn lower_catalog(cx: &Context, stack: &mut StackTemplate) -> Catalog {
-    let database = Database {
-        catalog: pseudo::account(),
-        input: DatabaseInput {
-            name: Value::literal(cx.names.database()),
-            description: format!("Tables of the lake {} in {}", cx.lake.name, cx.environment.name),
-        },
-    };
-    let database = stack.template.add(Kind::CatalogDatabase.fixed(), database);
-    let tables = cx.lake.tables.iter().map(|(id, table)| {
-        let Home::Zone { zone: _, format } = &table.home else { return None };
-        let place = cx.place(id)?;
+    /// The names of tables, wherever they are.
+    pub(super) fn names(&self, cx: &Context, ids: &[Id<Table>]) -> Vec<Value<Name<glue::Table>>> {
+        let name = |id: &Id<Table>| match self.tables.get(id) {
+            Some(here) => here.name(),
+            None => Value::literal(&*cx.lake.tables[*id].name),
+        };
+        ids.iter().map(name).collect()
+    }
+
+    /// Adds a table that is made of files.
+    pub(super) fn lower(&mut self, cx: &Context, stack: &mut StackTemplate, id: Id<Table>) {
+        let table = &cx.lake.tables[id];
+        let (Home::Zone { zone: _, format }, Some(place)) = (&table.home, cx.place(id)) else { return };
         let mut reading = Reading::of(format, &table.columns);
         reading.table_parameters.extend(projected(table));
         let further = table.properties.iter();
@@ -82,11 +91,10 @@ pub(super) fn lower_catalog(cx: &Context, stack: &mut StackTemplate) -> Catalog 
                 serde: SerdeInfo { library: reading.serde, parameters: reading.serde_parameters },
             },
         };
-        let table_id = Kind::CatalogTable.of(&table.name);
-        Some(stack.template.add(table_id, glue::Table { catalog: pseudo::account(), database: database.name(), input }))
-    });
-    let tables = tables.collect();
-    Catalog { database, tables }
+        let table = glue::Table { catalog: pseudo::account(), database: self.database.clone(), input };
+        let table = stack.template.add(Kind::CatalogTable.of(&cx.lake.tables[id].name), table);
+        self.tables.insert(id, table);
+    }
 }
 
 fn column(column: &Column) -> glue::Column {

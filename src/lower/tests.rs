@@ -5,6 +5,7 @@ use crate::assembly::{AssetPath, Assets};
 use crate::cfn::Format as Notation;
 use crate::check::check;
 use crate::files::Disk;
+use crate::placement::Lock;
 use crate::source::Source as Blueprint;
 
 /// A lake with at least one thing of every kind.
@@ -37,8 +38,12 @@ fn read_in(text: &str, root: &Path) -> (Lake, Assets) {
     (lake, assets)
 }
 
+fn lowered(lake: &Lake, assets: &Assets, environment: &str) -> Assembly {
+    lower(lake, lake.environment(environment).unwrap(), assets, &Placement::of(lake, &Lock::default()))
+}
+
 fn files(lake: &Lake, assets: &Assets, environment: &str, notation: Notation) -> Vec<(String, String)> {
-    let assembly = lower(lake, lake.environment(environment).unwrap(), assets);
+    let assembly = lowered(lake, assets, environment);
     let texts = assembly.files(notation).filter_map(|(name, content)| Some((name, String::from_utf8(content).ok()?)));
     texts.filter(|(name, _)| !name.starts_with("assets/")).collect()
 }
@@ -232,7 +237,7 @@ fn other_routes_make_another_deployment_and_the_same_ones_do_not() {
 #[test]
 fn what_a_stack_imports_another_one_before_it_puts_out() {
     let (lake, assets) = read(SHOP);
-    let assembly = lower(&lake, &lake.environments[0], &assets);
+    let assembly = lowered(&lake, &assets, "dev");
     let mut outputs = Vec::new();
     for stack in &assembly.stacks {
         for parameter in &stack.parameters {
@@ -281,7 +286,7 @@ fn every_reference_inside_a_template_leads_somewhere() {
 #[test]
 fn metrics_are_found_in_the_lines_that_scripts_print() {
     let (lake, assets) = read(SHOP);
-    let assembly = lower(&lake, &lake.environments[0], &assets);
+    let assembly = lowered(&lake, &assets, "dev");
     let metrics = &assembly.training[0].1.metrics;
     let regexes: Vec<_> = metrics.iter().map(|metric| metric.regex.as_str()).collect();
     assert_eq!(regexes, [r"metric validation:auc=([0-9eE.+-]+)", r"metric popularity:auc@1\.5=([0-9eE.+-]+)"]);
@@ -292,7 +297,7 @@ fn a_lake_without_answers_has_no_serving_stack() {
     let text = "name: a\nenvironments: { dev: { region: eu-west-1 } }\nzones: { raw: { keep: forever } }\n\
         tables: { t: { zone: raw, format: csv, columns: { id: int, b: string } } }\n";
     let (lake, assets) = read(text);
-    let assembly = lower(&lake, &lake.environments[0], &assets);
+    let assembly = lowered(&lake, &assets, "dev");
     let names: Vec<_> = assembly.stacks.iter().map(|stack| stack.name.as_str()).collect();
     assert_eq!(names, ["a-dev-storage", "a-dev-processing"]);
 }
@@ -300,7 +305,7 @@ fn a_lake_without_answers_has_no_serving_stack() {
 #[test]
 fn an_assets_key_is_its_path_in_the_assembly() {
     let (lake, assets) = read(SHOP);
-    let assembly = lower(&lake, &lake.environments[0], &assets);
+    let assembly = lowered(&lake, &assets, "dev");
     let paths: Vec<_> = assembly.files(Notation::Yaml).map(|(path, _)| path).collect();
     let job = assets.job(Id::new(0));
     for path in std::iter::once(&job.script).chain(&job.modules).map(AssetPath::to_string) {

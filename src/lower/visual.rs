@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::function::{ARCHITECTURE, RUNTIME, json_logs};
 use super::grant::{self, Grant};
-use super::names::{Kind, arn, role_arn, sha256};
+use super::names::{Kind, arn, function_arn, role_arn, sha256};
 use super::{Context, Shared, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::custom::VisualJob;
@@ -26,18 +26,22 @@ fn studio_script(job: &str) -> String {
     format!("jobs/{job}/studio.py")
 }
 
-/// Adds the function that registers nodes, when there are visual jobs.
-pub(super) fn lower_registrar(
+/// The function that registers nodes, when there are visual jobs; the `first` stack has it.
+pub(super) fn registrar(
     cx: &Context,
     stack: &mut StackTemplate,
     shared: &Shared,
     jobs: &Arena<Job>,
-) -> Option<Ref<Function>> {
+    first: bool,
+) -> Option<Value<Arn<Function>>> {
     let visual: Vec<&Job> = jobs.values().filter(|job| matches!(job.script, Script::Visual(_))).collect();
     if visual.is_empty() {
         return None;
     }
     let name = cx.names.plain(&["visual-jobs"], 64);
+    if !first {
+        return Some(function_arn(&name));
+    }
     let group = logs::name(format!("/aws/lambda/{name}"));
     let log_group = logs::add(cx, stack, Kind::StudioLogs.fixed(), &group, &shared.key);
     let job_arns = visual.iter().map(|job| {
@@ -78,7 +82,7 @@ pub(super) fn lower_registrar(
         tracing: None,
         tags: cx.tag_list(),
     };
-    Some(stack.template.add(Kind::StudioFunction.fixed(), function))
+    Some(stack.template.add(Kind::StudioFunction.fixed(), function).arn())
 }
 
 /// Adds what registers the nodes of one job. `settings` is all that CloudFormation knows of the job: when it changes, CloudFormation
@@ -87,13 +91,13 @@ pub(super) fn lower(
     cx: &Context,
     stack: &mut StackTemplate,
     shared: &Shared,
-    registrar: &Ref<Function>,
+    registrar: &Value<Arn<Function>>,
     (name, graph): (&str, &Graph),
     (job, settings): (&Ref<glue::Job>, &str),
 ) {
     let nodes = nodes(cx, graph);
     let registered = VisualJob {
-        registrar: registrar.arn(),
+        registrar: registrar.clone(),
         timeout_seconds: SECONDS,
         job: job.name(),
         script: sub!["s3://", &shared.work_bucket, "/", studio_script(name)],
