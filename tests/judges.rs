@@ -7,7 +7,7 @@ use lakegen::cfn::Format;
 use lakegen::lower::lower;
 use lakegen::placement::{Lock, Placement};
 use lakegen::project::Project;
-use support::{must_succeed, python, root};
+use support::{judges, must_succeed, python, root};
 
 #[test]
 fn cfn_lint_finds_nothing_in_any_environment_or_format() {
@@ -34,6 +34,20 @@ fn cfn_lint_finds_nothing_in_any_environment_or_format() {
         }
     }
     assert_eq!(judged, lake.environments.len() * 2 * 3, "three stacks in two formats for each environment");
+}
+
+#[test]
+fn no_judge_finds_what_is_not_excepted_and_no_exception_is_unused() {
+    let folder = tempfile::tempdir().unwrap();
+    let (lake, diagnostics) = Project::open(None, root()).unwrap().check();
+    let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+    let assets = Assets::collect(&lake).unwrap();
+    for environment in &lake.environments {
+        let directory = folder.path().join(&environment.name);
+        assembly::write(&lower(&lake, environment, &assets), &directory, Format::Json).unwrap();
+    }
+    let judge = root().join("tests/judges/judge.py");
+    must_succeed(std::process::Command::new(judges()).args(["-W", "ignore"]).arg(judge).arg(folder.path()));
 }
 
 /// Reads templates and assets below a folder, and holds the nodes of visual jobs against the model of `UpdateJob`.

@@ -56,13 +56,16 @@ pub(super) fn lower_training<'a>(
         .read(cx, &tables, Items::Scan)
         .models(&cx.names.model_bucket(), &prefix)
         .assets(shared, [source])
-        // SageMaker hands the key to the machine's disk.
-        .and([Statement::allow(
-            "EncryptDisks",
-            [Action::KMS_CREATE_GRANT, Action::KMS_DESCRIBE_KEY],
-            [shared.key.pattern()],
-        )
-        .only_if("Bool", "kms:GrantIsForAWSResource", "true".into())])
+        // SageMaker hands the key to the machine's disk. Only a request for a grant says whom the grant is for: with that
+        // condition, looking at the key would be refused.
+        .and([
+            Statement::allow("EncryptDisks", [Action::KMS_CREATE_GRANT], [shared.key.pattern()]).only_if(
+                "Bool",
+                "kms:GrantIsForAWSResource",
+                "true".into(),
+            ),
+            Statement::allow("FindKey", [Action::KMS_DESCRIBE_KEY], [shared.key.pattern()]),
+        ])
         .and([Statement::allow(
             "PullImage",
             [

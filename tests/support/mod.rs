@@ -15,6 +15,18 @@ use lakegen::local::python::{self, Environment, Lock, Setup};
 
 const TOOLS: Lock<'static> = Lock { name: "test-tools", files: &[include_str!("../requirements.txt")] };
 
+/// Apart from the tools, because only one test needs them and they are many.
+const JUDGES: Lock<'static> = Lock { name: "test-judges", files: &[include_str!("../requirements-judges.txt")] };
+
+/// The interpreter that has the judges of the templates.
+pub fn judges() -> PathBuf {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let told = |setup: Setup| eprintln!("{setup:?}");
+    let cache = python::cache_dir().unwrap();
+    let folder = runtime.block_on(python::install_lock(JUDGES, &cache, &Groups::default(), &told)).unwrap();
+    folder.join("bin").join("python")
+}
+
 /// The engines' environment and the folder of the tools.
 pub struct Python {
     pub environment: Environment,
