@@ -9,6 +9,7 @@ use lakegen::cfn::Format;
 use lakegen::check::check;
 use lakegen::files::{FileKind, Files};
 use lakegen::lower::lower;
+use lakegen::placement::{Lock, Placement};
 use lakegen::source::Source;
 use nix::time::{ClockId, clock_gettime};
 
@@ -89,7 +90,7 @@ pub fn hold(text: &str) {
     // A path such as `.` may stand for more than an asset may hold, which is an error of its own.
     let Ok(assets) = Assets::collect(&lake) else { return };
     for environment in &lake.environments {
-        let assembly = lower(&lake, environment, &assets);
+        let assembly = lower(&lake, environment, &assets, &Placement::of(&lake, &Lock::default()));
         for format in [Format::Yaml, Format::Json] {
             assert!(assembly.files(format).count() > 0);
         }

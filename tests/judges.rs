@@ -44,7 +44,12 @@ fn no_judge_finds_what_is_not_excepted_and_no_exception_is_unused() {
     let assets = Assets::collect(&lake).unwrap();
     for environment in &lake.environments {
         let directory = folder.path().join(&environment.name);
-        assembly::write(&lower(&lake, environment, &assets), &directory, Format::Json).unwrap();
+        assembly::write(
+            &lower(&lake, environment, &assets, &Placement::of(&lake, &Lock::default())),
+            &directory,
+            Format::Json,
+        )
+        .unwrap();
     }
     let judge = root().join("tests/judges/judge.py");
     must_succeed(std::process::Command::new(judges()).args(["-W", "ignore"]).arg(judge).arg(folder.path()));
