@@ -17,6 +17,7 @@ use crate::kind::profile::ProfileSpec;
 use crate::kind::query::QuerySpec;
 use crate::kind::recipe::RecipeSpec;
 use crate::kind::sample::SampleSpec;
+use crate::kind::statement::StatementSpec;
 use crate::kind::table::TableSpec;
 use crate::kind::zone::ZoneSpec;
 use crate::source::{self, Node, Span, Spanned, Value};
@@ -43,6 +44,8 @@ section! {
         crawlers: Named<CrawlerSpec>,
         /// Athena queries.
         queries: Named<QuerySpec>,
+        /// Athena's prepared statements: SQL that people run by its name.
+        statements: Named<StatementSpec>,
         /// DataBrew recipes.
         recipes: Named<RecipeSpec>,
         /// DataBrew profiles: what is found out about tables, and rules for them.

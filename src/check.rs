@@ -9,9 +9,10 @@ use crate::decode::{Attempt, Decode, Decoder, Named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Noted, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
 use crate::lake::{
-    Arena, Classifier, Crawler, Function, Id, Job, Lake, Model, Query, Recipe, Ruleset, Step, StepId, Table, Zone,
+    Arena, Classifier, Crawler, Function, Home, Id, Job, Lake, Model, Query, Recipe, Ruleset, Step, StepId, Table, Zone,
 };
 use crate::source::{Node, Source, Span, Spanned};
+use crate::sql;
 use crate::text::printable;
 
 /// Reads and checks a blueprint.
@@ -110,11 +111,14 @@ impl<'a> Check<'a> {
         let zones = self.all(&b.zones, "a zone", |spec, name, cx| spec.check(name, cx));
         self.tables = self.all(&b.tables, "a table", |spec, name, cx| spec.check(name, cx));
         self.find_writers();
+        self.views();
+        self.only_queries();
         let classifiers = self.all(&b.classifiers, "a classifier", |spec, name, cx| spec.check(name, cx));
         let crawlers = self.all(&b.crawlers, "a crawler", |spec, name, cx| spec.check(name, cx));
         let recipes = self.all(&b.recipes, "a recipe", |spec, name, cx| spec.check(name, cx));
         let profiles = self.all(&b.profiles, "a profile", |spec, name, cx| spec.check(name, cx));
         let queries = self.all(&b.queries, "a query", |spec, name, cx| spec.check(name, cx));
+        let statements = self.all(&b.statements, "a statement", |spec, name, cx| spec.check(name, cx));
         let jobs = self.all(&b.jobs, "a job", |spec, name, cx| spec.check(name, cx));
         let models = self.all(&b.models, "a model", |spec, name, cx| spec.check(name, cx));
         let functions = self.all(&b.functions, "a function", |spec, name, cx| spec.check(name, cx));
@@ -151,6 +155,7 @@ impl<'a> Check<'a> {
             classifiers: arena(classifiers)?,
             crawlers: arena(crawlers)?,
             queries: arena(queries)?,
+            statements: arena(statements)?,
             recipes: arena(recipes)?,
             profiles: arena(profiles)?,
             jobs: arena(jobs)?,
@@ -251,6 +256,54 @@ impl<'a> Check<'a> {
                 None => {
                     self.writers.insert(Id::new(*at), (step, table.span));
                 }
+            }
+        }
+    }
+
+    /// The SQL of views, each after those before it.
+    fn views(&mut self) {
+        for (at, (name, spec)) in self.blueprint.tables.0.iter().enumerate() {
+            let Some(view) = spec.as_ref().and_then(|spec| spec.view.as_ref()) else { continue };
+            let Some(checked) = sql::check(view, Some((name, Id::new(at))), self) else { continue };
+            let later = checked.reads.iter().find(|id| {
+                let view = matches!(self.tables.get(id.index()), Some(Some(Table { home: Home::View { .. }, .. })));
+                view && id.index() >= at
+            });
+            if let Some(later) = later {
+                let other = &self.blueprint.tables.0[later.index()].0;
+                self.push(
+                    Diagnostic::error(
+                        view.span,
+                        format!("the view `{}` reads `{}`, which is not yet there", name.value, other.value),
+                    )
+                    .related(other.span, "this view")
+                    .help("declare a view before those that read it"),
+                );
+            }
+            if checked.parameters > 0 {
+                self.error(view.span, "a view has no parameters").help("`statements` have");
+            }
+            if let Some(Some(Table { home: Home::View { sql, reads }, .. })) = self.tables.get_mut(at) {
+                (*sql, *reads) = (checked.sql, checked.reads);
+            }
+        }
+    }
+
+    /// Only SQL reads views and Iceberg tables, and only queries write these: to jobs and functions a table is a folder of files
+    /// or a key-value table.
+    fn only_queries(&mut self) {
+        let b = self.blueprint;
+        let jobs = b.jobs.0.iter().filter_map(|(_, spec)| spec.as_ref());
+        let jobs = jobs.flat_map(|spec| spec.reads.iter().chain(&spec.writes)).map(|name| (name, "a job"));
+        let functions = b.functions.0.iter().filter_map(|(_, spec)| spec.as_ref());
+        let functions = functions.flat_map(|spec| &spec.reads).map(|name| (name, "a function"));
+        for (name, reader) in jobs.chain(functions) {
+            let known = self.find_table(name);
+            let key_value = known.is_some_and(|id| {
+                matches!(self.tables.get(id.index()), Some(Some(Table { home: Home::DynamoDb { .. }, .. })))
+            });
+            if let (Some(id), false) = (known, key_value) {
+                self.refuse_without_files(name, id, reader);
             }
         }
     }
@@ -389,6 +442,12 @@ impl<'a> Check<'a> {
         let named = b.functions.0.iter().filter_map(|(_, spec)| spec.as_ref()).flat_map(|spec| &spec.reads);
         let profiled = b.profiles.0.iter().filter_map(|(_, spec)| spec.as_ref()).map(|spec| &spec.reads);
         used.extend(named.chain(profiled).filter_map(|name| tables.get(name.as_str())));
+        for (at, table) in self.tables.iter().enumerate() {
+            if let Some(Table { home: Home::View { reads, .. }, .. }) = table {
+                used.insert(at);
+                used.extend(reads.iter().map(|table| table.index()));
+            }
+        }
         for (at, (name, _)) in b.tables.0.iter().enumerate() {
             if !used.contains(&at) {
                 let message = format!("nothing reads or writes the table `{}`", name.value);

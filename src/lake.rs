@@ -12,15 +12,17 @@ pub use crate::kind::classifier::{Classifier, CsvClassifier, Recognises};
 pub use crate::kind::crawler::{ChangesSpec as Changes, Crawler, RecrawlSpec as Recrawl, RemovalsSpec as Removals};
 pub use crate::kind::environment::Environment;
 pub use crate::kind::function::Function;
+pub use crate::kind::iceberg::{By, Transform};
 pub use crate::kind::job::{Job, Script};
 pub use crate::kind::model::{Endpoint, Gate, Model};
 pub use crate::kind::parameter::{Parameter, ParameterType, object_accepts, object_schema};
 pub use crate::kind::partition::{Interval, Projection};
 pub use crate::kind::pipeline::{Pipeline, Start};
 pub use crate::kind::profile::{Profile, Rule};
-pub use crate::kind::query::Query;
+pub use crate::kind::query::{Mode, Query};
 pub use crate::kind::recipe::{Condition, Recipe, RecipeAction};
 pub use crate::kind::sample::Sample;
+pub use crate::kind::statement::Statement;
 pub use crate::kind::table::{Column, ColumnType, Compression, Csv, Format, Home, Table};
 pub use crate::kind::zone::{Days, Keep, LockSpec, StorageClass, Zone};
 
@@ -161,6 +163,8 @@ pub struct Lake {
     pub crawlers: Arena<Crawler>,
     /// Athena queries.
     pub queries: Arena<Query>,
+    /// Athena's prepared statements.
+    pub statements: Arena<Statement>,
     /// DataBrew recipes.
     pub recipes: Arena<Recipe>,
     /// DataBrew profiles.

@@ -51,6 +51,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         classifiers: _,
         crawlers: _,
         queries: _,
+        statements: _,
         recipes: _,
         profiles: _,
         jobs: _,
@@ -129,6 +130,7 @@ fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTempla
                 crawler::lower(cx, &mut stack, &shared, &catalog, &classifiers, &cx.lake.crawlers[id]);
             }
             Thing::Step(StepId::Query(id)) => query::lower(cx, &mut stack, &shared, &catalog, &athena, &queries[id]),
+            Thing::Statement(id) => query::lower_statement(&mut stack, &athena, &cx.lake.statements[id]),
             Thing::Step(StepId::Recipe(id)) => recipe::lower(cx, &mut stack, &shared, &publisher, &recipes[id]),
             Thing::Step(StepId::Job(id)) => job::lower(cx, &mut stack, &shared, registrar.as_ref(), id, &jobs[id]),
             Thing::Step(StepId::Model(id)) => {
@@ -165,7 +167,12 @@ fn lower_serving(
                     let function = function::lower(cx, stack, kept, id, &cx.lake.functions[id]);
                     functions[id.index()] = (number == 1).then_some(function);
                 }
-                Thing::Items(_) | Thing::Table(_) | Thing::Checks(_) | Thing::Profile(_) | Thing::Step(_) => {}
+                Thing::Items(_)
+                | Thing::Table(_)
+                | Thing::Checks(_)
+                | Thing::Profile(_)
+                | Thing::Statement(_)
+                | Thing::Step(_) => {}
             }
         }
     }
@@ -248,7 +255,7 @@ impl Context<'_> {
                 let bucket = self.names.zone_bucket(zone);
                 Some(Place { zone: zone.clone(), bucket, prefix: format!("{}/", self.lake.tables[table].name) })
             }
-            Home::DynamoDb { key: _ } => None,
+            Home::DynamoDb { key: _ } | Home::View { sql: _, reads: _ } => None,
         }
     }
 

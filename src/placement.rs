@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
-use crate::lake::{Home, Id, Job, Lake, Model, Profile, Ruleset, Script, StepId, Table};
+use crate::lake::{Home, Id, Job, Lake, Model, Profile, Ruleset, Script, Statement, StepId, Table};
 
 /// CloudFormation's limit for the resources of one template. Source: "CloudFormation quotas".
 pub const MAX_RESOURCES: usize = 500;
@@ -44,6 +44,8 @@ pub enum Thing {
     Checks(Id<Ruleset>),
     /// A profile of a table.
     Profile(Id<Profile>),
+    /// A prepared statement.
+    Statement(Id<Statement>),
     /// A step.
     Step(StepId),
     /// The endpoint of a model.
@@ -56,7 +58,9 @@ impl Thing {
     fn part(self) -> Part {
         match self {
             Self::Items(_) => Part::Storage,
-            Self::Table(_) | Self::Checks(_) | Self::Profile(_) | Self::Step(_) => Part::Processing,
+            Self::Table(_) | Self::Checks(_) | Self::Profile(_) | Self::Statement(_) | Self::Step(_) => {
+                Part::Processing
+            }
             Self::Endpoint(_) | Self::Function(_) => Part::Serving,
         }
     }
@@ -68,6 +72,7 @@ impl Thing {
             Self::Table(id) => ("table", &lake.tables[id].name),
             Self::Checks(id) => ("checks", &lake.tables[lake.checks[id].table].name),
             Self::Profile(id) => ("profile", &lake.profiles[id].name),
+            Self::Statement(id) => ("statement", &lake.statements[id].name),
             Self::Step(id) => (id.kind(), lake.step_name(id)),
             Self::Endpoint(id) => ("endpoint", &lake.models[id].name),
             Self::Function(id) => ("function", &lake.functions[id].name),
@@ -125,6 +130,7 @@ impl Room {
                 Self { resources: 3 + others.len() / 12, bytes: 7_000 + 600 * others.len() + text, outputs: 0 }
             }
             Thing::Profile(_) => Self { resources: 7, bytes: 20_000, outputs: 1 },
+            Thing::Statement(id) => Self { resources: 1, bytes: 2_000 + 2 * lake.statements[id].sql.len(), outputs: 0 },
             Thing::Step(StepId::Crawler(_)) => step(4, 0),
             Thing::Step(StepId::Query(id)) => step(3, lake.queries[id].sql.len()),
             Thing::Step(StepId::Recipe(id)) => step(8, 600 * lake.recipes[id].steps.len()),
@@ -221,7 +227,7 @@ impl Placement {
             room.add(Room { resources: 3 * routes, bytes: 3_000 * routes, outputs: 0 });
         }
         let tables = lake.tables.iter().map(|(id, table)| match table.home {
-            Home::Zone { .. } => Thing::Table(id),
+            Home::Zone { .. } | Home::View { .. } => Thing::Table(id),
             Home::DynamoDb { .. } => Thing::Items(id),
         });
         let endpoints = lake.models.iter().filter(|(_, model)| model.endpoint.is_some());
@@ -229,8 +235,9 @@ impl Placement {
         let functions = lake.functions.iter().map(|(id, _)| Thing::Function(id));
         let checks = lake.checks.iter().map(|(id, _)| Thing::Checks(id));
         let profiles = lake.profiles.iter().map(|(id, _)| Thing::Profile(id));
-        let things =
-            tables.chain(checks).chain(profiles).chain(steps(lake).map(Thing::Step)).chain(endpoints).chain(functions);
+        let statements = lake.statements.iter().map(|(id, _)| Thing::Statement(id));
+        let others = checks.chain(profiles).chain(statements);
+        let things = tables.chain(others).chain(steps(lake).map(Thing::Step)).chain(endpoints).chain(functions);
         let (known, new): (Vec<_>, Vec<_>) =
             things.map(|thing| (thing, lock.place(thing.key(lake)))).partition(|(_, place)| place.is_some());
         for (thing, place) in known {

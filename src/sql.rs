@@ -12,8 +12,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use crate::check::Check;
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::kind::query::QuerySpec;
-use crate::lake::{Id, Table};
+use crate::lake::{Home, Id, Table};
 use crate::source::{Span, Spanned};
 
 /// Athena's limit for a query string, in bytes.
@@ -21,17 +20,18 @@ const MAX_BYTES: usize = 262_144;
 
 /// A query that was understood.
 pub(crate) struct Checked {
-    /// The tables that it reads, in the order of the blueprint.
+    /// The tables that it reads, those behind views included, in the order of the blueprint.
     pub(crate) reads: Vec<Id<Table>>,
     /// Its SQL, up to the semicolon that ends it.
     pub(crate) sql: String,
+    /// How many `?` it has.
+    pub(crate) parameters: usize,
 }
 
-/// Checks one query.
+/// Checks one query, against the columns of the table that its result is written to or is, if there is one.
 pub(crate) fn check(
     text: &Spanned<String>,
-    spec: &QuerySpec,
-    writes: Option<Id<Table>>,
+    target: Option<(&Spanned<String>, Id<Table>)>,
     cx: &mut Check<'_>,
 ) -> Option<Checked> {
     if text.len() > MAX_BYTES {
@@ -43,15 +43,21 @@ pub(crate) fn check(
     let query = parse(&tokens, &places, cx)?;
     athena::check(&query, &tokens, &places, cx);
     let (reads, output) = resolve::query(&query, &places, cx);
-    if let Some(output) = output {
-        compare(&output, spec, writes, &places, cx);
+    if let (Some(output), Some((name, table))) = (output, target) {
+        compare(&output, name, table, &places, cx);
     }
     let mut reads = reads;
+    for id in reads.clone() {
+        if let Some(Some(Table { home: Home::View { reads: behind, .. }, .. })) = cx.tables.get(id.index()) {
+            reads.extend(behind);
+        }
+    }
     reads.sort_unstable();
     reads.dedup();
     let end = athena::end(&tokens).and_then(|end| offset(text, end));
     let sql = end.and_then(|end| text.get(..end)).unwrap_or(text).to_owned();
-    Some(Checked { reads, sql })
+    let parameters = tokens.iter().filter(|token| matches!(token.token, Token::Placeholder(_))).count();
+    Some(Checked { reads, sql, parameters })
 }
 
 /// Checks a `select` of Spark SQL over `relations`, whose columns are known or not, and that returns the `declared` columns.
@@ -165,13 +171,13 @@ fn explain(error: &ParserError) -> (String, Option<Location>) {
 /// The columns that the query returns against those that the written table declares.
 fn compare(
     output: &[resolve::Output],
-    spec: &QuerySpec,
-    writes: Option<Id<Table>>,
+    written: &Spanned<String>,
+    table: Id<Table>,
     places: &Places,
     cx: &mut Check<'_>,
 ) {
-    let Some(declared) = writes.and_then(|id| cx.column_names(id)) else { return };
-    let target = &spec.writes.value;
+    let Some(declared) = cx.column_names(table) else { return };
+    let target = &written.value;
     let mut seen: Vec<&str> = Vec::new();
     for (position, column) in output.iter().enumerate() {
         let span = column.span.unwrap_or(places.whole);
@@ -195,7 +201,7 @@ fn compare(
         if near.is_none() && output.iter().all(|column| column.name.is_some()) {
             cx.push(
                 Diagnostic::error(
-                    spec.writes.span,
+                    written.span,
                     format!("the query returns no column `{name}`, which `{target}` declares"),
                 )
                 .help("select it, or remove it from the table"),

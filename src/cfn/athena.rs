@@ -59,6 +59,16 @@ shape! {
 }
 
 resource! {
+    /// A statement with parameters, run by its name.
+    "AWS::Athena::PreparedStatement" PreparedStatement {
+        name: Value<Text> = "StatementName",
+        description: String = "Description",
+        work_group: Value<Name<WorkGroup>> = "WorkGroup",
+        statement: Value<Text> = "QueryStatement",
+    }
+}
+
+resource! {
     /// A statement kept under a name. `Ref` is its id.
     "AWS::Athena::NamedQuery" NamedQuery {
         name: Value<Text> = "Name",

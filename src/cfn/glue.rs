@@ -40,7 +40,9 @@ resource! {
     "AWS::Glue::Table" Table {
         catalog: Value<Text> = "CatalogId",
         database: Value<Name<Database>> = "DatabaseName",
-        input: TableInput = "TableInput",
+        name: Option<String> = "Name",
+        input: Option<TableInput> = "TableInput",
+        open: Option<OpenTableFormatInput> = "OpenTableFormatInput",
     }
 }
 
@@ -59,7 +61,66 @@ shape! {
         kind: &'static str = "TableType",
         parameters: Parameters = "Parameters",
         partition_keys: Option<Vec<Column>> = "PartitionKeys",
+        original: Option<String> = "ViewOriginalText",
+        expanded: Option<&'static str> = "ViewExpandedText",
         storage: StorageDescriptor = "StorageDescriptor",
+    }
+}
+
+shape! {
+    /// A table whose metadata lies beside its files.
+    OpenTableFormatInput { iceberg: IcebergInput = "IcebergInput" }
+}
+
+shape! {
+    /// An Iceberg table that the catalog makes.
+    IcebergInput {
+        operation: &'static str = "MetadataOperation",
+        version: &'static str = "Version",
+        table: IcebergTableInput = "IcebergTableInput",
+    }
+}
+
+shape! {
+    /// What the metadata of an Iceberg table begins with.
+    IcebergTableInput {
+        location: Value<S3Uri> = "Location",
+        schema: IcebergSchema = "Schema",
+        partitions: Option<IcebergPartitionSpec> = "PartitionSpec",
+        properties: Parameters = "Properties",
+    }
+}
+
+shape! {
+    /// The columns, by ids that stay when names change.
+    IcebergSchema {
+        kind: &'static str = "Type",
+        fields: Vec<IcebergField> = "Fields",
+    }
+}
+
+shape! {
+    /// A column, its type in Iceberg's words.
+    IcebergField {
+        id: u32 = "Id",
+        name: String = "Name",
+        kind: String = "Type",
+        required: bool = "Required",
+        doc: Option<String> = "Doc",
+    }
+}
+
+shape! {
+    /// How files are grouped.
+    IcebergPartitionSpec { fields: Vec<IcebergPartitionField> = "Fields" }
+}
+
+shape! {
+    /// One field of a partition.
+    IcebergPartitionField {
+        name: String = "Name",
+        source: u32 = "SourceId",
+        transform: String = "Transform",
     }
 }
 
@@ -67,10 +128,10 @@ shape! {
     /// Where a table's files are and how they are read.
     StorageDescriptor {
         columns: Vec<Column> = "Columns",
-        location: Value<S3Uri> = "Location",
-        input_format: &'static str = "InputFormat",
-        output_format: &'static str = "OutputFormat",
-        serde: SerdeInfo = "SerdeInfo",
+        location: Option<Value<S3Uri>> = "Location",
+        input_format: Option<&'static str> = "InputFormat",
+        output_format: Option<&'static str> = "OutputFormat",
+        serde: Option<SerdeInfo> = "SerdeInfo",
     }
 }
 

@@ -9,7 +9,7 @@ use super::Context;
 use super::local::{cloud_is_not_here, failed, prepare, runtime};
 use crate::cli::{Query, RowFormat};
 use crate::failure::{Exit, Failure};
-use crate::lake::Lake;
+use crate::lake::{Home, Lake};
 use crate::local::layout::Layout;
 use crate::local::plan;
 use crate::local::process::Groups;
@@ -53,7 +53,13 @@ async fn ask(args: &Query, lake: &Lake, report: &Report) -> Result<Answer, Failu
         .iter()
         .filter_map(|(id, table)| {
             let dir = plan::place(lake, &layout, id);
-            if dir.is_dir() { plan::table_source(table, &dir) } else { None }
+            let there = match &table.home {
+                Home::View { reads, .. } => reads.iter().all(|id| {
+                    matches!(lake.tables[*id].home, Home::View { .. }) || plan::place(lake, &layout, *id).is_dir()
+                }),
+                Home::Zone { .. } | Home::DynamoDb { .. } => dir.is_dir(),
+            };
+            if there { plan::table_source(table, &dir) } else { None }
         })
         .collect();
     if tables.is_empty() {
@@ -83,6 +89,8 @@ async fn ask(args: &Query, lake: &Lake, report: &Report) -> Result<Answer, Failu
     request.insert("sql".into(), json!(args.sql));
     request.insert("tables".into(), json!(tables));
     request.insert("limit".into(), json!(args.limit));
+    let statements = lake.statements.values().map(|statement| (statement.name.clone(), json!(statement.sql)));
+    request.insert("statements".into(), Value::Object(statements.collect()));
     let result = worker.call("select", &log, request, &|_| {}).await.map_err(explain)?;
     worker.stop().await;
     serde_json::from_value(result).map_err(|error| Failure::edge(error, None))

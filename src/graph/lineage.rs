@@ -179,6 +179,7 @@ pub(super) fn format_name(format: &Format) -> &'static str {
         Format::Csv(_) => "csv",
         Format::Json { .. } => "json",
         Format::Parquet(_) => "parquet",
+        Format::Iceberg(_) => "iceberg",
     }
 }
 
@@ -186,6 +187,7 @@ pub(super) fn home_name(table: &Table) -> &'static str {
     match &table.home {
         Home::Zone { format, .. } => format_name(format),
         Home::DynamoDb { .. } => "DynamoDB",
+        Home::View { .. } => "view",
     }
 }
 

@@ -48,7 +48,7 @@ pub fn relations(lake: &Lake) -> Relations {
             name: table.name.clone(),
             zone: match &table.home {
                 Home::Zone { zone, .. } => Some(zone.index()),
-                Home::DynamoDb { .. } => None,
+                Home::DynamoDb { .. } | Home::View { .. } => None,
             },
             format: home_name(table),
             columns: columns.collect(),
@@ -66,6 +66,6 @@ pub fn relations(lake: &Lake) -> Relations {
 fn dynamodb_key(home: &Home) -> Option<usize> {
     match home {
         Home::DynamoDb { key } => Some(*key),
-        Home::Zone { .. } => None,
+        Home::Zone { .. } | Home::View { .. } => None,
     }
 }

@@ -70,7 +70,7 @@ impl ChecksSpec {
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Ruleset> {
         let table = cx.table(name);
         if let Some(id) = table {
-            cx.refuse_dynamodb(name, id, "a check");
+            cx.refuse_without_files(name, id, "a check");
             if !cx.writers.contains_key(&id) && !cx.crawled.contains_key(&id) {
                 cx.error(name.span, format!("nothing looks at `{}`, so nothing would check it", name.value))
                     .help(format!("let a crawler read it: `crawlers: {{ raw: {{ reads: [{}] }} }}`", name.value));
@@ -134,7 +134,7 @@ fn one(
     if let Some((name, columns, place)) = &check.reference {
         let span = within(written, *place, name.len(), cx);
         if let Some(id) = cx.table(&Spanned::new(name.clone(), span)) {
-            cx.refuse_dynamodb(&Spanned::new(name.clone(), span), id, "a check");
+            cx.refuse_without_files(&Spanned::new(name.clone(), span), id, "a check");
             for column in columns {
                 column_of(column, span, Some(id), false, cx);
             }

@@ -4,7 +4,7 @@ use crate::check::{Check, unique};
 use crate::cron;
 use crate::decode::{alternatives, section};
 use crate::diagnostic::Diagnostic;
-use crate::lake::{Classifier, Home, Id, Table, Zone};
+use crate::lake::{Classifier, Format, Home, Id, Table, Zone};
 use crate::source::Spanned;
 
 section! {
@@ -293,12 +293,24 @@ impl Check<'_> {
     pub(crate) fn zone_tables(&mut self, names: &[Spanned<String>], reader: &str) -> Option<Vec<Id<Table>>> {
         let ids = self.tables(names);
         for (name, id) in names.iter().zip(ids.iter().flatten()) {
-            self.refuse_dynamodb(name, *id, reader);
+            self.refuse_without_files(name, *id, reader);
         }
         ids
     }
 
-    /// Notes an error when a table is not made of files.
+    /// Notes an error when a table is no folder of files.
+    pub(crate) fn refuse_without_files(&mut self, name: &Spanned<String>, id: Id<Table>, reader: &str) {
+        self.refuse_dynamodb(name, id, reader);
+        let what = match self.tables.get(id.index()).and_then(Option::as_ref).map(|table| &table.home) {
+            Some(Home::View { .. }) => "a view",
+            Some(Home::Zone { format: Format::Iceberg(_), .. }) => "an Iceberg table",
+            _ => return,
+        };
+        self.error(name.span, format!("{reader} works on files, and `{}` is {what}", name.value))
+            .help("let a query write what it gives to a table of Parquet files");
+    }
+
+    /// Notes an error when a table is a key-value table.
     pub(crate) fn refuse_dynamodb(&mut self, name: &Spanned<String>, id: Id<Table>, reader: &str) {
         let table = self.tables.get(id.index()).and_then(Option::as_ref);
         if matches!(table, Some(Table { home: Home::DynamoDb { .. }, .. })) {

@@ -164,7 +164,7 @@ impl ModelSpec {
                 let named = cx.name(channel, "a channel");
                 let table = table.as_ref()?;
                 let id = cx.table(table)?;
-                cx.refuse_dynamodb(table, id, "a model");
+                cx.refuse_without_files(table, id, "a model");
                 named.map(|()| (channel.value.clone(), id))
             })
             .collect();

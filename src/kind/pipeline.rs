@@ -84,7 +84,7 @@ impl PipelineSpec {
             StartSpec::Upload(written) => {
                 let id = cx.table(written);
                 if let Some(id) = id {
-                    cx.refuse_dynamodb(written, id, "an upload");
+                    cx.refuse_without_files(written, id, "an upload");
                     if let Some(writer) = cx.writers.get(&id) {
                         let (writer, span) = (cx.step_name(writer.0), writer.1);
                         let message = format!(

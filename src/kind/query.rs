@@ -1,7 +1,8 @@
 //! A query: Athena SQL that writes a table.
 
 use crate::check::Check;
-use crate::decode::section;
+use crate::decode::{alternatives, section};
+use crate::diagnostic::did_you_mean;
 use crate::lake::{Format, Home, Id, Table};
 use crate::source::{Source, Span, Spanned};
 use crate::sql;
@@ -10,13 +11,42 @@ section! {
     /// An Athena query that writes a table.
     "a query"
     pub struct QuerySpec {
-        /// The table that it writes.
+        /// The table that it writes. Athena writes at most 100 partitions of a table at once.
         writes: Spanned<String>,
+        /// What becomes of the rows that the table has.
+        /// Default: `replace`.
+        /// Example: `append`.
+        mode: Option<Spanned<ModeSpec>>,
         /// One `select`; what it reads follows from it.
         sql: Option<Spanned<String>>,
         /// Instead of `sql`: a file that holds it.
         file: Option<Spanned<String>>,
     }
+}
+
+alternatives! {
+    /// How a query writes its table.
+    "a mode"
+    pub enum ModeSpec {
+        /// The new rows stand in the place of the old ones.
+        Replace = "replace",
+        /// The new rows come to the old ones: whatever the query returns again is there twice.
+        Append = "append",
+        /// A new row takes the place of the old one with the same values in these columns (the primary key, when none are
+        /// given), or comes to the others. Only Iceberg tables can.
+        Merge(Vec<Spanned<String>>) = "merge",
+    }
+}
+
+/// How a query writes its table.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Mode {
+    /// With `UNLOAD` into an empty place.
+    Replace,
+    /// With `INSERT INTO`.
+    Append,
+    /// With `MERGE INTO`, by these columns.
+    Merge(Vec<String>),
 }
 
 /// An Athena query that writes a table.
@@ -30,6 +60,8 @@ pub struct Query {
     pub reads: Vec<Id<Table>>,
     /// The table that it writes.
     pub writes: Id<Table>,
+    /// What becomes of the rows that the table has.
+    pub mode: Mode,
 }
 
 impl QuerySpec {
@@ -37,6 +69,10 @@ impl QuerySpec {
         let writes = cx.table(&self.writes);
         if let Some(id) = writes {
             cx.refuse_dynamodb(&self.writes, id, "a query");
+            if matches!(cx.tables.get(id.index()), Some(Some(Table { home: Home::View { .. }, .. }))) {
+                cx.error(self.writes.span, format!("`{}` is a view, and holds no rows", self.writes.value))
+                    .help("a view's own SQL gives its rows");
+            }
             let table = cx.tables.get(id.index()).and_then(Option::as_ref);
             if matches!(table, Some(Table { home: Home::Zone { format: Format::Csv(_), .. }, .. })) {
                 // Source: "UNLOAD" of the Athena user guide: text files come without a header line.
@@ -71,7 +107,50 @@ impl QuerySpec {
             }
         };
         let text = text?;
-        let sql::Checked { reads, sql } = sql::check(&text, self, writes, cx)?;
-        Some(Query { name: name.value.clone(), sql, reads, writes: writes? })
+        let mode = writes.map(|writes| self.mode(writes, cx));
+        let sql::Checked { reads, sql, parameters } = sql::check(&text, writes.map(|id| (&self.writes, id)), cx)?;
+        if parameters > 0 {
+            cx.error(text.span, "nobody is there to give a value for a `?`").help("`statements` have parameters");
+        }
+        Some(Query { name: name.value.clone(), sql, reads, writes: writes?, mode: mode?? })
+    }
+
+    fn mode(&self, writes: Id<Table>, cx: &mut Check<'_>) -> Option<Mode> {
+        let table = cx.tables.get(writes.index())?.clone()?;
+        let iceberg = matches!(table.home, Home::Zone { format: Format::Iceberg(_), .. });
+        let span = self.mode.as_ref().map_or(self.writes.span, |mode| mode.span);
+        match self.mode.as_ref().map_or(&ModeSpec::Replace, |mode| &mode.value) {
+            ModeSpec::Replace if iceberg => {
+                cx.error(span, format!("Athena cannot replace the Iceberg table `{}` in one statement", table.name))
+                    .help("add `mode: append`, or `mode: merge` to change rows by their key");
+                None
+            }
+            ModeSpec::Replace => Some(Mode::Replace),
+            ModeSpec::Append => Some(Mode::Append),
+            ModeSpec::Merge(_) if !iceberg => {
+                cx.error(span, format!("only an Iceberg table can be merged into, and `{}` is none", table.name))
+                    .help("declare it with `format: iceberg`");
+                None
+            }
+            ModeSpec::Merge(columns) if columns.is_empty() => {
+                let key: Vec<String> = table.primary_key().map(|column| column.name.clone()).collect();
+                if key.is_empty() {
+                    cx.error(span, format!("`{}` has no primary key to merge by", table.name))
+                        .help("name the columns that tell rows apart: `mode: { merge: [id] }`");
+                    return None;
+                }
+                Some(Mode::Merge(key))
+            }
+            ModeSpec::Merge(columns) => {
+                for column in columns {
+                    if table.column(column).is_none() {
+                        let help = did_you_mean(column, table.columns.iter().map(|column| column.name.as_str()));
+                        cx.error(column.span, format!("no column named `{}` in `{}`", column.value, table.name))
+                            .help(help.unwrap_or_else(|| "rows are merged by columns of the table".into()));
+                    }
+                }
+                Some(Mode::Merge(columns.iter().map(|column| column.value.clone()).collect()))
+            }
+        }
     }
 }

@@ -138,7 +138,7 @@ impl RecipeSpec {
         let (reads, writes) = (cx.table(&self.reads), cx.table(&self.writes));
         for (written, id) in [(&self.reads, reads), (&self.writes, writes)] {
             if let Some(id) = id {
-                cx.refuse_dynamodb(written, id, "a recipe");
+                cx.refuse_without_files(written, id, "a recipe");
             }
         }
         if self.steps.len() > 100 {

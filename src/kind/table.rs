@@ -6,6 +6,7 @@ use std::str::FromStr;
 use crate::check::Check;
 use crate::decode::{Attempt, Decode, Decoder, Named, Scalar, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::kind::iceberg::{IcebergSpec, Transform};
 use crate::kind::partition::{self, PartitionSpec, Projection};
 use crate::lake::{Crawler, Id, StepId, Zone};
 use crate::source::{Node, Spanned, Value};
@@ -20,6 +21,10 @@ section! {
         format: Option<Spanned<Attempt<FormatSpec>>>,
         /// Instead of `zone` and `format`: a key-value table that functions look things up in.
         dynamodb: Option<Spanned<DynamoDbSpec>>,
+        /// Instead of `zone` and `format`: one `select` that gives its rows whenever SQL reads it, from tables and from views
+        /// that are declared before it. `columns` are those of its result.
+        /// Example: `select station, count(*) as trips from trips group by station`.
+        view: Option<Spanned<String>>,
         /// The name of its file where data arrives; the table's name and format by default.
         file: Option<Spanned<String>>,
         /// What a row holds.
@@ -45,6 +50,8 @@ alternatives! {
         Json(Option<JsonSpec>) = "json",
         /// Apache Parquet.
         Parquet(Option<ParquetSpec>) = "parquet",
+        /// Apache Iceberg, which queries append to or merge into.
+        Iceberg(Option<IcebergSpec>) = "iceberg",
     }
 }
 
@@ -188,6 +195,13 @@ pub enum Home {
         /// The position of the partition key among the columns.
         key: usize,
     },
+    /// Nowhere: SQL gives them.
+    View {
+        /// One `select`, in Athena's dialect.
+        sql: String,
+        /// The tables that it reads, those behind other views included.
+        reads: Vec<Id<Table>>,
+    },
 }
 
 /// The format of a table's files.
@@ -202,6 +216,8 @@ pub enum Format {
     },
     /// Apache Parquet.
     Parquet(Compression),
+    /// Apache Iceberg, its Parquet files grouped so.
+    Iceberg(Vec<Transform>),
 }
 
 /// How a CSV file is written.
@@ -405,14 +421,14 @@ impl TableSpec {
             cx.error(name.span, format!("the table `{}` has no columns", name.value))
                 .help("declare them: `columns: { id: int }`");
         }
-        let home = self.home(name, cx);
+        let home = self.home(name, written.as_deref().unwrap_or_default(), cx);
         if let Some(Home::Zone { format: Format::Csv(Csv { quote: Some(_), .. }), .. }) = &home {
             self.check_quoted(cx);
         }
         let file = self.file.as_ref().map(|file| cx.file_name(file));
         let extension = match &home {
             Some(Home::Zone { format: Format::Csv(_), .. }) => "csv",
-            Some(Home::Zone { format: Format::Parquet(_), .. }) => "parquet",
+            Some(Home::Zone { format: Format::Parquet(_) | Format::Iceberg(_), .. }) => "parquet",
             _ => "json",
         };
         Some(Table {
@@ -427,6 +443,21 @@ impl TableSpec {
             writer: None,
             crawler: None,
         })
+    }
+
+    /// Source: "Schemas and Data Types" of the Iceberg specification.
+    fn check_iceberg(&self, cx: &mut Check<'_>) {
+        for (_, column) in &self.columns.0 {
+            if let Some(column) = column
+                && let Ok(ty @ (ColumnType::TinyInt | ColumnType::SmallInt)) = column.ty.parse()
+            {
+                cx.error(column.ty.span, format!("Iceberg has no `{ty}`")).help("declare `int`");
+            }
+        }
+        if let Some((partition, _)) = self.partitions.0.first() {
+            cx.error(partition.span, "the partitions of an Iceberg table are no columns of their own")
+                .help("group its files: `format: { iceberg: { partition: [day(at)] } }`");
+        }
     }
 
     /// The further properties; those that follow from other keys are refused.
@@ -464,18 +495,37 @@ impl TableSpec {
         }
     }
 
-    fn home(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Home> {
+    fn home(&self, name: &Spanned<String>, columns: &[Column], cx: &mut Check<'_>) -> Option<Home> {
+        if let Some(view) = &self.view {
+            let written = [
+                self.zone.as_ref().map(|zone| zone.span),
+                self.format.as_ref().map(|format| format.span),
+                self.dynamodb.as_ref().map(|dynamodb| dynamodb.span),
+                self.file.as_ref().map(|file| file.span),
+                self.partitions.0.first().map(|(partition, _)| partition.span),
+            ];
+            if let Some(span) = written.into_iter().flatten().next() {
+                cx.push(
+                    Diagnostic::error(span, "a view has no files of its own, so no zone, format or partitions")
+                        .related(view.span, "the view"),
+                );
+            }
+            return Some(Home::View { sql: String::new(), reads: Vec::new() });
+        }
         match (&self.zone, &self.dynamodb) {
             (Some(zone), None) => {
                 let zone = cx.zone(zone);
                 let format = match &self.format {
-                    Some(format) => format.check(cx),
+                    Some(format) => format.check(columns, cx),
                     None => {
                         cx.error(name.span, format!("the table `{}` needs a format", name.value))
-                            .help("add `format: csv`, `json` or `parquet`");
+                            .help("add `format: csv`, `json`, `parquet` or `iceberg`");
                         None
                     }
                 };
+                if let Some(Format::Iceberg(_)) = format {
+                    self.check_iceberg(cx);
+                }
                 Some(Home::Zone { zone: zone?, format: format? })
             }
             (None, Some(dynamodb)) => {
@@ -515,7 +565,7 @@ impl TableSpec {
             }
             (None, None) => {
                 cx.error(name.span, format!("the table `{}` lies nowhere", name.value))
-                    .help("add `zone:` and `format:`, or `dynamodb: { key: … }`");
+                    .help("add `zone:` and `format:`, `dynamodb: { key: … }` or `view: select …`");
                 None
             }
         }
@@ -596,7 +646,7 @@ pub(crate) fn column_type(written: &Spanned<String>, cx: &mut Check<'_>) -> Opti
 }
 
 impl Spanned<Attempt<FormatSpec>> {
-    fn check(&self, cx: &mut Check<'_>) -> Option<Format> {
+    fn check(&self, columns: &[Column], cx: &mut Check<'_>) -> Option<Format> {
         let character = |cx: &mut Check<'_>, written: &Spanned<String>| {
             let mut characters = written.chars();
             match (characters.next(), characters.next()) {
@@ -616,6 +666,10 @@ impl Spanned<Attempt<FormatSpec>> {
                 let compression = parquet.as_ref().and_then(|parquet| parquet.compression);
                 Some(Format::Parquet(compression.unwrap_or(Compression::Snappy)))
             }
+            FormatSpec::Iceberg(iceberg) => match iceberg {
+                Some(iceberg) => iceberg.check(columns, cx).map(Format::Iceberg),
+                None => Some(Format::Iceberg(Vec::new())),
+            },
             FormatSpec::Csv(None) => Some(Format::Csv(Csv { delimiter: ',', quote: None })),
             FormatSpec::Csv(Some(CsvSpec { delimiter, quote })) => {
                 let delimiter = delimiter.as_ref().map_or(Some(','), |written| character(cx, written));

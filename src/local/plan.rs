@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::lake::{
-    Classifier, Column, Crawler, Csv, CsvClassifier, Format, Home, Id, Job, Lake, Model, Projection, Query, Recipe,
-    RecipeAction, Recognises, Ruleset, Script, StepId, Table,
+    Classifier, Column, Crawler, Csv, CsvClassifier, Format, Home, Id, Job, Lake, Mode, Model, Projection, Query,
+    Recipe, RecipeAction, Recognises, Ruleset, Script, StepId, Table,
 };
 
 use super::csv::Shape;
@@ -102,6 +102,8 @@ pub fn place(lake: &Lake, layout: &Layout, table: Id<Table>) -> PathBuf {
     match &table.home {
         Home::Zone { zone, format: _ } => layout.table(&lake.name, &lake.zones[*zone].name, &table.name),
         Home::DynamoDb { key: _ } => layout.dynamodb().join(&table.name),
+        // Nothing is ever put there.
+        Home::View { sql: _, reads: _ } => layout.base().join("views").join(&table.name),
     }
 }
 
@@ -116,7 +118,7 @@ pub fn raw_tables(lake: &Lake, layout: &Layout) -> Vec<RawTable> {
                 quote: quote.and_then(|quote| u8::try_from(quote).ok()),
             }),
             Format::Json { ignore_malformed: _ } => Content::Json,
-            Format::Parquet(_) => Content::Parquet,
+            Format::Parquet(_) | Format::Iceberg(_) => Content::Parquet,
         };
         let raw =
             RawTable { name: table.name.clone(), file: table.file.clone(), content, place: place(lake, layout, id) };
@@ -125,9 +127,8 @@ pub fn raw_tables(lake: &Lake, layout: &Layout) -> Vec<RawTable> {
     lake.tables.iter().filter_map(arrives).collect()
 }
 
-/// A table in a zone as the engines are told about it; `None` for a key-value table, of which they know nothing.
+/// A table in a zone, or a view, as the engines are told about it; `None` for a key-value table, of which they know nothing.
 pub fn table_source(table: &Table, dir: &Path) -> Option<Value> {
-    let Home::Zone { zone: _, format } = &table.home else { return None };
     let columns = |columns: &[Column]| -> Vec<Value> {
         columns.iter().map(|column| json!({ "name": column.name, "type": column.ty.to_string() })).collect()
     };
@@ -138,6 +139,15 @@ pub fn table_source(table: &Table, dir: &Path) -> Option<Value> {
         "partitions": columns(&table.partitions),
         "projections": table.projections.iter().map(projection).collect::<Vec<_>>(),
     });
+    let format = match &table.home {
+        Home::Zone { zone: _, format } => format,
+        Home::DynamoDb { key: _ } => return None,
+        Home::View { sql, reads: _ } => {
+            source["format"] = json!("view");
+            source["sql"] = json!(sql);
+            return Some(source);
+        }
+    };
     match format {
         Format::Csv(Csv { delimiter, quote }) => {
             source["format"] = json!("csv");
@@ -151,6 +161,7 @@ pub fn table_source(table: &Table, dir: &Path) -> Option<Value> {
             source["format"] = json!("parquet");
             source["compression"] = json!(compression.name());
         }
+        Format::Iceberg(_) => source["format"] = json!("parquet"),
     }
     Some(source)
 }
@@ -188,7 +199,7 @@ pub fn fingerprint(
     let described = |id: Id<Table>| {
         let table = &lake.tables[id];
         let key = match &table.home {
-            Home::Zone { zone: _, format: _ } => None,
+            Home::Zone { zone: _, format: _ } | Home::View { sql: _, reads: _ } => None,
             Home::DynamoDb { key } => Some(key),
         };
         json!({
@@ -208,8 +219,8 @@ pub fn fingerprint(
             json!({ "classifiers": classifiers(lake, &lake.crawlers[id]) })
         }
         StepId::Query(id) => {
-            let Query { name: _, sql, reads: _, writes: _ } = &lake.queries[id];
-            json!({ "sql": sql })
+            let Query { name: _, sql, reads: _, writes: _, mode } = &lake.queries[id];
+            json!({ "sql": sql, "mode": query_mode(mode) })
         }
         StepId::Recipe(id) => {
             let Recipe {
@@ -291,6 +302,15 @@ pub fn fingerprint(
     Ok(Fingerprint::of(all.to_string().as_bytes()))
 }
 
+/// `null` where the rows take the place of the old ones; else by which columns a row is the same, none when all are new.
+fn query_mode(mode: &Mode) -> Value {
+    match mode {
+        Mode::Replace => Value::Null,
+        Mode::Append => json!([]),
+        Mode::Merge(columns) => json!(columns),
+    }
+}
+
 fn actions(steps: &[RecipeAction]) -> Value {
     let action = |RecipeAction { operation, parameters: _, conditions: _, local }: &RecipeAction| json!({ "operation": operation, "sql": local });
     steps.iter().map(action).collect()
@@ -355,8 +375,11 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
             ("crawl", json!({ "tables": inputs, "classifiers": classifiers(lake, &lake.crawlers[id]) }), None)
         }
         StepId::Query(id) => {
-            let Query { name: _, sql, reads: _, writes } = &lake.queries[id];
-            ("query", json!({ "sql": sql, "tables": inputs, "output": output(*writes) }), None)
+            let Query { name: _, sql, reads: _, writes, mode } = &lake.queries[id];
+            let mode = query_mode(mode);
+            let parameters =
+                json!({ "sql": sql, "tables": inputs, "mode": mode, "old": input(*writes), "output": output(*writes) });
+            ("query", parameters, None)
         }
         StepId::Recipe(id) => {
             let Recipe {
@@ -399,7 +422,7 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
             for id in reads {
                 let table = &lake.tables[*id];
                 let location = match &table.home {
-                    Home::Zone { zone: _, format: _ } => folder(&place(lake, layout, *id)),
+                    Home::Zone { .. } | Home::View { .. } => folder(&place(lake, layout, *id)),
                     Home::DynamoDb { key: _ } => {
                         format!("dynamodb://{}", Layout::dynamodb_name(&lake.name, &table.name))
                     }
@@ -409,7 +432,7 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
             for id in writes {
                 let table = &lake.tables[*id];
                 let location = match &table.home {
-                    Home::Zone { zone: _, format: _ } => folder(&staging.join(&table.name)),
+                    Home::Zone { .. } | Home::View { .. } => folder(&staging.join(&table.name)),
                     Home::DynamoDb { key: _ } => format!("dynamodb://{}", new_dynamodb_name(lake, table)),
                 };
                 all.insert(table.name.clone(), location.into());

@@ -9,7 +9,7 @@ use crate::cfn::kms::Key;
 use crate::cfn::logs::{LogGroup, group_arn};
 use crate::cfn::s3::Bucket;
 use crate::cfn::{Arn, ArnPattern, LogicalId, Name, Ref, Value, dynamodb, sub};
-use crate::lake::{Id, Table};
+use crate::lake::{Home, Id, Table};
 
 /// How a step comes by items of DynamoDB tables.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -46,6 +46,7 @@ impl Grant {
         for &table in tables {
             match cx.place(table) {
                 Some(place) => self = self.read_place(&place),
+                None if matches!(cx.lake.tables[table].home, Home::View { .. }) => {}
                 None => {
                     self.read_items.push(items_arn(cx, table).pattern());
                     self.scan |= items == Items::Scan;

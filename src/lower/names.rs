@@ -33,7 +33,7 @@ macro_rules! kinds {
 kinds! {
     AccessLogBucket, AccessLogPolicy, ApiAccessLogs, ApiAuthorizer, ApiBodyModel, ApiCloudWatchRole, ApiCorsMethod,
     ApiDeployment, ApiDomainName, ApiDomainPath, ApiGatewayResponse, ApiKey, ApiLogging, ApiMethod, ApiPermission,
-    ApiResource, ApiUsageKey, ApiUsagePlan, ApiUserClient, ApiUserPool, ApiValidator, AthenaQuery, AthenaWorkGroup,
+    ApiResource, ApiUsageKey, ApiUsagePlan, ApiUserClient, ApiUserPool, ApiValidator, AthenaQuery, AthenaStatement, AthenaWorkGroup,
     CatalogDatabase, CatalogTable, CrawlerLogs, CrawlerRole, EndpointGiven, EndpointHost, EndpointLogs,
     EndpointModel, EndpointSettings, FunctionCode, FunctionLogs, FunctionRole, GlueClassifier, GlueCrawler, GlueJob,
     ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, ModelBucket, ModelData, ModelPolicy, ModelRole,

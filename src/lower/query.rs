@@ -1,23 +1,25 @@
 //! Queries: an Athena workgroup, and one statement per query.
 //!
-//! A query writes with `UNLOAD`: it writes files of the declared columns and types straight to the table's place, and unlike
-//! `CREATE TABLE AS` it may do so in a workgroup whose result location is enforced. `UNLOAD` refuses a place that holds
-//! data, so whoever runs the statement clears the place first; a second run then replaces and never doubles the table.
+//! A query that replaces a table writes with `UNLOAD`: it writes files of the declared columns and types straight to the
+//! table's place, and unlike `CREATE TABLE AS` it may do so in a workgroup whose result location is enforced. `UNLOAD` refuses a
+//! place that holds data, so whoever runs the statement clears the place first; a second run then replaces and never doubles the
+//! table. `INSERT INTO` and `MERGE INTO` change the table that is there, whose place stays as it is.
 
 use std::fmt::Write;
 
-use super::crawler::names;
+use super::crawler::{catalog_arns, names};
 use super::grant::{self, Grant, Items};
 use super::names::{Kind, arn, role_arn};
 use super::table::Catalog;
 use super::{Context, Shared};
 use crate::assembly::StackTemplate;
 use crate::cfn::athena::{
-    EngineVersion, NamedQuery, ResultConfiguration, ResultEncryption, WorkGroup, WorkGroupConfiguration,
+    EngineVersion, NamedQuery, PreparedStatement, ResultConfiguration, ResultEncryption, WorkGroup,
+    WorkGroupConfiguration,
 };
 use crate::cfn::iam::{Action, Statement};
 use crate::cfn::{Arn, Name, Text, Value, sub};
-use crate::lake::{Column, ColumnType, Compression, Format, Home, Query, Table};
+use crate::lake::{self, Column, ColumnType, Compression, Format, Home, Mode, Query, Table};
 
 /// Where in the work bucket results of queries go.
 const RESULTS: &str = "athena/";
@@ -30,7 +32,7 @@ pub(super) fn work_group(
     shared: &Shared,
     first: bool,
 ) -> Value<Name<WorkGroup>> {
-    if !first || cx.lake.queries.is_empty() {
+    if !first || cx.lake.queries.is_empty() && cx.lake.statements.is_empty() {
         return Value::literal(cx.names.plain(&[], 128));
     }
     let work_group = WorkGroup {
@@ -63,20 +65,31 @@ pub(super) fn lower(
     work_group: &Value<Name<WorkGroup>>,
     query: &Query,
 ) {
-    let Query { name, sql, reads, writes } = query;
+    let Query { name, sql, reads, writes, mode } = query;
     let Some(place) = cx.place(*writes) else { return };
     let target = &cx.lake.tables[*writes];
 
     let named = NamedQuery {
         name: Value::literal(name.as_str()),
-        description: format!("Writes {}; its place must be empty", target.name),
+        description: match mode {
+            Mode::Replace => format!("Writes {}; its place must be empty", target.name),
+            Mode::Append => format!("Appends to {}", target.name),
+            Mode::Merge(_) => format!("Merges into {}", target.name),
+        },
         database: catalog.database.clone(),
         work_group: work_group.clone(),
-        statement: unload(sql, target, place.uri().text()),
+        statement: match mode {
+            Mode::Replace => unload(sql, target, place.uri().text()),
+            Mode::Append => Value::literal(insert(sql, target, &cx.names.database())),
+            Mode::Merge(key) => Value::literal(merge(sql, target, &cx.names.database(), key)),
+        },
     };
     let named = stack.template.add(Kind::AthenaQuery.of(name), named);
     stack.export(Kind::AthenaQuery.of(name), format!("Id of the query {name}"), named.query_id());
 
+    // `UNLOAD` writes files of which the catalog knows nothing; the other statements change the table itself.
+    let own = (*mode != Mode::Replace && !reads.contains(writes)).then_some(*writes);
+    let read_or_written: Vec<_> = reads.iter().copied().chain(own).collect();
     let work_group: Value<Arn<WorkGroup>> = arn("athena", sub!["workgroup/", cx.names.plain(&[], 128)]);
     let statements = Grant::default()
         .read(cx, reads, Items::Scan)
@@ -92,7 +105,17 @@ pub(super) fn lower(
             ],
             [work_group.pattern()],
         )])
-        .and(grant::read_catalog(cx, reads))
+        .and(grant::read_catalog(cx, &read_or_written))
+        .and(grant::allow(
+            "WriteCatalog",
+            &[
+                Action::GLUE_BATCH_CREATE_PARTITION,
+                Action::GLUE_CREATE_PARTITION,
+                Action::GLUE_UPDATE_PARTITION,
+                Action::GLUE_UPDATE_TABLE,
+            ],
+            if *mode == Mode::Replace { Vec::new() } else { catalog_arns(cx, &[*writes]) },
+        ))
         .statements(&shared.key);
     // Athena has no roles of its own: it does what the caller may do. The caller is the pipeline.
     let trust = Statement::assumed_by(role_arn(&cx.names.pipeline_role()));
@@ -101,17 +124,69 @@ pub(super) fn lower(
     grant::add_role(cx, stack, id, &cx.names.role("query", name), &description, trust, statements);
 }
 
-/// The statement that writes what `sql` selects, as `table` declares it, to `location`.
-fn unload(sql: &str, table: &Table, location: Value<Text>) -> Value<Text> {
+/// Adds a prepared statement.
+pub(super) fn lower_statement(
+    stack: &mut StackTemplate,
+    work_group: &Value<Name<WorkGroup>>,
+    statement: &lake::Statement,
+) {
+    let lake::Statement { name, sql, parameters, description, reads: _ } = statement;
+    let description = description.clone().unwrap_or_else(|| match parameters.as_slice() {
+        [] => "No parameters".into(),
+        names => format!("Parameters: {}", names.join(", ")),
+    });
+    let prepared = PreparedStatement {
+        name: Value::literal(name.as_str()),
+        description: description.chars().take(1024).collect(),
+        work_group: work_group.clone(),
+        statement: Value::literal(sql.as_str()),
+    };
+    stack.template.add(Kind::AthenaStatement.of(name), prepared);
+}
+
+/// What `sql` selects, with the types that `table` declares.
+pub(super) fn select(sql: &str, table: &Table) -> String {
     let sql = sql.trim().trim_end_matches(';').trim_end();
-    let mut text = String::from("UNLOAD (\nSELECT\n");
+    let mut text = String::from("SELECT\n");
     let columns: Vec<_> = table.columns.iter().chain(&table.partitions).collect();
     for (index, Column { name, ty, .. }) in columns.iter().enumerate() {
         let comma = if index + 1 == columns.len() { "" } else { "," };
         let _ = writeln!(text, "  CAST(\"{name}\" AS {}) AS \"{name}\"{comma}", athena_type(*ty));
     }
-    let _ = write!(text, "FROM (\n{sql}\n)\n)\nTO '");
+    let _ = write!(text, "FROM (\n{sql}\n)");
+    text
+}
 
+fn quoted<'a>(names: impl Iterator<Item = &'a String>, prefix: &str) -> String {
+    names.map(|name| format!("{prefix}\"{name}\"")).collect::<Vec<_>>().join(", ")
+}
+
+/// The statement that appends what `sql` selects.
+fn insert(sql: &str, table: &Table, database: &str) -> String {
+    let columns = quoted(table.columns.iter().chain(&table.partitions).map(|column| &column.name), "");
+    format!("INSERT INTO \"{database}\".\"{}\" ({columns})\n{}", table.name, select(sql, table))
+}
+
+/// The statement that puts what `sql` selects in the place of rows with the same key. Source: "MERGE INTO" of the Athena user
+/// guide.
+fn merge(sql: &str, table: &Table, database: &str, key: &[String]) -> String {
+    let names = || table.columns.iter().map(|column| &column.name);
+    let same = key.iter().map(|name| format!("old.\"{name}\" = new.\"{name}\"")).collect::<Vec<_>>().join(" AND ");
+    let set = names().filter(|name| !key.contains(name)).map(|name| format!("\"{name}\" = new.\"{name}\""));
+    let set = set.collect::<Vec<_>>().join(", ");
+    let update = if set.is_empty() { String::new() } else { format!("WHEN MATCHED THEN UPDATE SET {set}\n") };
+    format!(
+        "MERGE INTO \"{database}\".\"{}\" AS old\nUSING (\n{}\n) AS new\nON {same}\n{update}WHEN NOT MATCHED THEN INSERT ({}) VALUES ({})",
+        table.name,
+        select(sql, table),
+        quoted(names(), ""),
+        quoted(names(), "new."),
+    )
+}
+
+/// The statement that writes what `sql` selects, as `table` declares it, to `location`.
+fn unload(sql: &str, table: &Table, location: Value<Text>) -> Value<Text> {
+    let text = format!("UNLOAD (\n{}\n)\nTO '", select(sql, table));
     let mut properties = match &table.home {
         Home::Zone { format: Format::Parquet(compression), .. } => {
             let compression = match compression {
@@ -124,7 +199,10 @@ fn unload(sql: &str, table: &Table, location: Value<Text>) -> Value<Text> {
             let delimiter = csv.delimiter.to_string().replace('\'', "''");
             format!("format = 'TEXTFILE', field_delimiter = '{delimiter}'")
         }
-        Home::Zone { format: Format::Json { .. }, .. } | Home::DynamoDb { .. } => "format = 'JSON'".to_owned(),
+        Home::Zone { format: Format::Iceberg(_), .. } => "format = 'PARQUET'".to_owned(),
+        Home::Zone { format: Format::Json { .. }, .. } | Home::DynamoDb { .. } | Home::View { .. } => {
+            "format = 'JSON'".to_owned()
+        }
     };
     if !table.partitions.is_empty() {
         let partitions: Vec<_> = table.partitions.iter().map(|column| format!("'{}'", column.name)).collect();
@@ -134,7 +212,7 @@ fn unload(sql: &str, table: &Table, location: Value<Text>) -> Value<Text> {
 }
 
 /// What Athena's queries call a type of the catalog.
-fn athena_type(ty: ColumnType) -> String {
+pub(super) fn athena_type(ty: ColumnType) -> String {
     match ty {
         ColumnType::String => "varchar".into(),
         ColumnType::Int => "integer".into(),

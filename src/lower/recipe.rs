@@ -232,7 +232,9 @@ fn input_format(cx: &Context, table: Id<Table>) -> (FileFormat, Option<FormatOpt
             let json = JsonOptions { multi_line: false };
             (FileFormat::Json, Some(FormatOptions { csv: None, json: Some(json) }))
         }
-        Home::Zone { format: Format::Parquet(_), .. } | Home::DynamoDb { .. } => (FileFormat::Parquet, None),
+        Home::Zone { format: Format::Parquet(_) | Format::Iceberg(_), .. }
+        | Home::DynamoDb { .. }
+        | Home::View { .. } => (FileFormat::Parquet, None),
     }
 }
 
@@ -244,9 +246,9 @@ fn job_output(cx: &Context, table: Id<Table>, location: S3Location, max_files: O
             (FileFormat::Csv, None, Some(OutputFormatOptions { csv }))
         }
         Home::Zone { format: Format::Json { .. }, .. } => (FileFormat::Json, None, None),
-        Home::Zone { format: Format::Parquet(_), .. } | Home::DynamoDb { .. } => {
-            (FileFormat::Parquet, Some("SNAPPY"), None)
-        }
+        Home::Zone { format: Format::Parquet(_) | Format::Iceberg(_), .. }
+        | Home::DynamoDb { .. }
+        | Home::View { .. } => (FileFormat::Parquet, Some("SNAPPY"), None),
     };
     let partitions: Vec<_> = table.partitions.iter().map(|column| column.name.clone()).collect();
     Output {

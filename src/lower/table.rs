@@ -3,13 +3,15 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::Context;
+use base64::Engine as _;
+
 use super::names::Kind;
+use super::{Context, query};
 use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, Database, DatabaseInput, Parameters, SerdeInfo, StorageDescriptor, TableInput};
 use crate::cfn::kms::Key;
-use crate::cfn::{Arn, Declaration, Name, Ref, Value, dynamodb, pseudo};
-use crate::lake::{Column, ColumnType, Csv, Format, Home, Id, Interval, Projection, Table};
+use crate::cfn::{Arn, Declaration, Name, Ref, S3Uri, Value, dynamodb, pseudo};
+use crate::lake::{By, Column, ColumnType, Compression, Csv, Format, Home, Id, Interval, Projection, Table, Transform};
 
 /// Adds the DynamoDB table of a key-value table.
 pub(super) fn lower_items(cx: &Context, stack: &mut StackTemplate, key: &Value<Arn<Key>>, table: &Table) {
@@ -67,33 +69,136 @@ impl Catalog {
         ids.iter().map(name).collect()
     }
 
-    /// Adds a table that is made of files.
+    /// Adds a table of files or a view.
     pub(super) fn lower(&mut self, cx: &Context, stack: &mut StackTemplate, id: Id<Table>) {
         let table = &cx.lake.tables[id];
-        let (Home::Zone { zone: _, format }, Some(place)) = (&table.home, cx.place(id)) else { return };
-        let mut reading = Reading::of(format, &table.columns);
-        reading.table_parameters.extend(projected(table));
-        let further = table.properties.iter();
-        reading
-            .table_parameters
-            .extend(further.map(|(name, value)| (Cow::Owned(name.clone()), Value::literal(value.as_str()))));
-        let input = TableInput {
-            name: table.name.clone(),
-            description: table.description.clone(),
-            kind: "EXTERNAL_TABLE",
-            parameters: reading.table_parameters,
-            partition_keys: (!table.partitions.is_empty()).then(|| table.partitions.iter().map(column).collect()),
-            storage: StorageDescriptor {
-                columns: table.columns.iter().map(column).collect(),
-                location: place.uri(),
-                input_format: reading.input_format,
-                output_format: reading.output_format,
-                serde: SerdeInfo { library: reading.serde, parameters: reading.serde_parameters },
-            },
+        let (name, input, open) = match &table.home {
+            Home::DynamoDb { key: _ } => return,
+            Home::View { sql, reads: _ } => (None, Some(view(cx, table, sql)), None),
+            Home::Zone { zone: _, format } => {
+                let Some(place) = cx.place(id) else { return };
+                match format {
+                    Format::Iceberg(partition) => {
+                        (Some(table.name.clone()), None, Some(iceberg(table, place.uri(), partition)))
+                    }
+                    format => (None, Some(files(table, format, place.uri())), None),
+                }
+            }
         };
-        let table = glue::Table { catalog: pseudo::account(), database: self.database.clone(), input };
-        let table = stack.template.add(Kind::CatalogTable.of(&cx.lake.tables[id].name), table);
-        self.tables.insert(id, table);
+        let declared = glue::Table { catalog: pseudo::account(), database: self.database.clone(), name, input, open };
+        let added = stack.template.add(Kind::CatalogTable.of(&table.name), declared);
+        self.tables.insert(id, added);
+    }
+}
+
+/// A table of files that its SerDe reads.
+fn files(table: &Table, format: &Format, location: Value<S3Uri>) -> TableInput {
+    let mut reading = Reading::of(format, &table.columns);
+    reading.table_parameters.extend(projected(table));
+    let further = table.properties.iter();
+    reading
+        .table_parameters
+        .extend(further.map(|(name, value)| (Cow::Owned(name.clone()), Value::literal(value.as_str()))));
+    TableInput {
+        name: table.name.clone(),
+        description: table.description.clone(),
+        kind: "EXTERNAL_TABLE",
+        parameters: reading.table_parameters,
+        partition_keys: (!table.partitions.is_empty()).then(|| table.partitions.iter().map(column).collect()),
+        original: None,
+        expanded: None,
+        storage: StorageDescriptor {
+            columns: table.columns.iter().map(column).collect(),
+            location: Some(location),
+            input_format: Some(reading.input_format),
+            output_format: Some(reading.output_format),
+            serde: Some(SerdeInfo { library: reading.serde, parameters: reading.serde_parameters }),
+        },
+    }
+}
+
+/// A view as Athena itself keeps one: its SQL and its columns as JSON, in Base64, in a comment.
+///
+/// Source: the definition of a view that `GetTable` returns for one made by `CREATE VIEW`; Trino's `ViewReaderUtil` reads it.
+fn view(cx: &Context, table: &Table, sql: &str) -> TableInput {
+    let columns = table.columns.iter();
+    let columns: Vec<_> = columns
+        .map(|column| serde_json::json!({ "name": column.name, "type": query::athena_type(column.ty) }))
+        .collect();
+    let definition = serde_json::json!({
+        "originalSql": query::select(sql, table),
+        "catalog": "awsdatacatalog",
+        "schema": cx.names.database(),
+        "columns": columns,
+    });
+    let encoded = base64::engine::general_purpose::STANDARD.encode(definition.to_string());
+    let mut properties = parameters([("presto_view", "true"), ("comment", "Presto View")]);
+    let further = table.properties.iter();
+    properties.extend(further.map(|(name, value)| (Cow::Owned(name.clone()), Value::literal(value.as_str()))));
+    TableInput {
+        name: table.name.clone(),
+        description: table.description.clone(),
+        kind: "VIRTUAL_VIEW",
+        parameters: properties,
+        partition_keys: None,
+        original: Some(format!("/* Presto View: {encoded} */")),
+        expanded: Some("/* Presto View */"),
+        storage: StorageDescriptor {
+            columns: table.columns.iter().map(column).collect(),
+            location: None,
+            input_format: None,
+            output_format: None,
+            serde: None,
+        },
+    }
+}
+
+/// An Iceberg table, of the second version of the format: what Athena writes.
+///
+/// Source: `AWS::Glue::Table` in CloudFormation's schemas, and the Iceberg specification for the names of types and transforms.
+fn iceberg(table: &Table, location: Value<S3Uri>, partition: &[Transform]) -> glue::OpenTableFormatInput {
+    let id = |at: usize| u32::try_from(at + 1).unwrap_or(u32::MAX);
+    let fields = table.columns.iter().enumerate().map(|(at, column)| glue::IcebergField {
+        id: id(at),
+        name: column.name.clone(),
+        kind: match column.ty {
+            ColumnType::TinyInt | ColumnType::SmallInt | ColumnType::Int => "int".into(),
+            ColumnType::BigInt => "long".into(),
+            other => other.to_string(),
+        },
+        // As Athena makes them: a primary key is a promise here, and no constraint.
+        required: false,
+        doc: column.comment.clone(),
+    });
+    let grouped = partition.iter().filter_map(|Transform { column, by }| {
+        let source = &table.columns.get(*column)?.name;
+        let (name, transform) = match by {
+            By::Identity => (source.clone(), "identity".to_owned()),
+            By::Year => (format!("{source}_year"), "year".into()),
+            By::Month => (format!("{source}_month"), "month".into()),
+            By::Day => (format!("{source}_day"), "day".into()),
+            By::Hour => (format!("{source}_hour"), "hour".into()),
+            By::Bucket(number) => (format!("{source}_bucket"), format!("bucket[{number}]")),
+            By::Truncate(width) => (format!("{source}_trunc"), format!("truncate[{width}]")),
+        };
+        Some(glue::IcebergPartitionField { name, source: id(*column), transform })
+    });
+    let mut properties = parameters([("write.format.default", "parquet"), ("write.parquet.compression-codec", "zstd")]);
+    let further = table.properties.iter();
+    properties.extend(further.map(|(name, value)| (Cow::Owned(name.clone()), Value::literal(value.as_str()))));
+    let comment = table.description.clone();
+    properties.extend(comment.map(|comment| (Cow::Borrowed("comment"), Value::literal(comment))));
+    glue::OpenTableFormatInput {
+        iceberg: glue::IcebergInput {
+            operation: "CREATE",
+            version: "2",
+            table: glue::IcebergTableInput {
+                location,
+                schema: glue::IcebergSchema { kind: "struct", fields: fields.collect() },
+                partitions: (!partition.is_empty()).then(|| glue::IcebergPartitionSpec { fields: grouped.collect() }),
+                properties,
+            },
+        },
     }
 }
 
@@ -129,6 +234,8 @@ impl Reading {
                 },
                 table_parameters: parameters([("EXTERNAL", "TRUE"), ("classification", "json")]),
             },
+            // Never asked for: its metadata say how an Iceberg table is read.
+            Format::Iceberg(_) => Self::of(&Format::Parquet(Compression::Zstd), columns),
             Format::Parquet(compression) => Self {
                 input_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
                 output_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",

@@ -251,7 +251,9 @@ fn target(
     let format = match &table.home {
         Home::Zone { format: Format::Csv(_), .. } => Some("csv"),
         Home::Zone { format: Format::Json { .. }, .. } => Some("json"),
-        Home::Zone { format: Format::Parquet(_), .. } | Home::DynamoDb { .. } => None,
+        Home::Zone { format: Format::Parquet(_) | Format::Iceberg(_), .. }
+        | Home::DynamoDb { .. }
+        | Home::View { .. } => None,
     };
     let node = match format {
         Some(format) => {

@@ -236,7 +236,7 @@ impl Flow<'_, '_> {
 
     fn source(&mut self, written: &Spanned<String>) -> (Option<Operation>, Columns) {
         let Some(id) = self.cx.table(written) else { return (None, None) };
-        self.cx.refuse_dynamodb(written, id, "a visual job");
+        self.cx.refuse_without_files(written, id, "a visual job");
         let table = self.cx.tables.get(id.index()).and_then(Option::as_ref);
         (Some(Operation::Source(id)), table.map(columns_of))
     }
@@ -615,7 +615,7 @@ impl Flow<'_, '_> {
     fn target(&mut self, spec: &TargetSpec, from: usize, given: Option<&[NodeColumn]>) -> Option<Operation> {
         let TargetSpec { from: written_from, table: written } = spec;
         let id = self.cx.table(written)?;
-        self.cx.refuse_dynamodb(written, id, "a visual job");
+        self.cx.refuse_without_files(written, id, "a visual job");
         let table = self.cx.tables.get(id.index()).and_then(Option::as_ref)?;
         let declared = if matches!(table.home, Home::Zone { .. }) { columns_of(table) } else { Vec::new() };
         let Some(given) = given else { return Some(Operation::Target { from, table: id }) };

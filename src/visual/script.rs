@@ -150,7 +150,9 @@ fn source(lake: &Lake, node: &Node, table: Id<Table>) -> String {
         Home::Zone { format: Format::Json { .. }, .. } => {
             call(&target, "json", &[place, format!("schema={schema}")], "")
         }
-        Home::Zone { format: Format::Parquet(_), .. } | Home::DynamoDb { .. } => {
+        Home::Zone { format: Format::Parquet(_) | Format::Iceberg(_), .. }
+        | Home::DynamoDb { .. }
+        | Home::View { .. } => {
             let target = if table.partitions.is_empty() { target } else { format!("{target}.schema({schema})") };
             call(&target, "parquet", &[place], "")
         }
@@ -179,7 +181,9 @@ fn target(lake: &Lake, from: &str, table: Id<Table>) -> String {
         Home::Zone { format: Format::Parquet(compression), .. } if *compression != Compression::Snappy => {
             format!("parquet({place}, compression=\"{}\")", compression.name())
         }
-        Home::Zone { format: Format::Parquet(_), .. } | Home::DynamoDb { .. } => format!("parquet({place})"),
+        Home::Zone { format: Format::Parquet(_) | Format::Iceberg(_), .. }
+        | Home::DynamoDb { .. }
+        | Home::View { .. } => format!("parquet({place})"),
     };
     call(from, "select", &casts(&columns), &format!(".write.mode(\"overwrite\"){partitions}.{write}"))
 }

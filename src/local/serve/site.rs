@@ -93,6 +93,8 @@ fn location(lake: &Lake, table: Id<Table>) -> String {
         Home::Zone { zone, format: _ } => {
             format!("s3://{}/{}/", Layout::bucket(&lake.name, &lake.zones[*zone].name), table.name)
         }
+        // A function cannot be given a view.
+        Home::View { .. } => String::new(),
         Home::DynamoDb { key: _ } => Layout::dynamodb_name(&lake.name, &table.name),
     }
 }

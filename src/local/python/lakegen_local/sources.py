@@ -67,6 +67,7 @@ class Table:
     compression: str = "SNAPPY"
     ignore_malformed: bool = False
     projections: tuple[dict[str, Any], ...] = ()
+    sql: str | None = None  # of a view, which has no files
 
     @classmethod
     def of(cls, source: dict[str, Any]) -> Table:
@@ -83,6 +84,7 @@ class Table:
             compression=source.get("compression", "SNAPPY"),
             ignore_malformed=bool(source.get("ignore_malformed")),
             projections=tuple(source.get("projections") or ()),
+            sql=source.get("sql"),
         )
 
     @property
@@ -415,7 +417,9 @@ def describe_query(database: duckdb.DuckDBPyConnection, sql: str) -> dict[str, s
     return described
 
 
-def write(database: duckdb.DuckDBPyConnection, sql: str, table: Table, found: dict[str, str]) -> int:
+def write(
+    database: duckdb.DuckDBPyConnection, sql: str, table: Table, found: dict[str, str], part: str = "part-00000"
+) -> int:
     """Writes what `sql` gives as the table's files and gives the number of rows. `found`: its columns and types."""
     compare_columns(table, found, exact=False)
     columns = ", ".join(f"CAST({name(c.name)} AS {duckdb_type(c.type)}) AS {name(c.name)}" for c in table.all_columns)
@@ -425,11 +429,11 @@ def write(database: duckdb.DuckDBPyConnection, sql: str, table: Table, found: di
         + (f", QUOTE {text(table.quote)}, ESCAPE {text(table.quote)}" if table.quote else ", QUOTE ''"),
         "json": "FORMAT json",
     }[table.format]
-    target = os.path.join(table.dir, f"part-00000.{table.format}")
+    target = os.path.join(table.dir, f"{part}.{table.format}")
     if table.partitions:
         target = table.dir
         options += f", PARTITION_BY ({', '.join(name(c.name) for c in table.partitions)})"
-        options += ", OVERWRITE_OR_IGNORE true"
+        options += f", OVERWRITE_OR_IGNORE true, FILENAME_PATTERN {text(part + '-{i}')}"
     rows = database.execute(f"COPY (SELECT {columns} FROM ({sql})) TO {text(target)} ({options})").fetchall()[0][0]
     Path(table.dir, "_SUCCESS").touch()
     return int(rows)

@@ -1,0 +1,55 @@
+//! A prepared statement: SQL that people run by its name, with values for its parameters.
+
+use crate::check::Check;
+use crate::decode::section;
+use crate::lake::{Id, Table};
+use crate::source::Spanned;
+use crate::sql;
+
+section! {
+    /// A prepared statement of Athena: `execute trips_of using 'north'`.
+    "a statement"
+    pub struct StatementSpec {
+        /// One `select`, with a `?` for each parameter.
+        /// Example: `select * from trips where station = ?`.
+        sql: Spanned<String>,
+        /// What each `?` stands for, in their order.
+        /// Example: `[station]`.
+        parameters: Vec<Spanned<String>>,
+        /// One sentence.
+        description: Option<String>,
+    }
+}
+
+/// A prepared statement.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Statement {
+    /// The name.
+    pub name: String,
+    /// One `select`, in Athena's dialect.
+    pub sql: String,
+    /// What each `?` stands for.
+    pub parameters: Vec<String>,
+    /// One sentence, or none.
+    pub description: Option<String>,
+    /// The tables that it reads, those behind views included.
+    pub reads: Vec<Id<Table>>,
+}
+
+impl StatementSpec {
+    pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Statement> {
+        let sql::Checked { reads, sql, parameters } = sql::check(&self.sql, None, cx)?;
+        if parameters != self.parameters.len() {
+            let many = crate::text::counted(parameters, "parameter");
+            cx.error(name.span, format!("the SQL of `{}` has {many}, and {} named", name.value, self.parameters.len()))
+                .help("name what each `?` stands for, in their order: `parameters: [station]`");
+        }
+        Some(Statement {
+            name: name.value.clone(),
+            sql,
+            parameters: self.parameters.iter().map(|name| name.value.clone()).collect(),
+            description: self.description.clone(),
+            reads,
+        })
+    }
+}
