@@ -92,6 +92,8 @@ pub struct Init {
 pub enum Starter {
     /// Two tables, a query and a job.
     Minimal,
+    /// A city's shared bicycles: JSON by day, Iceberg, views, an API and no model.
+    Bikes,
     /// The whole Instacart lake.
     Instacart,
 }

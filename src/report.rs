@@ -305,12 +305,18 @@ fn describe_example(example: &ExampleAnswer) -> String {
     text
 }
 
-/// The words and the fractions of an item; ids say nothing to people.
+/// The words and the fractions of an item, since ids say nothing to people; all of an item that has neither.
 fn describe_item(item: &Value) -> String {
     let Some(fields) = item.as_object() else { return printable(&item.to_string()) };
     let words = fields.values().filter_map(Value::as_str).map(printable);
     let fractions = fields.values().filter_map(Value::as_f64).filter(|n| n.fract() != 0.0).map(|n| format!("{n:.3}"));
-    words.chain(fractions).collect::<Vec<_>>().join("  ")
+    let told: Vec<String> = words.chain(fractions).collect();
+    if told.is_empty() {
+        let fields =
+            fields.iter().map(|(name, value)| format!("{} {}", printable(name), printable(&value.to_string())));
+        return fields.collect::<Vec<_>>().join("  ");
+    }
+    told.join("  ")
 }
 
 /// Columns aligned, the first `left` of them to the left, the others to the right; the first row is the head.

@@ -14,6 +14,7 @@ use crate::diagnostic::listed;
 
 static COMMON: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/starter/common");
 static MINIMAL: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/starter/minimal");
+static BIKES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/starter/bikes");
 static INSTACART: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/starter/instacart");
 static GLUE_JOBS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/glue-jobs");
 static SAGEMAKER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sagemaker");
@@ -91,6 +92,7 @@ pub fn files(starter: Starter, name: &str) -> Result<Vec<File>, Error> {
     let mut files = rendered(&COMMON, name)?;
     match starter {
         Starter::Minimal => files.extend(rendered(&MINIMAL, name)?),
+        Starter::Bikes => files.extend(rendered(&BIKES, name)?),
         Starter::Instacart => {
             files.extend(rendered(&INSTACART, name)?);
             let named = format!("\nname: {}\n", scalar(name));

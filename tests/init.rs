@@ -12,7 +12,7 @@ use lakegen::project::Project;
 use lakegen::starter::{Error, files, lake_name, write};
 use proptest::prelude::*;
 
-const STARTERS: [Starter; 2] = [Starter::Minimal, Starter::Instacart];
+const STARTERS: [Starter; 3] = [Starter::Minimal, Starter::Bikes, Starter::Instacart];
 
 /// Every file and folder with its bytes; a link counts as what it names.
 fn tree(folder: &Path) -> BTreeMap<PathBuf, Option<Vec<u8>>> {

@@ -1,19 +1,37 @@
 //! Judges from outside on what `synth` writes.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "helpers of tests may fail like tests")]
+
 mod support;
+
+use std::path::Path;
 
 use lakegen::assembly::{self, Assets};
 use lakegen::cfn::Format;
+use lakegen::cli::Starter;
 use lakegen::lower::lower;
 use lakegen::placement::{Lock, Placement};
 use lakegen::project::Project;
+use lakegen::starter;
 use support::{judges, must_succeed, python, root};
 
 #[test]
 fn cfn_lint_finds_nothing_in_any_environment_or_format() {
+    cfn_lint_finds_nothing_in(root());
+}
+
+#[test]
+fn cfn_lint_finds_nothing_in_a_lake_of_another_field() {
+    let folder = tempfile::tempdir().unwrap();
+    let project = folder.path().join("bikes");
+    starter::write(&starter::files(Starter::Bikes, "bikes").unwrap(), &project).unwrap();
+    cfn_lint_finds_nothing_in(&project);
+}
+
+fn cfn_lint_finds_nothing_in(project: &Path) {
     let python = python();
     let folder = tempfile::tempdir().unwrap();
-    let project = Project::open(None, root()).unwrap();
+    let project = Project::open(None, project).unwrap();
     let (lake, diagnostics) = project.check();
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
     let assets = Assets::collect(&lake).unwrap();

@@ -143,6 +143,34 @@ fn the_nodes_of_a_visual_job_are_registered_with_the_places_of_its_targets() {
 }
 
 #[test]
+fn a_lake_of_another_field_lowers_to_these_templates() {
+    let root = tempfile::tempdir().unwrap();
+    let project = root.path().join("bikes");
+    let files = crate::starter::files(crate::cli::Starter::Bikes, "bikes").unwrap();
+    crate::starter::write(&files, &project).unwrap();
+    let blueprint = std::fs::read_to_string(project.join("blueprints/lake.yaml")).unwrap();
+    let prod = "  # prod: {";
+    assert!(blueprint.contains(prod));
+    let (lake, assets) = read_in(&blueprint.replace(prod, "  prod: {"), &project);
+    review(&lake, &assets, "bikes");
+}
+
+#[test]
+fn a_view_is_kept_as_athena_keeps_one() {
+    use base64::Engine as _;
+    let (lake, assets) = read(SHOP);
+    let table =
+        &templates(&lake, &assets, "dev")[2].1["Resources"]["CatalogTableBestCustomers"]["Properties"]["TableInput"];
+    let text = table["ViewOriginalText"].as_str().unwrap();
+    let encoded = text.strip_prefix("/* Presto View: ").and_then(|text| text.strip_suffix(" */")).unwrap();
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap();
+    let view: serde_json::Value = serde_json::from_slice(&decoded).unwrap();
+    assert_eq!((&view["catalog"], &view["schema"]), (&"awsdatacatalog".into(), &"shop_dev".into()));
+    assert_eq!(view["columns"][0], serde_json::json!({ "name": "customer", "type": "integer" }));
+    assert!(view["originalSql"].as_str().unwrap().contains("from ledger group by customer"));
+}
+
+#[test]
 fn the_same_lake_makes_the_same_bytes() {
     let (lake, assets) = read(SHOP);
     let (again, assets_again) = read(SHOP);

@@ -229,3 +229,59 @@ def test_limits_of_duckdb(worker: Worker, orders: dict[str, Any]) -> None:
         limits = {"memory": "4MB", "threads": 1, "temp_dir": ""}
         worker.ask("select", sql=sql, tables=[orders], limit=1, duckdb=limits)
     assert failed.value.error["type"] == "SqlOutOfMemory"
+
+
+def _table(folder: Path, name: str, form: str, **more: Any) -> dict[str, Any]:
+    columns = [{"name": column, "type": kind} for column, kind in more.pop("columns").items()]
+    return {"name": name, "dir": str(folder), "format": form, "columns": columns, **more}
+
+
+def _change(worker: Worker, folder: Path, mode: list[str] | None, sql: str, run: int) -> list[list[Any]]:
+    """Runs a query that writes `log`, puts its result in place, and gives the rows that the table then has."""
+    columns = {"id": "int", "word": "string"}
+    place, staged = folder / "log", folder / f"run-{run}"
+    staged.mkdir()
+    old, output = _table(place, "log", "parquet", columns=columns), _table(staged, "log", "parquet", columns=columns)
+    written = worker.ask("query", sql=sql, tables=[], mode=mode, old=old, output=output)
+    if place.exists():
+        place.rename(folder / f"old-{run}")
+    staged.rename(place)
+    rows = worker.ask("select", sql="select id, word from log order by id, word", tables=[old])["rows"]
+    assert written["rows"] == len(rows)
+    return rows
+
+
+def test_a_table_is_appended_to_merged_into_and_replaced(worker: Worker, tmp_path: Path) -> None:
+    def change(mode: list[str] | None, sql: str, run: int) -> list[list[Any]]:
+        return _change(worker, tmp_path, mode, sql, run)
+
+    assert change(["id"], "select 1 as id, 'a' as word", 1) == [[1, "a"]]
+    both = "select * from (values (1, 'b'), (2, 'c')) as t (id, word)"
+    assert change(["id"], both, 2) == [[1, "b"], [2, "c"]]
+    assert change([], "select 2 as id, 'd' as word", 3) == [[1, "b"], [2, "c"], [2, "d"]]
+    with pytest.raises(Failed, match="two rows of the result would take the place of one: id = 7"):
+        change(["id"], "select * from (values (7, 'x'), (7, 'y')) as t (id, word)", 4)
+    assert change(None, "select 9 as id, 'z' as word", 5) == [[9, "z"]]
+
+
+def test_views_statements_and_projections(worker: Worker, tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    for day in (1, 2, 3):
+        (folder / f"day={day}").mkdir(parents=True)
+        (folder / f"day={day}" / "a.json").write_text(f'{{"id": {day}}}\n{{"id": \n')
+    days, projection = [{"name": "day", "type": "int"}], [{"from": 2, "to": 9}]
+    log = _table(
+        folder, "log", "json", columns={"id": "int"}, partitions=days, projections=projection, ignore_malformed=True
+    )
+    big = _table(folder, "big", "view", columns={"id": "bigint"}, sql="select id from log where id is not null")
+    statements = {"above": "select id from big where id > ? and id < ? order by id"}
+
+    def ask(sql: str) -> list[list[Any]]:
+        return worker.ask("select", sql=sql, tables=[log, big], statements=statements)["rows"]
+
+    assert ask("select id from big order by id") == [[2], [3]]
+    assert ask("EXECUTE above USING 2, 9;") == [[3]]
+    with pytest.raises(Failed, match="`above` takes 2 values, and here are 1"):
+        ask("execute above using 2")
+    with pytest.raises(Failed, match="no prepared statement named `below`; there are `above`"):
+        ask("execute below")

@@ -25,8 +25,8 @@ from lakegen_local.trino import parse, to_duckdb
 def query(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
     """Operation `query`: writes the result of one SELECT as the files of the output table.
 
-    `mode` says what becomes of the rows of `old`: null when they go, else the columns by which a new row takes the place
-    of an old one, none of them when all new rows come to the old ones.
+    `mode` says what becomes of the rows of `old`: null when they go, else the columns by which a new row takes the
+    place of an old one, none of them when all new rows come to the old ones.
     """
     tables = [Table.of(source) for source in request["tables"]]
     output = Table.of(request["output"])
@@ -121,7 +121,7 @@ def prepared(sql: str, statements: dict[str, str]) -> str:
         raise StepError("SqlError", f"no prepared statement named `{called.group(1)}`; there are {known}")
     tree = parse(statement)
     values = parse(f"select {called.group(2)}").expressions if called.group(2) else []
-    places = [place for place in tree.find_all(exp.Placeholder, bfs=False)]
+    places = list(tree.find_all(exp.Placeholder, bfs=False))
     if len(values) != len(places):
         raise StepError("SqlError", f"`{called.group(1)}` takes {len(places)} values, and here are {len(values)}")
     for place, value in zip(places, values, strict=True):
