@@ -768,7 +768,7 @@ fn reads(
     }
     each(crawlers, StepId::Crawler, |crawler| crawler.reads.clone())
         .chain(each(queries, StepId::Query, |query| query.reads.clone()))
-        .chain(each(recipes, StepId::Recipe, |recipe| vec![recipe.reads]))
+        .chain(each(recipes, StepId::Recipe, Recipe::inputs))
         .chain(each(jobs, StepId::Job, |job| job.reads.clone()))
         .chain(each(models, StepId::Model, |model| model.reads.iter().map(|(_, table)| *table).collect()))
         .collect()

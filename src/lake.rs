@@ -20,7 +20,7 @@ pub use crate::kind::partition::{Interval, Projection};
 pub use crate::kind::pipeline::{Pipeline, Start};
 pub use crate::kind::profile::{Profile, Rule};
 pub use crate::kind::query::{Mode, Query};
-pub use crate::kind::recipe::{Condition, Recipe, RecipeAction};
+pub use crate::kind::recipe::{ActionParameter, Condition, Recipe, RecipeAction};
 pub use crate::kind::sample::Sample;
 pub use crate::kind::statement::Statement;
 pub use crate::kind::table::{Column, ColumnType, Compression, Csv, Format, Home, Table};
@@ -218,7 +218,7 @@ impl Lake {
         match step {
             StepId::Crawler(id) => self.crawlers[id].reads.clone(),
             StepId::Query(id) => self.queries[id].reads.clone(),
-            StepId::Recipe(id) => vec![self.recipes[id].reads],
+            StepId::Recipe(id) => self.recipes[id].inputs(),
             StepId::Job(id) => self.jobs[id].reads.clone(),
             StepId::Model(id) => self.models[id].reads.iter().map(|(_, table)| *table).collect(),
         }

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
-use crate::lake::{Home, Id, Job, Lake, Model, Profile, Ruleset, Script, Statement, StepId, Table};
+use crate::lake::{Home, Id, Job, Lake, Model, Profile, Recipe, Ruleset, Script, Statement, StepId, Table};
 
 /// CloudFormation's limit for the resources of one template. Source: "CloudFormation quotas".
 pub const MAX_RESOURCES: usize = 500;
@@ -133,7 +133,10 @@ impl Room {
             Thing::Statement(id) => Self { resources: 1, bytes: 2_000 + 2 * lake.statements[id].sql.len(), outputs: 0 },
             Thing::Step(StepId::Crawler(_)) => step(4, 0),
             Thing::Step(StepId::Query(id)) => step(3, lake.queries[id].sql.len()),
-            Thing::Step(StepId::Recipe(id)) => step(8, 600 * lake.recipes[id].steps.len()),
+            Thing::Step(StepId::Recipe(id)) => {
+                let Recipe { others, steps, .. } = &lake.recipes[id];
+                step(8 + others.len(), 600 * steps.len() + 1_000 * others.len())
+            }
             Thing::Step(StepId::Job(id)) => {
                 let Job { arguments, script, .. } = &lake.jobs[id];
                 let arguments: usize = arguments.iter().map(|(name, value)| name.len() + value.len()).sum();

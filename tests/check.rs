@@ -5,6 +5,7 @@ use std::path::Path;
 use lakegen::check::check;
 use lakegen::diagnostic::Diagnostics;
 use lakegen::files::{FileKind, Files};
+use lakegen::lake::ActionParameter;
 use lakegen::lake::Lake;
 use lakegen::source::Source;
 
@@ -102,9 +103,12 @@ recipes:
     let (lake, diagnostics) = checked("x.yaml", text);
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
     let steps = &lake.recipes.values().next().unwrap().steps;
-    assert_eq!(steps[0].parameters["columnDataType"], "long");
-    let aggregates: serde_json::Value =
-        serde_json::from_str(&steps[1].parameters["groupByAggFunctionOptions"]).unwrap();
+    let text = |step: usize, name: &str| match &steps[step].parameters[name] {
+        ActionParameter::Text(text) => text.clone(),
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(text(0, "columnDataType"), "long");
+    let aggregates: serde_json::Value = serde_json::from_str(&text(1, "groupByAggFunctionOptions")).unwrap();
     assert_eq!(aggregates[0]["targetColumnDataType"], "long");
     assert_eq!(aggregates[0]["functionName"], "COUNT");
 }

@@ -11,7 +11,7 @@ use std::process::{Command, Stdio};
 use std::sync::Arc;
 
 use lakegen::files::{FileKind, Files};
-use lakegen::kind::recipe::{RecipeAction, reference};
+use lakegen::kind::recipe::{ActionParameter, RecipeAction, reference};
 use lakegen::source::{Node, Source, Value};
 use serde_json::{Value as Json, json};
 use support::{python, root};
@@ -30,11 +30,13 @@ impl Files for NoFiles {
     }
 }
 
-/// One example: a step as it is written, on one line, the rows before and after it, and the DataBrew action.
+/// One example: a step as it is written, on one line, the rows before and after it, the other tables that it reads, and the DataBrew
+/// action.
 struct Example {
     place: String,
     step: String,
     before: Json,
+    with: Vec<(String, Json)>,
     after: Json,
     action: Json,
 }
@@ -50,10 +52,15 @@ impl Example {
             let columns = table["columns"].as_array().unwrap().iter();
             columns.map(|c| format!("{}: {}", c["name"], c["type"])).collect::<Vec<_>>().join(", ")
         };
+        let ours = [("before", &self.before), ("after", &self.after)];
+        let tables = ours.into_iter().chain(self.with.iter().map(|(name, table)| (name.as_str(), table)));
+        let tables: String = tables
+            .map(|(name, table)| {
+                format!("  {name}: {{ zone: z, format: parquet, columns: {{ {} }} }}\n", columns(table))
+            })
+            .collect();
         let text = format!(
-            "name: examples\nzones: {{ z: }}\ntables:\n  before: {{ zone: z, format: parquet, columns: {{ {} }} }}\n  after: {{ zone: z, format: parquet, columns: {{ {} }} }}\nrecipes:\n  r: {{ reads: before, writes: after, steps: [ {} ] }}\n",
-            columns(&self.before),
-            columns(&self.after),
+            "name: examples\nzones: {{ z: }}\ntables:\n{tables}recipes:\n  r: {{ reads: before, writes: after, steps: [ {} ] }}\n",
             self.step
         );
         let source = Source { name: self.place.clone(), text: text.into() };
@@ -61,6 +68,23 @@ impl Example {
         let lake = lake.filter(|_| diagnostics.list.is_empty());
         let lake = lake.unwrap_or_else(|| panic!("{}\n{}", self.place, diagnostics.render(false)));
         lake.recipes.values().next().unwrap().steps[0].clone()
+    }
+
+    /// A parameter as the example writes it, other tables by their names.
+    fn said(&self, parameter: &ActionParameter) -> String {
+        // `before` and `after` are declared first.
+        let name = |id: &lakegen::lake::Id<lakegen::lake::Table>| self.with[id.index() - 2].0.as_str();
+        match parameter {
+            ActionParameter::Text(text) => text.clone(),
+            ActionParameter::Dataset(id) => format!("dataset of {}", name(id)),
+            ActionParameter::Datasets(ids) => {
+                format!("datasets of {}", ids.iter().map(name).collect::<Vec<_>>().join(", "))
+            }
+            ActionParameter::Location(id) => format!("location of {}", name(id)),
+            ActionParameter::Inputs(ids) => {
+                format!("inputs of {}", ids.iter().map(name).collect::<Vec<_>>().join(", "))
+            }
+        }
     }
 }
 
@@ -108,6 +132,12 @@ fn examples() -> Vec<Example> {
                 place: format!("{}:{line}", file.file_name().unwrap().display()),
                 step: text[get("step").span.start as usize..].lines().next().unwrap().trim_end().to_owned(),
                 before: table(get("before")),
+                with: match entries.iter().find(|(name, _)| name.value == "with").map(|(_, node)| &node.value) {
+                    Some(Value::Map(tables)) => {
+                        tables.iter().map(|(name, node)| (name.value.clone(), table(node))).collect()
+                    }
+                    _ => Vec::new(),
+                },
                 after: table(get("after")),
                 action: json_of(get("action")),
             });
@@ -119,7 +149,9 @@ fn examples() -> Vec<Example> {
 #[test]
 fn databrew_is_told_exactly_what_its_reference_asks_for() {
     for example in examples() {
-        let RecipeAction { operation, parameters, conditions, local: _ } = example.checked();
+        let RecipeAction { operation, parameters, others: _, conditions, local: _ } = example.checked();
+        let parameters: BTreeMap<_, _> =
+            parameters.iter().map(|(name, value)| (name.clone(), example.said(value))).collect();
         let condition = |c: &lakegen::lake::Condition| match &c.value {
             Some(value) => json!({ "condition": c.condition, "column": c.column, "value": value }),
             None => json!({ "condition": c.condition, "column": c.column }),
@@ -139,7 +171,8 @@ fn a_local_run_makes_of_the_rows_what_the_examples_say() {
         .map(|example| {
             let action = example.checked();
             let steps = json!([{ "operation": action.operation, "sql": action.local }]);
-            json!({ "name": format!("{} {}", example.place, example.step), "action": example.action, "before": example.before, "after": example.after, "steps": steps })
+            let with: serde_json::Map<_, _> = example.with.iter().cloned().collect();
+            json!({ "name": format!("{} {}", example.place, example.step), "action": example.action, "before": example.before, "with": with, "after": example.after, "steps": steps })
         })
         .collect();
     let mut child = Command::new(python().environment.python)

@@ -8,7 +8,7 @@ use super::node::Tags;
 use super::s3::Bucket;
 use super::shape::{choice, resource, shape};
 use super::template::Ref;
-use super::value::{Arn, Attribute, Name, Value};
+use super::value::{Arn, Attribute, Name, Text, Value};
 
 resource! {
     /// Files as a recipe sees them. `Ref` is its name.
@@ -123,7 +123,7 @@ shape! {
     /// An operation with its parameters, all of them text.
     Action {
         operation: String = "Operation",
-        parameters: Option<Vec<(Cow<'static, str>, String)>> = "Parameters",
+        parameters: Option<Vec<(Cow<'static, str>, Value<Text>)>> = "Parameters",
     }
 }
 

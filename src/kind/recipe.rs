@@ -6,6 +6,7 @@ mod action;
 mod actions;
 mod arg;
 pub(crate) mod condition;
+mod other;
 mod raw;
 mod reader;
 mod reference;
@@ -23,7 +24,7 @@ use crate::source::Spanned;
 use arg::Columns;
 pub use condition::Condition;
 pub use reference::reference;
-pub use step::{RecipeAction, StepSpec};
+pub use step::{ActionParameter, RecipeAction, StepSpec};
 
 section! {
     /// A DataBrew recipe.
@@ -91,6 +92,8 @@ pub struct Recipe {
     pub name: String,
     /// What it reads.
     pub reads: Id<Table>,
+    /// What its steps read beside that, each once.
+    pub others: Vec<Id<Table>>,
     /// What it writes.
     pub writes: Id<Table>,
     /// What happens to the rows, in order.
@@ -114,6 +117,15 @@ const NODES: u32 = 5;
 const TIMEOUT: Minutes = Minutes(2_880);
 /// Source: `Sample` of the DataBrew API reference.
 const LARGEST_SAMPLE: u32 = 5_000;
+
+impl Recipe {
+    /// All tables that it reads, each once.
+    #[must_use]
+    pub fn inputs(&self) -> Vec<Id<Table>> {
+        let others = self.others.iter().copied().filter(|other| *other != self.reads);
+        std::iter::once(self.reads).chain(others).collect()
+    }
+}
 
 impl SampleSpec {
     /// How many rows.
@@ -164,9 +176,13 @@ impl RecipeSpec {
         let sample = |project: &ProjectSpec| {
             project.sample.as_ref().map_or(SampleSpec::First(500), |sample| sample.value.clone())
         };
+        let mut others: Vec<Id<Table>> = actions.iter().flat_map(|action| action.others.iter().copied()).collect();
+        others.sort_unstable();
+        others.dedup();
         Some(Recipe {
             name: name.value.clone(),
             reads: reads?,
+            others,
             writes: writes?,
             steps: actions,
             nodes: self.nodes.as_ref().map_or(NODES, |nodes| nodes.value),

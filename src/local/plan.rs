@@ -226,6 +226,7 @@ pub fn fingerprint(
             let Recipe {
                 name: _,
                 reads: _,
+                others: _,
                 writes: _,
                 steps,
                 nodes: _,
@@ -312,7 +313,7 @@ fn query_mode(mode: &Mode) -> Value {
 }
 
 fn actions(steps: &[RecipeAction]) -> Value {
-    let action = |RecipeAction { operation, parameters: _, conditions: _, local }: &RecipeAction| json!({ "operation": operation, "sql": local });
+    let action = |RecipeAction { operation, parameters: _, others: _, conditions: _, local }: &RecipeAction| json!({ "operation": operation, "sql": local });
     steps.iter().map(action).collect()
 }
 
@@ -385,6 +386,7 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
             let Recipe {
                 name: _,
                 reads,
+                others,
                 writes,
                 steps,
                 nodes: _,
@@ -394,7 +396,10 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
                 schedule: _,
                 project: _,
             } = &lake.recipes[id];
-            ("recipe", json!({ "steps": actions(steps), "input": input(*reads), "output": output(*writes) }), None)
+            let others: Option<Vec<Value>> = others.iter().map(|table| input(*table)).collect();
+            let parameters =
+                json!({ "steps": actions(steps), "input": input(*reads), "others": others, "output": output(*writes) });
+            ("recipe", parameters, None)
         }
         StepId::Job(id) => {
             let Job {

@@ -38,7 +38,7 @@ kinds! {
     EndpointModel, EndpointSettings, FunctionCode, FunctionLogs, FunctionRole, GlueClassifier, GlueCrawler, GlueJob,
     ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, ModelBucket, ModelData, ModelPolicy, ModelRole,
     ProfileDataset, ProfileJob, ProfileRole, ProfileRules, ProfileSchedule, RecipeProject, RecipeSchedule,
-    PublisherFunction, PublisherLogs, PublisherRole, QualityRole, QualityRuleset, QueryRole, RecipeDataset, RecipeJob, RecipePublished,
+    PublisherFunction, PublisherLogs, PublisherRole, QualityRole, QualityRuleset, QueryRole, RecipeDataset, RecipeInput, RecipeJob, RecipePublished,
     RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs,
     StudioNodes, StudioRole, WafAcl, WafAssociation, WafLogging, WafLogs, WorkBucket, WorkPolicy, ZoneBucket,
     ZonePolicy,
@@ -173,6 +173,11 @@ impl<'a> Names<'a> {
     /// A recipe, its dataset and its job.
     pub(super) fn recipe(&self, name: &str) -> String {
         self.hyphenated(&[name], 240)
+    }
+
+    /// The dataset of a table that a step of a recipe reads; the point sets it apart from a recipe's own.
+    pub(super) fn recipe_input(&self, recipe: &str, table: &str) -> String {
+        shortened(format!("{}.{}", self.recipe(recipe), table), 240, false)
     }
 
     /// A profile, its dataset, its rules and its job; the point sets them apart from a recipe's.

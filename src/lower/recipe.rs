@@ -17,9 +17,9 @@ use crate::cfn::databrew::{
 use crate::cfn::iam::{Action, Principal, Statement};
 use crate::cfn::lambda::{Code, Function};
 use crate::cfn::logs::LogGroup;
-use crate::cfn::{Arn, LogicalId, Name, Ref, Value, sub};
+use crate::cfn::{Arn, LogicalId, Name, Piece, Ref, Text, Value, sub};
 use crate::kind::recipe::SampleSpec;
-use crate::lake::{Column, Condition, Format, Home, Id, Recipe, RecipeAction, Table};
+use crate::lake::{ActionParameter, Column, Condition, Format, Home, Id, Recipe, RecipeAction, Table};
 
 /// The nodes of a profile's job: DataBrew's own default.
 pub(super) const NODES: u32 = 5;
@@ -79,10 +79,16 @@ pub(super) fn lower(
     publisher: &Value<Arn<Function>>,
     recipe: &Recipe,
 ) {
-    let Recipe { name, reads, writes, steps, nodes, retries, timeout_minutes, files, schedule: cron, project } = recipe;
+    let Recipe { name, reads, others, writes, steps, nodes, retries, timeout_minutes, files, schedule: cron, project } =
+        recipe;
     let physical = cx.names.recipe(name);
     let (Some(dataset), Some(output)) = (dataset(cx, *reads, &physical), location(cx, *writes)) else { return };
-    let steps: Vec<_> = steps.iter().map(step).collect();
+    for other in others {
+        let table = &cx.lake.tables[*other].name;
+        let Some(dataset) = self::dataset(cx, *other, &cx.names.recipe_input(name, table)) else { return };
+        stack.template.add(Kind::RecipeInput.digested(&format!("{name} {table}")), dataset);
+    }
+    let steps: Vec<_> = steps.iter().map(|action| step(cx, name, action)).collect();
     let digest = sha256(&format!("{steps:?}"));
 
     let dataset = stack.template.add(Kind::RecipeDataset.of(name), dataset);
@@ -97,7 +103,7 @@ pub(super) fn lower(
     let published = stack.template.add(Kind::RecipePublished.of(name), published);
 
     let statements = Grant::default()
-        .read(cx, &[*reads], Items::Scan)
+        .read(cx, &recipe.inputs(), Items::Scan)
         .write(cx, &[*writes])
         .and([write_logs(&physical)])
         .statements(&shared.key);
@@ -179,9 +185,10 @@ fn create_and_write_logs(group: &Value<Name<LogGroup>>) -> Statement {
     Statement::allow("WriteLogs", actions, [arn.pattern(), sub![&arn, ":*"]])
 }
 
-fn step(action: &RecipeAction) -> RecipeStep {
-    let RecipeAction { operation, parameters, conditions, local: _ } = action;
-    let parameters: Vec<_> = parameters.iter().map(|(name, value)| (Cow::Owned(name.clone()), value.clone())).collect();
+fn step(cx: &Context, recipe: &str, action: &RecipeAction) -> RecipeStep {
+    let RecipeAction { operation, parameters, others: _, conditions, local: _ } = action;
+    let parameters: Vec<_> =
+        parameters.iter().map(|(name, value)| (Cow::Owned(name.clone()), parameter(cx, recipe, value))).collect();
     let conditions: Vec<_> = conditions
         .iter()
         .map(|Condition { condition, column, value }| ConditionExpression {
@@ -196,6 +203,30 @@ fn step(action: &RecipeAction) -> RecipeStep {
             parameters: (!parameters.is_empty()).then_some(parameters),
         },
         conditions: (!conditions.is_empty()).then_some(conditions),
+    }
+}
+
+/// What DataBrew is told of a parameter, which is always text.
+fn parameter(cx: &Context, recipe: &str, parameter: &ActionParameter) -> Value<Text> {
+    let dataset = |table: Id<Table>| cx.names.recipe_input(recipe, &cx.lake.tables[table].name);
+    match parameter {
+        ActionParameter::Text(text) => Value::literal(text.as_str()),
+        ActionParameter::Dataset(table) => Value::literal(dataset(*table)),
+        ActionParameter::Datasets(tables) => {
+            let names: Vec<String> = tables.iter().map(|table| format!("\"{}\"", dataset(*table))).collect();
+            Value::literal(format!("[{}]", names.join(",")))
+        }
+        ActionParameter::Location(table) => cx.location(*table),
+        ActionParameter::Inputs(tables) => {
+            let places = tables.iter().filter_map(|table| location(cx, *table)).enumerate().map(|(at, place)| {
+                let comma = if at == 0 { "" } else { "," };
+                let S3Location { bucket, key } = place;
+                sub![comma, "{\"S3InputDefinition\":{\"Bucket\":\"", bucket, "\",\"Key\":\"", key, "\"}}"]
+            });
+            let places: Vec<Value<Text>> = places.collect();
+            let inside = Value::<Text>::concat(places.into_iter().map(Piece::from));
+            sub!["[", inside, "]"]
+        }
     }
 }
 

@@ -52,6 +52,8 @@ def problem(case: dict[str, Any]) -> str | None:
     if said := action_problem(case["action"]):
         return said
     database = duckdb.connect()
+    for name, table in case["with"].items():
+        database.execute(f"CREATE VIEW {sources.name(name)} AS {rows_of(table)}")
     rows = databrew.apply(database, rows_of(case["before"]), case["steps"])
     wanted = case["after"]["columns"]
     types = [(row[0], sources.glue_type(row[1])) for row in database.execute(f"DESCRIBE {rows}").fetchall()]

@@ -2,6 +2,7 @@
 //! to rows and columns.
 
 use super::sql::{Outcome, Step};
+use super::step::ActionParameter;
 use crate::lake::ColumnType;
 
 /// One readable step.
@@ -94,6 +95,14 @@ pub(crate) enum Holds {
     Aggregates,
     /// `[{ column, order, nulls }]`.
     Order,
+    /// Another table of the lake.
+    Table,
+    /// Other tables of the lake.
+    Tables,
+    /// Columns of the rows with the columns of the other table that they are compared with: `[id]`, or `{ id: product_id }`.
+    Keys,
+    /// Columns of the other table; all but those that are compared, when it is left out.
+    Taken,
 }
 
 /// Which columns a key takes.
@@ -144,6 +153,8 @@ pub(crate) enum Does {
     Rows(&'static str),
     /// Whatever else happens to the columns.
     Columns(fn(&Step<'_>) -> Outcome),
+    /// The same, where DataBrew is also told what follows from the columns before the step.
+    Combine(fn(&Step<'_>) -> Outcome, fn(&Step<'_>) -> Vec<(&'static str, ActionParameter)>),
 }
 
 /// The type of a column that a step makes or changes.
@@ -266,6 +277,10 @@ impl Holds {
             Self::Mapping => "a map from text to number".into(),
             Self::Aggregates => "a list of `{ column, function, to, type }`".into(),
             Self::Order => "a list of `{ column, order, nulls }`".into(),
+            Self::Table => "another table".into(),
+            Self::Tables => "a list of other tables".into(),
+            Self::Keys => "a list of columns that both have, or a map from columns to columns of the table".into(),
+            Self::Taken => "a list of columns of the table".into(),
         }
     }
 }

@@ -6,6 +6,7 @@
 //! what they do.
 
 mod columns;
+mod combine;
 mod dates;
 mod flags;
 mod missing;
@@ -17,7 +18,7 @@ mod windows;
 use super::action::Action;
 
 /// All steps, by what they are about.
-pub(crate) static GROUPS: [(&str, &[Action]); 8] = [
+pub(crate) static GROUPS: [(&str, &[Action]); 9] = [
     ("Columns", &columns::ACTIONS),
     ("Text", &text::ACTIONS),
     ("Missing and invalid values", &missing::ACTIONS),
@@ -25,6 +26,7 @@ pub(crate) static GROUPS: [(&str, &[Action]); 8] = [
     ("Numbers", &numbers::ACTIONS),
     ("Dates and moments", &dates::ACTIONS),
     ("Rows and groups", &rows::ACTIONS),
+    ("Other tables", &combine::ACTIONS),
     ("Windows over neighbouring rows", &windows::ACTIONS),
 ];
 

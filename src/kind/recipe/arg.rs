@@ -3,7 +3,8 @@
 use super::action::{Choice, Holds, Key, Switch};
 use super::condition::{self, Test};
 use super::sql::{ident, literal};
-use crate::lake::ColumnType;
+use super::step::ActionParameter;
+use crate::lake::{ColumnType, Id, Table};
 
 /// The columns between two steps; a type is `None` when it depends on more than the types before it.
 pub(crate) type Columns = Vec<(String, Option<ColumnType>)>;
@@ -45,6 +46,21 @@ pub(crate) enum Arg {
     Aggregates(Vec<Aggregate>),
     /// Keys of sorting.
     Order(Vec<SortKey>),
+    /// Another table.
+    Table(Other),
+    /// Other tables.
+    Tables(Vec<Other>),
+}
+
+/// Another table of the lake that a step reads.
+#[derive(Debug, Clone)]
+pub(crate) struct Other {
+    /// Which.
+    pub(super) id: Id<Table>,
+    /// Its name.
+    pub(super) name: String,
+    /// Its columns.
+    pub(super) columns: Columns,
 }
 
 /// An aggregate of a group.
@@ -101,20 +117,22 @@ pub(crate) struct SortKey {
 
 impl Arg {
     /// What DataBrew is told: parameters with their values.
-    pub(super) fn parameters(&self, key: &Key) -> Vec<(String, String)> {
+    pub(super) fn parameters(&self, key: &Key) -> Vec<(String, ActionParameter)> {
         let value = match self {
             Self::Column(text, _) | Self::New(text) | Self::Text(text) | Self::Number(text) | Self::Value(text, _) => {
                 text.clone()
             }
             Self::DateFormat(text) => text.clone(),
             Self::Columns(columns) => json(&columns.iter().map(|(name, _)| name).collect::<Vec<_>>()),
-            Self::OperandColumn(name, _) => return vec![(format!("sourceColumn{}", key.parameter), name.clone())],
-            Self::OperandValue(value, _) => return vec![(format!("value{}", key.parameter), value.clone())],
+            Self::OperandColumn(name, _) => {
+                return vec![(format!("sourceColumn{}", key.parameter), name.clone().into())];
+            }
+            Self::OperandValue(value, _) => return vec![(format!("value{}", key.parameter), value.clone().into())],
             Self::Type(ty, true) => databrew_type(*ty),
             Self::Type(ty, false) => sort_of(Some(*ty)).to_owned(),
             Self::Choice(choice) => choice.databrew.to_owned(),
             Self::Switches(switches) => {
-                return switches.iter().map(|switch| (switch.parameter.to_owned(), "true".to_owned())).collect();
+                return switches.iter().map(|switch| (switch.parameter.to_owned(), "true".to_owned().into())).collect();
             }
             Self::Tests(tests, true) => condition::expression(tests),
             Self::Tests(_, false) => return Vec::new(),
@@ -123,15 +141,23 @@ impl Arg {
                 json(&ends.concat())
             }
             Self::List(texts) => json(texts),
+            Self::Pairs(pairs) if matches!(key.holds, Holds::Keys) => json(
+                &pairs.iter().map(|(key, value)| serde_json::json!({ "key": key, "value": value })).collect::<Vec<_>>(),
+            ),
             Self::Pairs(pairs) => {
                 let map = pairs.iter().map(|(from, to)| (from.clone(), to.clone().into()));
                 json(&map.collect::<serde_json::Map<_, _>>())
             }
             Self::Aggregates(aggregates) => json(&aggregates.iter().map(aggregate_json).collect::<Vec<_>>()),
             Self::Order(keys) => json(&keys.iter().map(order_json).collect::<Vec<_>>()),
+            Self::Table(other) => return vec![(key.parameter.to_owned(), ActionParameter::Dataset(other.id))],
+            Self::Tables(others) => {
+                let ids = others.iter().map(|other| other.id).collect();
+                return vec![(key.parameter.to_owned(), ActionParameter::Datasets(ids))];
+            }
         };
         // What has no parameter is only looked at: DataBrew finds it elsewhere, or by itself.
-        if key.parameter.is_empty() { Vec::new() } else { vec![(key.parameter.to_owned(), value)] }
+        if key.parameter.is_empty() { Vec::new() } else { vec![(key.parameter.to_owned(), value.into())] }
     }
 
     /// What stands in SQL.
@@ -151,7 +177,7 @@ impl Arg {
                 literal(&switches.iter().map(|switch| switch.pattern).collect::<Vec<_>>().join("|"))
             }
             Self::Tests(tests, expression) => condition::sql(tests, *expression),
-            Self::List(_) | Self::Pairs(_) | Self::Aggregates(_) => String::new(),
+            Self::List(_) | Self::Pairs(_) | Self::Aggregates(_) | Self::Table(_) | Self::Tables(_) => String::new(),
             Self::Order(keys) => keys.iter().map(order_sql).collect::<Vec<_>>().join(", "),
         }
     }
@@ -237,6 +263,6 @@ fn databrew_type(ty: ColumnType) -> String {
     }
 }
 
-fn json<T: serde::Serialize>(value: &T) -> String {
+pub(super) fn json<T: serde::Serialize>(value: &T) -> String {
     serde_json::to_string(value).unwrap_or_default()
 }

@@ -5,7 +5,7 @@ use serde_json::Value as Json;
 use super::arg::Columns;
 use super::condition;
 use super::reader::existing;
-use super::step::RecipeAction;
+use super::step::{ActionParameter, RecipeAction};
 use crate::check::Check;
 use crate::decode::{Decode, Decoder, Named, Scalar, section};
 use crate::diagnostic::Diagnostic;
@@ -112,10 +112,14 @@ impl RawSpec {
                     .help("say what it does as `local: select … from rows`, in DuckDB's SQL"),
             );
         }
-        let parameters = parameters.0.iter().filter_map(|(name, value)| Some((name.value.clone(), value.clone()?.0)));
+        let parameters = parameters
+            .0
+            .iter()
+            .filter_map(|(name, value)| Some((name.value.clone(), ActionParameter::Text(value.clone()?.0))));
         let action = RecipeAction {
             operation: operation.value.clone(),
             parameters: parameters.collect(),
+            others: Vec::new(),
             conditions: condition::conditions(&tests),
             local: local.as_ref().map(|sql| sql.value.clone()),
         };

@@ -1,7 +1,7 @@
 //! Reads the keys of a step, checked against the columns before it.
 
 use super::action::{Action, Fits, Holds, Key};
-use super::arg::{Aggregate, Arg, Columns, FUNCTIONS, SortKey, strftime};
+use super::arg::{Aggregate, Arg, Columns, FUNCTIONS, Other, SortKey, strftime};
 use super::condition;
 use crate::check::Check;
 use crate::decode::{Scalar, section};
@@ -52,6 +52,8 @@ pub(super) struct Reader<'a> {
     pub(super) column: Option<(String, Option<ColumnType>)>,
     /// The columns that the step makes.
     pub(super) made: Vec<String>,
+    /// The other table of the step, once it has been read.
+    pub(super) other: Option<Other>,
 }
 
 impl Reader<'_> {
@@ -162,6 +164,22 @@ impl Reader<'_> {
                 let keys = cx.decode::<Vec<OrderSpec>>(node)?;
                 Some(Arg::Order(keys.iter().filter_map(|spec| self.order(spec, cx)).collect()))
             }
+            Holds::Table => {
+                let name = cx.decode::<Spanned<String>>(node)?;
+                self.other = self.other_table(&name, cx);
+                self.other.clone().map(Arg::Table)
+            }
+            Holds::Tables => {
+                let names = cx.decode::<Vec<Spanned<String>>>(node)?;
+                if names.is_empty() {
+                    cx.error(node.span, format!("`{}` names no table", key.name));
+                }
+                crate::check::unique(&names, cx);
+                let others: Vec<Other> = names.iter().filter_map(|name| self.other_table(name, cx)).collect();
+                (others.len() == names.len()).then_some(Arg::Tables(others))
+            }
+            Holds::Keys => self.keys(node, cx),
+            Holds::Taken => self.taken(node, cx),
         }
     }
 
@@ -337,6 +355,14 @@ impl Reader<'_> {
 
     /// Notes what several keys say together and cannot.
     pub(super) fn together(&self, args: &[(&'static Key, Arg)], cx: &mut Check<'_>) {
+        let keys = args.iter().find_map(|(key, arg)| match (key.holds, arg) {
+            (Holds::Keys, Arg::Pairs(keys)) => Some(keys),
+            _ => None,
+        });
+        let takes = args.iter().any(|(key, _)| matches!(key.holds, Holds::Taken));
+        if let (Some(keys), false) = (keys, takes) {
+            self.takes_others(keys, cx);
+        }
         let list = |name: &str| {
             args.iter().find(|(key, _)| key.name == name).and_then(|(_, arg)| match arg {
                 Arg::List(texts) => Some(texts.len()),

@@ -55,7 +55,7 @@ fn result(does: &Does) -> Option<String> {
         Does::Make(_, Makes::Same) => Some("The new column has the type of the column.".into()),
         Does::Make(_, Makes::Wider) => Some("The new column has the widest type of those that go in.".into()),
         Does::Change(_, Makes::Is(ty)) => Some(format!("The column becomes `{ty}`.")),
-        Does::Change(..) | Does::Keep(_) | Does::Rows(_) | Does::Columns(_) => None,
+        Does::Change(..) | Does::Keep(_) | Does::Rows(_) | Does::Columns(_) | Does::Combine(..) => None,
     }
 }
 

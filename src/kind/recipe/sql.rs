@@ -1,7 +1,7 @@
 //! What a step does locally: DuckDB's SQL over the table `rows`, written from the templates of the table of steps.
 
 use super::action::{Action, Does, Fits, Key, Makes, Need};
-use super::arg::{Aggregate, Arg, Columns};
+use super::arg::{Aggregate, Arg, Columns, Other};
 use super::condition;
 use crate::lake::ColumnType;
 
@@ -86,10 +86,27 @@ impl Step<'_> {
         }
     }
 
+    /// The word that was chosen.
+    pub(super) fn chosen(&self, key: &str) -> &str {
+        match self.arg(key) {
+            Some(Arg::Choice(choice)) => choice.word,
+            _ => "",
+        }
+    }
+
     /// The aggregates.
     pub(super) fn aggregates(&self, key: &str) -> &[Aggregate] {
         match self.arg(key) {
             Some(Arg::Aggregates(aggregates)) => aggregates,
+            _ => &[],
+        }
+    }
+
+    /// The other tables.
+    pub(super) fn others(&self, key: &str) -> &[Other] {
+        match self.arg(key) {
+            Some(Arg::Table(other)) => std::slice::from_ref(other),
+            Some(Arg::Tables(others)) => others,
             _ => &[],
         }
     }
@@ -105,7 +122,7 @@ impl Step<'_> {
         match &self.action.does {
             Does::Keep(condition) => kept(format!("SELECT * FROM rows WHERE {}", self.fill(condition))),
             Does::Rows(query) => kept(self.fill(query)),
-            Does::Columns(outcome) => outcome(self),
+            Does::Columns(outcome) | Does::Combine(outcome, _) => outcome(self),
             Does::Make(template, makes) => {
                 let ty = self.makes(*makes, self.column_type());
                 let to = self.name("to");

@@ -12,6 +12,7 @@ use super::sql;
 use crate::check::Check;
 use crate::decode::{Decode, Decoder, Fields};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::lake::{Id, Table};
 use crate::source::{Node, Span, Spanned, Value};
 
 /// One step in DataBrew's own form, and in SQL.
@@ -19,12 +20,35 @@ use crate::source::{Node, Span, Spanned, Value};
 pub struct RecipeAction {
     /// Like `RENAME`.
     pub operation: String,
-    /// Every value is text; lists and maps are JSON.
-    pub parameters: BTreeMap<String, String>,
+    /// What it is told.
+    pub parameters: BTreeMap<String, ActionParameter>,
+    /// The tables beside the recipe's own that it reads.
+    pub others: Vec<Id<Table>>,
     /// All must hold for a row to be touched.
     pub conditions: Vec<Condition>,
     /// What a local run executes over the table `rows`; none when only DataBrew can run the step.
     pub local: Option<String>,
+}
+
+/// The value of a parameter. To DataBrew every value is text; what depends on the environment becomes one when it is known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ActionParameter {
+    /// Text; lists and maps are JSON.
+    Text(String),
+    /// The dataset of a table.
+    Dataset(Id<Table>),
+    /// The datasets of tables, as a JSON list.
+    Datasets(Vec<Id<Table>>),
+    /// Where the files of a table are: `s3://…`.
+    Location(Id<Table>),
+    /// Where the files of tables are, as a JSON list of `{ S3InputDefinition: { Bucket, Key } }`.
+    Inputs(Vec<Id<Table>>),
+}
+
+impl From<String> for ActionParameter {
+    fn from(text: String) -> Self {
+        Self::Text(text)
+    }
 }
 
 /// A step as written. The keys of a readable one depend on its name, so they are read when it is checked.
@@ -91,7 +115,8 @@ impl StepSpec {
             Self::Readable(step) => step.check(columns.as_ref(), cx),
             Self::Raw(step) => step.check(columns.as_ref(), cx),
         };
-        let unclear = matches!(self, Self::Readable(step) if matches!(step.action.does, Does::Columns(_)));
+        let more = |does: &Does| matches!(does, Does::Columns(_) | Does::Combine(..));
+        let unclear = matches!(self, Self::Readable(step) if more(&step.action.does));
         *columns = if unclear && cx.errors() > before { None } else { after };
         action
     }
@@ -107,7 +132,7 @@ impl ReadableSpec {
 
     fn check(&self, columns: Option<&Columns>, cx: &mut Check<'_>) -> (RecipeAction, Option<Columns>) {
         let Self { action, span, fields: _ } = self;
-        let mut reader = Reader { columns, action, span: *span, column: None, made: Vec::new() };
+        let mut reader = Reader { columns, action, span: *span, column: None, made: Vec::new(), other: None };
         let mut args: Vec<(_, Arg)> = Vec::new();
         for key in action.keys {
             match (self.get(key.name), key.need) {
@@ -121,17 +146,26 @@ impl ReadableSpec {
         let fixed = action
             .fixed
             .iter()
-            .map(|(name, value)| ((*name).to_owned(), if *value == SORT_OF_COLUMN { sort } else { value }.to_owned()));
-        let mut parameters: BTreeMap<String, String> = fixed.collect();
+            .map(|(name, value)| (*name, if *value == SORT_OF_COLUMN { sort } else { value }.to_owned()))
+            .map(|(name, value)| (name.to_owned(), value.into()));
+        let mut parameters: BTreeMap<String, ActionParameter> = fixed.collect();
         let mut conditions = Vec::new();
+        let mut others = Vec::new();
         for (key, arg) in &args {
             parameters.extend(arg.parameters(key));
-            if let Arg::Tests(tests, false) = arg {
-                conditions = condition::conditions(tests);
+            match arg {
+                Arg::Tests(tests, false) => conditions = condition::conditions(tests),
+                Arg::Table(other) => others.push(other.id),
+                Arg::Tables(tables) => others.extend(tables.iter().map(|other| other.id)),
+                _ => {}
             }
         }
-        let outcome = columns.map(|columns| sql::Step { action, args: &args, columns }.outcome());
+        let step = columns.map(|columns| sql::Step { action, args: &args, columns });
+        if let (Some(step), Does::Combine(_, more)) = (&step, &action.does) {
+            parameters.extend(more(step).into_iter().map(|(name, value)| (name.to_owned(), value)));
+        }
+        let outcome = step.map(|step| step.outcome());
         let (after, local) = outcome.map_or((None, None), |outcome| (Some(outcome.columns), Some(outcome.sql)));
-        (RecipeAction { operation: action.operation.to_owned(), parameters, conditions, local }, after)
+        (RecipeAction { operation: action.operation.to_owned(), parameters, others, conditions, local }, after)
     }
 }

@@ -13,17 +13,22 @@ from lakegen_local.sources import Table
 
 
 def recipe(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
-    """Operation `recipe`: runs the steps over the input table and writes the output table."""
+    """Operation `recipe`: runs the steps over the input table and writes the output table.
+
+    `others` are the tables that steps read beside it.
+    """
     table, output = Table.of(request["input"]), Table.of(request["output"])
+    others = [Table.of(source) for source in request["others"]]
     refuse_unknown(request["steps"])
     database = sources.connect(request)
     try:
+        sources.create_views(database, others)
         rows = apply(database, sources.read(database, table), request["steps"])
         progress(f"writing {output.name}")
         found = sources.describe_query(database, rows)
         return {"rows": sources.write(database, rows, output, found)}
     except duckdb.Error as error:
-        explained = sources.reading_error(error, [table])
+        explained = sources.reading_error(error, [table, *others])
         if explained is error:
             explained = StepError("RecipeError", said(error))
         raise explained from error
