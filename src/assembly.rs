@@ -17,7 +17,8 @@ pub use self::assets::{Asset, AssetError, AssetPath, Assets, JobAssets};
 pub use self::manifest::{
     AssetEntry, Channel, Gate, MANIFEST_VERSION, Manifest, MetricDefinition, OutputRef, S3Place, StackEntry, Training,
 };
-use crate::cfn::{Format, LogicalId, Output, Template, Value};
+use crate::cfn::iam::Role;
+use crate::cfn::{Arn, Format, LogicalId, Output, Template, Value};
 
 /// Everything lakegen writes for one environment.
 #[derive(Clone, Debug)]
@@ -53,6 +54,8 @@ pub struct StackTemplate {
     pub parameters: Vec<StackParameter>,
     /// Names of the stacks that must be there before
     pub depends_on: Vec<String>,
+    /// The ARN of the role with which CloudFormation works on it; whoever deploys lends their own rights if there is none
+    pub role: Option<OutputRef>,
 }
 
 /// A parameter of a template.
@@ -72,8 +75,8 @@ pub enum Source {
     Output(OutputRef),
     /// The name of the bucket to which whoever deploys uploaded the assets
     AssetBucket,
-    /// `s3://…/model.tar.gz` of the model's last release; empty while there is none, and kept by every later deploy
-    ReleasedModel(String),
+    /// Nobody who deploys: a new stack takes the template's default, and every later deploy keeps the value that is there
+    Kept,
 }
 
 /// An output together with the stack that has it.
@@ -93,7 +96,7 @@ impl<T> Exported<T> {
 impl StackTemplate {
     /// An empty stack.
     pub fn new(name: String, description: String) -> Self {
-        Self { name, template: Template::new(description), parameters: Vec::new(), depends_on: Vec::new() }
+        Self { name, template: Template::new(description), parameters: Vec::new(), depends_on: Vec::new(), role: None }
     }
 
     /// The name of its template file.
@@ -117,6 +120,18 @@ impl StackTemplate {
     pub fn import<T>(&mut self, exported: &Exported<T>, description: &'static str) -> Value<T> {
         self.comes_after(exported.stack.clone());
         self.parameter(exported.output.id().clone(), description, Source::Output(exported.reference()))
+    }
+
+    /// CloudFormation works on the stack with this role of another stack.
+    pub fn operated_by(&mut self, role: &Exported<Arn<Role>>) {
+        self.comes_after(role.stack.clone());
+        self.role = Some(role.reference());
+    }
+
+    /// A parameter that is empty when the stack is created and that no deploy changes.
+    pub fn kept<T>(&mut self, id: LogicalId, description: &'static str) -> Value<T> {
+        self.parameters.push(StackParameter { name: id.to_string(), source: Source::Kept });
+        self.template.parameter_or_empty(id, description)
     }
 
     /// The parameter that whoever deploys fills from `source`, added when it is first asked for.

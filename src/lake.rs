@@ -10,11 +10,12 @@ pub use crate::kind::api::{Access, Api, Cors, Domain, Method, Route, Segment, Th
 pub use crate::kind::checks::Ruleset;
 pub use crate::kind::classifier::{Classifier, CsvClassifier, Recognises};
 pub use crate::kind::crawler::{ChangesSpec as Changes, Crawler, RecrawlSpec as Recrawl, RemovalsSpec as Removals};
+pub use crate::kind::endpoint::{Capture, Endpoint, Host, Rollback, Scale, Shift};
 pub use crate::kind::environment::Environment;
 pub use crate::kind::function::Function;
 pub use crate::kind::iceberg::{By, Transform};
 pub use crate::kind::job::{Job, Script};
-pub use crate::kind::model::{Endpoint, Gate, Model};
+pub use crate::kind::model::{Gate, Model};
 pub use crate::kind::parameter::{Parameter, ParameterType, object_accepts, object_schema};
 pub use crate::kind::partition::{Interval, Projection};
 pub use crate::kind::pipeline::{Pipeline, Start};

@@ -1,7 +1,8 @@
 //! From what a lake means to what AWS makes of it: pure, total, and the same bytes for the same lake.
 //!
 //! Three parts, by what they may lose: `storage` holds data and keys, `processing` the steps, `serving` what answers. Each is one
-//! stack, or several in a large lake ([`Placement`]); the first of a part holds what all of the part share.
+//! stack, or several in a large lake ([`Placement`]); the first of a part holds what all of the part share. Every endpoint has a
+//! stack of its own, because a released model changes it when nobody deploys.
 //! Names are deterministic ([`names::Names`]), so a stack speaks of another's resources by name; what has no name of ours (a
 //! key's ARN) is an output of one stack and a parameter of the next. Nothing is exported.
 
@@ -9,6 +10,7 @@ mod api;
 mod checks;
 mod classifier;
 mod crawler;
+mod endpoint;
 mod function;
 mod grant;
 mod job;
@@ -65,8 +67,10 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
     let (mut storage, kept) = lower_storage(&cx, zones);
     let (processing, trained) = lower_processing(&cx, &kept);
     let pool = api.as_ref().zip(storage.first_mut()).and_then(|(api, first)| api::lower_pool(&cx, first, api));
-    let serving = lower_serving(&cx, &kept, &trained, pool.as_ref(), api.as_ref());
-    let stacks = storage.into_iter().chain(processing).chain(serving).filter(|stack| !stack.template.is_empty());
+    let endpoints = trained.iter().filter_map(|model| endpoint::lower(&cx, &kept, model)).collect::<Vec<_>>();
+    let serving = lower_serving(&cx, &kept, pool.as_ref(), api.as_ref());
+    let stacks = storage.into_iter().chain(processing).chain(endpoints).chain(serving);
+    let stacks = stacks.filter(|stack| !stack.template.is_empty());
     Assembly {
         lake: name.clone(),
         environment: environment.name.clone(),
@@ -138,7 +142,7 @@ fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTempla
             }
             Thing::Checks(id) => checks::lower(cx, &mut stack, &shared, &catalog, &cx.lake.checks[id]),
             Thing::Profile(id) => profile::lower(cx, &mut stack, &shared, &cx.lake.profiles[id]),
-            Thing::Items(_) | Thing::Endpoint(_) | Thing::Function(_) => {}
+            Thing::Items(_) | Thing::Function(_) => {}
         }
     }
     (stack, trained)
@@ -148,7 +152,6 @@ fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTempla
 fn lower_serving(
     cx: &Context,
     kept: &Kept,
-    trained: &[Trained],
     pool: Option<&Exported<Arn<UserPool>>>,
     api: Option<&Api>,
 ) -> Vec<StackTemplate> {
@@ -158,11 +161,6 @@ fn lower_serving(
     for (number, stack) in (1..).zip(&mut stacks) {
         for thing in cx.placement.things(Part::Serving, number) {
             match *thing {
-                Thing::Endpoint(id) => {
-                    if let Some(model) = trained.iter().find(|trained| trained.id == id) {
-                        model::lower_endpoint(cx, stack, kept, model);
-                    }
-                }
                 Thing::Function(id) => {
                     let function = function::lower(cx, stack, kept, id, &cx.lake.functions[id]);
                     functions[id.index()] = (number == 1).then_some(function);
@@ -227,7 +225,7 @@ impl Context<'_> {
             Part::Serving => "serving",
         };
         let number = number.to_string();
-        if number == "1" { self.names.plain(&[part], 128) } else { self.names.plain(&[part, &number], 128) }
+        if number == "1" { self.names.stack(&[part]) } else { self.names.stack(&[part, &number]) }
     }
 
     fn tags(&self) -> Vec<(&'static str, Value<Text>)> {

@@ -8,7 +8,7 @@
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Write;
 
-use crate::lake::{Home, Id, Job, Lake, Model, Profile, Recipe, Ruleset, Script, Statement, StepId, Table};
+use crate::lake::{Home, Id, Job, Lake, Profile, Recipe, Ruleset, Script, Statement, StepId, Table};
 
 /// CloudFormation's limit for the resources of one template. Source: "CloudFormation quotas".
 pub const MAX_RESOURCES: usize = 500;
@@ -48,8 +48,6 @@ pub enum Thing {
     Statement(Id<Statement>),
     /// A step.
     Step(StepId),
-    /// The endpoint of a model.
-    Endpoint(Id<Model>),
     /// A function.
     Function(Id<crate::lake::Function>),
 }
@@ -61,7 +59,7 @@ impl Thing {
             Self::Table(_) | Self::Checks(_) | Self::Profile(_) | Self::Statement(_) | Self::Step(_) => {
                 Part::Processing
             }
-            Self::Endpoint(_) | Self::Function(_) => Part::Serving,
+            Self::Function(_) => Part::Serving,
         }
     }
 
@@ -74,7 +72,6 @@ impl Thing {
             Self::Profile(id) => ("profile", &lake.profiles[id].name),
             Self::Statement(id) => ("statement", &lake.statements[id].name),
             Self::Step(id) => (id.kind(), lake.step_name(id)),
-            Self::Endpoint(id) => ("endpoint", &lake.models[id].name),
             Self::Function(id) => ("function", &lake.functions[id].name),
         }
     }
@@ -144,8 +141,8 @@ impl Room {
                 let nodes = if let Script::Visual(graph) = script { 3_000 * graph.nodes.len() } else { 0 };
                 step(5, arguments + nodes)
             }
-            Thing::Step(StepId::Model(_)) => step(6, 0),
-            Thing::Endpoint(_) => Self { resources: 8, bytes: 8_000, outputs: 2 },
+            // Three roles: of training, of the endpoint, of releases.
+            Thing::Step(StepId::Model(_)) => step(8, 12_000),
             Thing::Function(id) => {
                 let function = &lake.functions[id];
                 let tables = function.reads.len() + function.calls.len();
@@ -233,14 +230,12 @@ impl Placement {
             Home::Zone { .. } | Home::View { .. } => Thing::Table(id),
             Home::DynamoDb { .. } => Thing::Items(id),
         });
-        let endpoints = lake.models.iter().filter(|(_, model)| model.endpoint.is_some());
-        let endpoints = endpoints.map(|(id, _)| Thing::Endpoint(id));
         let functions = lake.functions.iter().map(|(id, _)| Thing::Function(id));
         let checks = lake.checks.iter().map(|(id, _)| Thing::Checks(id));
         let profiles = lake.profiles.iter().map(|(id, _)| Thing::Profile(id));
         let statements = lake.statements.iter().map(|(id, _)| Thing::Statement(id));
         let others = checks.chain(profiles).chain(statements);
-        let things = tables.chain(others).chain(steps(lake).map(Thing::Step)).chain(endpoints).chain(functions);
+        let things = tables.chain(others).chain(steps(lake).map(Thing::Step)).chain(functions);
         let (known, new): (Vec<_>, Vec<_>) =
             things.map(|thing| (thing, lock.place(thing.key(lake)))).partition(|(_, place)| place.is_some());
         for (thing, place) in known {

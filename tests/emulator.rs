@@ -23,10 +23,9 @@ def value(source):
     match source:
         case "asset_bucket": return "assets"
         case {"output": output}: return outputs[output["stack"], output["output"]]
-        case {"released_model": _}: return "s3://models/model.tar.gz"
 for stack in manifest["stacks"]:
     name = stack["name"]
-    parameters = [{"ParameterKey": k, "ParameterValue": value(v)} for k, v in stack["parameters"].items()]
+    parameters = [{"ParameterKey": k, "ParameterValue": value(v)} for k, v in stack["parameters"].items() if v != "kept"]
     s3.upload_file(stack["template"], "assets", stack["template"])
     url = f'{s3.meta.endpoint_url}/assets/{stack["template"]}'
     cloudformation.create_stack(
@@ -57,7 +56,8 @@ fn the_reference_lake_deploys_as_it_is_written() {
     )
     .unwrap();
     let output = emulator.boto3(&environment.region, &format!("import os; os.chdir({:?})\n{DEPLOY}", folder));
-    let expected: Vec<_> =
-        ["storage", "processing", "serving"].map(|stack| format!("instacart-dev-{stack} CREATE_COMPLETE")).into();
+    let expected: Vec<_> = ["storage", "processing", "endpoint-buy-again", "serving"]
+        .map(|stack| format!("instacart-dev-{stack} CREATE_COMPLETE"))
+        .into();
     assert_eq!(output.lines().collect::<Vec<_>>(), expected, "{}", emulator.log());
 }

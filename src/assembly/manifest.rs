@@ -43,7 +43,11 @@ pub struct StackEntry {
     pub template: String,
     /// Stacks that must be there before
     pub depends_on: Vec<String>,
-    /// Where each parameter's value comes from: `{"output": {stack, output}}`, `"asset_bucket"` or `{"released_model": name}`
+    /// The ARN of the role with which CloudFormation works on it (`RoleARN` of `CreateStack` and `UpdateStack`); the rights of whoever
+    /// deploys, if `null`
+    pub role: Option<OutputRef>,
+    /// Where each parameter's value comes from: `{"output": {stack, output}}`, `"asset_bucket"`, or `"kept"`: none is given when the
+    /// stack is created, so that it takes the template's default, and `UsePreviousValue` at every update
     pub parameters: IndexMap<String, Source>,
     /// Names of its outputs
     pub outputs: Vec<String>,
@@ -193,6 +197,7 @@ fn stack_entry(stack: &StackTemplate, format: Format) -> StackEntry {
         name: stack.name.clone(),
         template: stack.file(format),
         depends_on: stack.depends_on.clone(),
+        role: stack.role.clone(),
         parameters: parameters.collect(),
         outputs: stack.template.outputs().map(str::to_owned).collect(),
     }

@@ -36,6 +36,8 @@ mod yaml;
 
 pub mod apigateway;
 pub mod athena;
+pub mod autoscaling;
+pub mod cloudwatch;
 pub mod cognito;
 pub mod custom;
 pub mod databrew;
@@ -50,6 +52,6 @@ pub mod sagemaker;
 pub mod wafv2;
 
 pub use node::{IntoNode, Node, TagMap, Tags};
-pub use template::{Condition, Declaration, Format, LogicalId, Output, Ref, Resource, Retention, Template};
+pub use template::{Condition, Declaration, Format, LogicalId, Only, Output, Ref, Resource, Retention, Template};
 pub(crate) use value::sub;
 pub use value::{Arn, ArnPattern, Attribute, Name, Piece, S3Uri, Text, Value, pseudo};

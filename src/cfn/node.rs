@@ -86,6 +86,12 @@ impl IntoNode for u64 {
     }
 }
 
+impl IntoNode for f64 {
+    fn into_node(self) -> Option<Node> {
+        self.is_finite().then(|| Node::Decimal(self.to_string()))
+    }
+}
+
 impl IntoNode for &'static str {
     fn into_node(self) -> Option<Node> {
         Some(Node::text(self))

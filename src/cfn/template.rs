@@ -128,6 +128,28 @@ pub enum Retention {
 #[derive(Clone, Debug)]
 pub struct Condition(LogicalId);
 
+impl Condition {
+    /// A property that is there only while this holds.
+    pub fn only<T>(&self, value: T) -> Only<T> {
+        Only { condition: self.clone(), value }
+    }
+}
+
+/// A property that is there only while a condition holds; received from [`Condition::only`].
+#[derive(Clone, Debug)]
+pub struct Only<T> {
+    condition: Condition,
+    value: T,
+}
+
+impl<T: IntoNode> IntoNode for Only<T> {
+    fn into_node(self) -> Option<Node> {
+        let nothing = Node::map([("Ref", Node::text("AWS::NoValue"))]);
+        let cases = vec![self.condition.0.into_text(), self.value.into_node()?, nothing];
+        Some(Node::map([("Fn::If", Node::List(cases))]))
+    }
+}
+
 /// A resource with the attributes that CloudFormation, not its service, reads.
 #[derive(Clone, Debug)]
 pub struct Declaration<R> {
@@ -270,6 +292,13 @@ impl Template {
             let entry = Node::map([("Type", Node::text("String")), ("Description", Node::text(description))]);
             self.parameters.push((id.0.clone(), entry));
         }
+        Value::reference(id)
+    }
+
+    /// Adds a parameter that is empty unless whoever deploys gives it.
+    pub fn parameter_or_empty<T>(&mut self, id: LogicalId, description: &'static str) -> Value<T> {
+        let [kind, default] = [("Type", "String"), ("Default", "")].map(|(key, value)| (key, Node::text(value)));
+        self.parameters.push((id.0.clone(), Node::map([kind, default, ("Description", Node::text(description))])));
         Value::reference(id)
     }
 

@@ -3,7 +3,7 @@
 use std::collections::{BTreeSet, HashMap, HashSet};
 
 use super::{Edge, Flow, Graph, Kind, Node};
-use crate::lake::{Endpoint, Format, Home, Id, Lake, Model, Pipeline, Script, Start, StepId, Table};
+use crate::lake::{Format, Home, Host, Id, Lake, Model, Pipeline, Script, Start, StepId, Table};
 use crate::text::counted;
 
 /// What every thing of the lake is made from, and what starts it.
@@ -115,10 +115,13 @@ impl Builder<'_> {
         let lake = self.lake;
         let mut endpoints = HashMap::new();
         for (id, model) in lake.models.iter() {
-            let detail = match &model.endpoint {
-                None => continue,
-                Some(Endpoint::Serverless { .. }) => "serverless".to_owned(),
-                Some(Endpoint::Instances { instance, count }) => format!("{count} × {instance}"),
+            let Some(endpoint) = &model.endpoint else { continue };
+            let detail = match &endpoint.host {
+                Host::Serverless { .. } => "serverless".to_owned(),
+                Host::Instances { instance, scale: Some(scale), .. } => {
+                    format!("{} to {} × {instance}", scale.min, scale.max)
+                }
+                Host::Instances { instance, count, .. } => format!("{count} × {instance}"),
             };
             let trained = self.steps.get(&StepId::Model(id)).copied();
             let node = self.node(Kind::Endpoint, &model.name, detail, None, trained);

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use crate::check::{Check, unique};
 use crate::decode::{Decode, Decoder, Named, Scalar, quantity, section};
-use crate::kind::model::Megabytes;
+use crate::kind::endpoint::Megabytes;
 use crate::lake::{Id, Model, Table};
 use crate::source::{Node, Spanned};
 

@@ -6,6 +6,7 @@ pub mod api;
 pub mod checks;
 pub mod classifier;
 pub mod crawler;
+pub mod endpoint;
 pub mod environment;
 pub mod function;
 pub mod iceberg;

@@ -3,11 +3,12 @@
 use std::path::PathBuf;
 
 use crate::check::Check;
-use crate::decode::{Decode, Decoder, Named, Scalar, alternatives, quantity, section};
+use crate::decode::{Named, Scalar, section};
 use crate::diagnostic::Diagnostic;
+use crate::kind::endpoint::{Endpoint, EndpointSpec};
 use crate::kind::job::Minutes;
 use crate::lake::{Id, Table};
-use crate::source::{Node, Spanned};
+use crate::source::Spanned;
 
 section! {
     /// A model, trained by SageMaker's XGBoost container.
@@ -45,50 +46,6 @@ section! {
     }
 }
 
-alternatives! {
-    /// How an endpoint runs.
-    "an endpoint"
-    pub enum EndpointSpec {
-        /// By the request.
-        Serverless(ServerlessSpec) = "serverless",
-        /// On machines of its own.
-        Instances(InstancesSpec) = "instances",
-    }
-}
-
-section! {
-    /// A serverless endpoint.
-    "a serverless endpoint"
-    pub struct ServerlessSpec {
-        /// 1 to 6 GB.
-        memory: Option<Spanned<Megabytes>>,
-        /// Requests at a time, 1 to 200.
-        concurrency: Option<Spanned<u32>>,
-    }
-}
-
-section! {
-    /// An endpoint on machines.
-    "an endpoint on instances"
-    pub struct InstancesSpec {
-        /// Like `ml.m5.large`.
-        ty as "type": Spanned<String>,
-        /// How many.
-        count: Option<Spanned<u32>>,
-    }
-}
-
-/// An amount of memory in whole megabytes (MiB).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Megabytes(pub u32);
-
-impl Decode for Megabytes {
-    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        quantity(node, &[("MB", 1), ("GB", 1_024)], "2 GB", decoder)
-            .map(|megabytes| Self(u32::try_from(megabytes).unwrap_or(u32::MAX)))
-    }
-}
-
 /// A model.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
@@ -123,25 +80,6 @@ pub struct Gate {
     pub above: Vec<String>,
     /// Less than each of these metrics.
     pub below: Vec<String>,
-}
-
-/// How an endpoint runs.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Endpoint {
-    /// By the request.
-    Serverless {
-        /// In MiB: 1,024 to 6,144 in steps of 1,024.
-        memory_mb: u32,
-        /// Requests at a time.
-        concurrency: u32,
-    },
-    /// On machines of its own.
-    Instances {
-        /// Their type.
-        instance: String,
-        /// How many.
-        count: u32,
-    },
 }
 
 impl ModelSpec {
@@ -244,7 +182,8 @@ fn metric_name(name: &Spanned<String>, cx: &mut Check<'_>) {
     }
 }
 
-fn instance(written: Option<&Spanned<String>>, default: &str, cx: &mut Check<'_>) -> Option<String> {
+/// The instance type that is written, or else the default.
+pub(super) fn instance(written: Option<&Spanned<String>>, default: &str, cx: &mut Check<'_>) -> Option<String> {
     let Some(written) = written else { return Some(default.to_owned()) };
     let mut parts = written.split('.');
     let shape = (parts.next(), parts.next(), parts.next(), parts.next());
@@ -256,41 +195,6 @@ fn instance(written: Option<&Spanned<String>>, default: &str, cx: &mut Check<'_>
             cx.error(written.span, format!("`{}` is not a SageMaker instance type", written.value))
                 .help("write it like `ml.m5.xlarge`");
             None
-        }
-    }
-}
-
-impl Spanned<EndpointSpec> {
-    fn check(&self, cx: &mut Check<'_>) -> Endpoint {
-        match &self.value {
-            EndpointSpec::Serverless(ServerlessSpec { memory, concurrency }) => {
-                if let Some(memory) = memory
-                    && !(memory.value.0 % 1_024 == 0 && (1_024..=6_144).contains(&memory.value.0))
-                {
-                    cx.error(memory.span, "a serverless endpoint has 1 to 6 GB, in whole gigabytes");
-                }
-                if let Some(concurrency) = concurrency
-                    && !(1..=200).contains(&concurrency.value)
-                {
-                    cx.error(concurrency.span, "a serverless endpoint takes 1 to 200 requests at a time");
-                }
-                Endpoint::Serverless {
-                    memory_mb: memory.as_ref().map_or(2_048, |memory| memory.value.0),
-                    concurrency: concurrency.as_ref().map_or(5, |concurrency| concurrency.value),
-                }
-            }
-            EndpointSpec::Instances(InstancesSpec { ty, count }) => {
-                let checked = instance(Some(ty), "", cx);
-                if let Some(count) = count
-                    && count.value == 0
-                {
-                    cx.error(count.span, "an endpoint has at least one instance");
-                }
-                Endpoint::Instances {
-                    instance: checked.unwrap_or_default(),
-                    count: count.as_ref().map_or(1, |count| count.value),
-                }
-            }
         }
     }
 }

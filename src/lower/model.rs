@@ -1,16 +1,13 @@
-//! Models: what training needs, and the endpoint of a released model.
+//! Models: what training needs.
 
 use super::grant::{self, Grant, Items};
 use super::names::Kind;
 use super::storage::Kept;
-use super::{Context, Shared, logs};
-use crate::assembly::{Channel, Exported, Gate, MetricDefinition, OutputRef, S3Place, Source, StackTemplate, Training};
-use crate::cfn::iam::{Action, Principal, Role, Statement, Unscoped};
-use crate::cfn::kms::Key;
-use crate::cfn::logs::LogGroup;
-use crate::cfn::sagemaker::{self, ContainerDefinition, EndpointConfig, ProductionVariant, ServerlessConfig};
-use crate::cfn::{Arn, ArnPattern, Declaration, Name, S3Uri, Text, Value, pseudo, sub};
-use crate::lake::{self, Endpoint, Home, Id, Model};
+use super::{Context, Shared, endpoint, logs};
+use crate::assembly::{Channel, Exported, Gate, MetricDefinition, OutputRef, S3Place, StackTemplate, Training};
+use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
+use crate::cfn::{ArnPattern, Value, pseudo, sub};
+use crate::lake::{self, Home, Id, Model};
 use crate::region;
 
 /// The version of the container: the newest, and the one whose XGBoost is 3.2.0.
@@ -20,11 +17,11 @@ const VOLUME_GB: u32 = 30;
 
 /// A model whose training is settled.
 pub(super) struct Trained<'a> {
-    pub(super) id: Id<Model>,
     pub(super) name: String,
     pub(super) training: Training,
-    model: &'a Model,
-    role: Exported<Arn<Role>>,
+    pub(super) model: &'a Model,
+    /// The roles of its endpoint, if it has one
+    pub(super) endpoint: Option<endpoint::Roles>,
 }
 
 /// Adds the role of a model, and says what starting its training takes.
@@ -42,16 +39,6 @@ pub(super) fn lower_training<'a>(
     let prefix = format!("{name}/");
     let training_logs = logs::name("/aws/sagemaker/TrainingJobs".into());
     let training_streams = crate::cfn::logs::group_arn(&training_logs);
-    let endpoint_logs = endpoint_logs(cx, name);
-    let repository: Value<ArnPattern> = sub![
-        "arn:",
-        pseudo::partition(),
-        ":ecr:",
-        pseudo::region(),
-        ":",
-        region::xgboost_account(&cx.environment.region).unwrap_or_default(),
-        ":repository/sagemaker-xgboost"
-    ];
     let statements = Grant::default()
         .read(cx, &tables, Items::Scan)
         .models(&cx.names.model_bucket(), &prefix)
@@ -66,21 +53,7 @@ pub(super) fn lower_training<'a>(
             ),
             Statement::allow("FindKey", [Action::KMS_DESCRIBE_KEY], [shared.key.pattern()]),
         ])
-        .and([Statement::allow(
-            "PullImage",
-            [
-                Action::ECR_BATCH_CHECK_LAYER_AVAILABILITY,
-                Action::ECR_BATCH_GET_IMAGE,
-                Action::ECR_GET_DOWNLOAD_URL_FOR_LAYER,
-            ],
-            [repository],
-        )])
-        .and([Statement::unscoped("PullImages", [Unscoped::ECR_GET_AUTHORIZATION_TOKEN])])
-        .and([Statement::unscoped("PutMetrics", [Unscoped::CLOUDWATCH_PUT_METRIC_DATA]).only_if(
-            "StringLike",
-            "cloudwatch:namespace",
-            "/aws/sagemaker/*".into(),
-        )])
+        .and(container(cx))
         // All training jobs of an account share one log group; their streams begin with their names.
         .and([Statement::allow(
             "WriteLogs",
@@ -90,11 +63,7 @@ pub(super) fn lower_training<'a>(
                 Action::LOGS_DESCRIBE_LOG_STREAMS,
                 Action::LOGS_PUT_LOG_EVENTS,
             ],
-            [
-                training_streams.pattern(),
-                sub![&training_streams, ":log-stream:", cx.names.training(name), "*"],
-                sub![crate::cfn::logs::group_arn(&endpoint_logs), ":*"],
-            ],
+            [training_streams.pattern(), sub![&training_streams, ":log-stream:", cx.names.training(name), "*"]],
         )])
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("sagemaker.amazonaws.com"));
@@ -121,7 +90,35 @@ pub(super) fn lower_training<'a>(
         metrics: metrics(accept),
         accept: accept.iter().map(gate).collect(),
     };
-    Trained { id, name: name.clone(), training, model, role }
+    let endpoint = training.image.as_ref().and_then(|_| endpoint::lower_roles(cx, stack, shared, model));
+    Trained { name: name.clone(), training, model, endpoint }
+}
+
+/// Running the container, in training and behind an endpoint.
+pub(super) fn container(cx: &Context) -> [Statement; 3] {
+    let repository: Value<ArnPattern> = sub![
+        "arn:",
+        pseudo::partition(),
+        ":ecr:",
+        pseudo::region(),
+        ":",
+        region::xgboost_account(&cx.environment.region).unwrap_or_default(),
+        ":repository/sagemaker-xgboost"
+    ];
+    let actions = [
+        Action::ECR_BATCH_CHECK_LAYER_AVAILABILITY,
+        Action::ECR_BATCH_GET_IMAGE,
+        Action::ECR_GET_DOWNLOAD_URL_FOR_LAYER,
+    ];
+    [
+        Statement::allow("PullImage", actions, [repository]),
+        Statement::unscoped("PullImages", [Unscoped::ECR_GET_AUTHORIZATION_TOKEN]),
+        Statement::unscoped("PutMetrics", [Unscoped::CLOUDWATCH_PUT_METRIC_DATA]).only_if(
+            "StringLike",
+            "cloudwatch:namespace",
+            "/aws/sagemaker/*".into(),
+        ),
+    ]
 }
 
 fn models(kept: &Kept) -> OutputRef {
@@ -165,76 +162,8 @@ fn metrics(gates: &[lake::Gate]) -> Vec<MetricDefinition> {
 
 /// Whether machines of this type have no disk of their own. SageMaker refuses a key for those that have one: families with a
 /// `d` behind the generation, and the accelerated ones.
-fn has_only_network_disks(instance: &str) -> bool {
+pub(super) fn has_only_network_disks(instance: &str) -> bool {
     let family = instance.split('.').nth(1).unwrap_or_default();
     let (class, rest) = family.split_at(family.find(|c: char| c.is_ascii_digit()).unwrap_or(family.len()));
     ["c", "m", "r", "t"].contains(&class) && !rest.contains('d')
-}
-
-fn endpoint_logs(cx: &Context, model: &str) -> Value<Name<LogGroup>> {
-    logs::name(format!("/aws/sagemaker/Endpoints/{}", cx.names.endpoint(model)))
-}
-
-/// Adds the endpoint of a model, which is there once a model is released.
-pub(super) fn lower_endpoint(cx: &Context, stack: &mut StackTemplate, kept: &Kept, trained: &Trained) {
-    let Trained { id: _, name, training, model, role } = trained;
-    let (Some(endpoint), Some(image)) = (&model.endpoint, &training.image) else { return };
-    let key: Value<Arn<Key>> = stack.import(&kept.key, super::KEY);
-    let role = stack.import(role, "ARN of the role with which a model's container runs");
-    let data: Value<S3Uri> = stack.parameter(
-        Kind::ModelData.of(name),
-        "model.tar.gz of the released model; empty while there is none",
-        Source::ReleasedModel(name.clone()),
-    );
-    let released = stack.template.when_given(Kind::EndpointGiven.of(name), data.clone());
-
-    let log_group = logs::add(cx, stack, Kind::EndpointLogs.of(name), &endpoint_logs(cx, name), &key);
-    let environment = [
-        ("SAGEMAKER_PROGRAM", "inference.py"),
-        ("SAGEMAKER_SUBMIT_DIRECTORY", "/opt/ml/model/code"),
-        ("SAGEMAKER_CONTAINER_LOG_LEVEL", "20"),
-    ];
-    let environment = environment.map(|(name, value)| (name.into(), Value::<Text>::literal(value)));
-    let host = sagemaker::Model {
-        role,
-        container: ContainerDefinition {
-            image: Value::literal(image.as_str()),
-            model_data: data,
-            environment: environment.to_vec(),
-        },
-        // Serverless endpoints do not have it.
-        isolated: matches!(endpoint, Endpoint::Instances { .. }).then_some(true),
-        tags: cx.tag_list(),
-    };
-    let host = stack.template.add(Kind::EndpointModel.of(name), Declaration::from(host).when(&released));
-    let mut variant = ProductionVariant {
-        name: "live",
-        model: host.name(),
-        weight: 1,
-        instance_type: None,
-        instances: None,
-        serverless: None,
-    };
-    let key = match endpoint {
-        Endpoint::Serverless { memory_mb, concurrency } => {
-            variant.serverless = Some(ServerlessConfig { memory_mb: *memory_mb, concurrency: *concurrency });
-            None
-        }
-        Endpoint::Instances { instance, count } => {
-            variant.instance_type = Some(instance.clone());
-            variant.instances = Some(*count);
-            has_only_network_disks(instance).then_some(key)
-        }
-    };
-    let settings = EndpointConfig { variants: vec![variant], key, tags: cx.tag_list() };
-    let settings = stack.template.add(Kind::EndpointSettings.of(name), Declaration::from(settings).when(&released));
-    let endpoint = sagemaker::Endpoint {
-        name: Value::literal(cx.names.endpoint(name)),
-        configuration: settings.name(),
-        tags: cx.tag_list(),
-    };
-    let declaration = Declaration::from(endpoint).when(&released).after(&log_group);
-    let endpoint = stack.template.add(Kind::EndpointHost.of(name), declaration);
-    let description = format!("Endpoint of the model {name}");
-    stack.template.output(Kind::EndpointHost.of(name), description, endpoint.name(), Some(&released));
 }

@@ -34,12 +34,12 @@ kinds! {
     AccessLogBucket, AccessLogPolicy, ApiAccessLogs, ApiAuthorizer, ApiBodyModel, ApiCloudWatchRole, ApiCorsMethod,
     ApiDeployment, ApiDomainName, ApiDomainPath, ApiGatewayResponse, ApiKey, ApiLogging, ApiMethod, ApiPermission,
     ApiResource, ApiUsageKey, ApiUsagePlan, ApiUserClient, ApiUserPool, ApiValidator, AthenaQuery, AthenaStatement, AthenaWorkGroup,
-    CatalogDatabase, CatalogTable, CrawlerLogs, CrawlerRole, EndpointGiven, EndpointHost, EndpointLogs,
-    EndpointModel, EndpointSettings, FunctionCode, FunctionLogs, FunctionRole, GlueClassifier, GlueCrawler, GlueJob,
-    ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, ModelBucket, ModelData, ModelPolicy, ModelRole,
+    CatalogDatabase, CatalogTable, CrawlerLogs, CrawlerRole, EndpointErrors, EndpointHost,
+    EndpointLatency, EndpointLogs, EndpointModel, EndpointPolicy, EndpointRole, EndpointSettings, EndpointTarget, FunctionCode, FunctionLogs, FunctionRole, GlueClassifier, GlueCrawler, GlueJob,
+    ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, ModelBucket, ModelPolicy, ModelRole,
     ProfileDataset, ProfileJob, ProfileRole, ProfileRules, ProfileSchedule, RecipeProject, RecipeSchedule,
     PublisherFunction, PublisherLogs, PublisherRole, QualityRole, QualityRuleset, QueryRole, RecipeDataset, RecipeInput, RecipeJob, RecipePublished,
-    RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs,
+    RecipeRole, RecipeSteps, ReleaseRole, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs,
     StudioNodes, StudioRole, WafAcl, WafAssociation, WafLogging, WafLogs, WorkBucket, WorkPolicy, ZoneBucket,
     ZonePolicy,
 }
@@ -190,6 +190,16 @@ impl<'a> Names<'a> {
         self.hyphenated(&[model], 63)
     }
 
+    /// The beginning of the names that a release gives its model and its settings, which have 63 characters with two digests.
+    pub(super) fn release(&self, model: &str) -> String {
+        self.hyphenated(&[model], 63 - 18)
+    }
+
+    /// A stack; CloudFormation takes no `_`.
+    pub(super) fn stack(&self, parts: &[&str]) -> String {
+        self.hyphenated(parts, 128)
+    }
+
     /// The beginning of the names of a model's training jobs, which have 63 characters with the time behind it.
     pub(super) fn training(&self, model: &str) -> String {
         self.hyphenated(&[model], 63 - 16)
@@ -296,6 +306,11 @@ mod tests {
             prop_assert!(endpoint.len() <= 63 && endpoint.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{}", endpoint);
             prop_assert!(!endpoint.ends_with('-') && !endpoint.starts_with('-'), "{}", endpoint);
             prop_assert!(names.training(&thing).len() <= 47);
+            prop_assert!(names.release(&thing).len() <= 45);
+            for stack in [names.stack(&["processing"]), names.stack(&["endpoint", &thing])] {
+                let fits = stack.len() <= 128 && stack.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+                prop_assert!(fits, "{}", stack);
+            }
             let prefix = names.hyphenated(&[&thing], 33);
             prop_assert!(prefix.len() <= 33, "{}", prefix);
         }

@@ -192,10 +192,13 @@ fn both_notations_say_the_same() {
 
 #[test]
 fn nothing_is_allowed_with_a_wildcard_action_and_only_unscoped_actions_on_everything() {
-    const UNSCOPED: [&str; 5] = [
+    const UNSCOPED: [&str; 8] = [
+        "application-autoscaling:DescribeScalableTargets",
+        "application-autoscaling:DescribeScalingPolicies",
         "cloudwatch:PutMetricData",
         "ecr:GetAuthorizationToken",
         "glue:GetSecurityConfiguration",
+        "logs:DescribeLogGroups",
         "xray:PutTelemetryRecords",
         "xray:PutTraceSegments",
     ];
@@ -308,6 +311,60 @@ fn every_reference_inside_a_template_leads_somewhere() {
                 }
             }
         });
+    }
+}
+
+#[test]
+fn an_endpoint_waits_for_its_first_model_and_keeps_the_one_that_is_live() {
+    let (lake, assets) = read(SHOP);
+    let assembly = lowered(&lake, &assets, "dev");
+    for (stack, template) in assembly.stacks.iter().zip(templates(&lake, &assets, "dev").into_iter().skip(1)) {
+        let kept: Vec<_> = stack.parameters.iter().filter(|p| p.source == Source::Kept).map(|p| &*p.name).collect();
+        if !stack.name.contains("-endpoint-") {
+            assert!(kept.is_empty() && stack.role.is_none(), "{}", stack.name);
+            continue;
+        }
+        let role = stack.role.as_ref().unwrap_or_else(|| panic!("{} has no role", stack.name));
+        assert!(role.output.starts_with("ReleaseRole") && stack.depends_on.contains(&role.stack));
+        assert_eq!(kept, ["ModelData", "Watched", "ModelImage", "TrainingJob", "ReleaseId"]);
+        assert!(kept.iter().all(|name| template.1["Parameters"][name]["Default"] == ""));
+        for (id, resource) in template.1["Resources"].as_object().unwrap() {
+            let early = resource["Type"] == "AWS::Logs::LogGroup" || resource["Type"] == "AWS::CloudWatch::Alarm";
+            assert_eq!(resource.get("Condition").is_none(), early, "{id} of {}", stack.name);
+        }
+    }
+}
+
+#[test]
+fn what_cannot_change_in_an_endpoint_has_another_name_when_it_does() {
+    let names = |text: &str| {
+        let (lake, assets) = read(text);
+        let templates = templates(&lake, &assets, "dev");
+        let (_, price) = templates.iter().find(|(name, _)| name.contains("endpoint-price")).unwrap();
+        ["EndpointModel", "EndpointSettings"].map(|id| price["Resources"][id]["Properties"].clone()).map(|p| {
+            let name = if p["ModelName"].is_null() { &p["EndpointConfigName"] } else { &p["ModelName"] };
+            name["Fn::Sub"].as_str().unwrap().to_owned()
+        })
+    };
+    let before = names(SHOP);
+    for (from, to) in
+        [("min: 2, max", "min: 3, max"), ("share: 20%", "share: 30%"), ("type: ml.m5.large\n", "type: ml.m5.xlarge\n")]
+    {
+        assert!(SHOP.contains(from), "{from}");
+        let after = names(&SHOP.replace(from, to));
+        assert_eq!(before[0], after[0], "{from}");
+        assert_ne!(before[1], after[1], "{from}");
+    }
+    assert_eq!(before, names(&SHOP.replace("latency: 500 ms", "latency: 400 ms")));
+}
+
+#[test]
+fn stacks_of_a_lake_with_an_underscore_have_names_that_cloudformation_takes() {
+    let (lake, assets) = read(&SHOP.replace("name: shop", "name: my_shop"));
+    for stack in lowered(&lake, &assets, "dev").stacks {
+        let fits =
+            stack.name.starts_with("my-shop-dev-") && stack.name.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
+        assert!(fits, "{}", stack.name);
     }
 }
 

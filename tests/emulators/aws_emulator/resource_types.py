@@ -46,6 +46,8 @@ def sagemaker(kind: str, name: str, arn: str, replacing: tuple[str, ...] = ()) -
 
 
 TYPES: dict[str, Type] = {
+    "AWS::ApplicationAutoScaling::ScalableTarget": Type(replacing=("ResourceId", "ScalableDimension", "ServiceNamespace")),
+    "AWS::ApplicationAutoScaling::ScalingPolicy": Type("PolicyName", replacing=("PolicyName", "ScalingTargetId")),
     "AWS::Athena::NamedQuery": Type(
         attributes=lambda _name, physical: {"NamedQueryId": physical},
         replacing=("Name", "Database", "Description", "QueryString", "WorkGroup"),
