@@ -1,8 +1,8 @@
 //! From what a lake means to what AWS makes of it: pure, total, and the same bytes for the same lake.
 //!
-//! Three parts, by what they may lose: `storage` holds data and keys, `processing` the steps, `serving` what answers. Each is one
-//! stack, or several in a large lake ([`Placement`]); the first of a part holds what all of the part share. Every endpoint has a
-//! stack of its own, because a released model changes it when nobody deploys.
+//! Four parts, by what they may lose: `storage` holds data and keys, `processing` the steps, `serving` what answers, `pipelines`
+//! what starts the steps. Each is one stack, or several in a large lake ([`Placement`]); the first of a part holds what all of the
+//! part share. Every endpoint has a stack of its own, because a released model changes it when nobody deploys.
 //! Names are deterministic ([`names::Names`]), so a stack speaks of another's resources by name; what has no name of ours (a
 //! key's ARN) is an output of one stack and a parameter of the next. Nothing is exported.
 
@@ -17,6 +17,7 @@ mod job;
 mod logs;
 mod model;
 mod names;
+mod pipeline;
 mod profile;
 mod query;
 mod recipe;
@@ -61,6 +62,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         functions: _,
         checks: _,
         api,
+        // In one stack.
         pipelines: _,
         steps: _,
     } = lake;
@@ -69,7 +71,12 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
     let pool = api.as_ref().zip(storage.first_mut()).and_then(|(api, first)| api::lower_pool(&cx, first, api));
     let endpoints = trained.iter().filter_map(|model| endpoint::lower(&cx, &kept, model)).collect::<Vec<_>>();
     let serving = lower_serving(&cx, &kept, pool.as_ref(), api.as_ref());
-    let stacks = storage.into_iter().chain(processing).chain(endpoints).chain(serving);
+    let mut assets = assets.clone();
+    let pipelines = storage.first_mut().zip(assets.advance().cloned()).map(|(first, code)| {
+        pipeline::lower_ledger(&cx, first, &kept);
+        pipeline::lower(&cx, &kept, &code, &mut assets, &trained, &processing)
+    });
+    let stacks = storage.into_iter().chain(processing).chain(endpoints).chain(serving).chain(pipelines);
     let stacks = stacks.filter(|stack| !stack.template.is_empty());
     Assembly {
         lake: name.clone(),
@@ -78,7 +85,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         account: environment.account.clone(),
         protected: environment.protected,
         stacks: stacks.collect(),
-        assets: assets.clone(),
+        assets,
         openapi: api.as_ref().map(|api| api::document(&cx, api)),
         training: trained.into_iter().map(|model| (model.name, model.training)).collect(),
     }
@@ -209,6 +216,7 @@ impl Context<'_> {
             Part::Storage => "what it must not lose",
             Part::Processing => "its catalog and its steps",
             Part::Serving => "what answers",
+            Part::Pipelines => "what starts its steps",
         };
         let description = format!("{} in {}: {holds} (written by lakegen)", lake.name, environment.name);
         let mut stack = StackTemplate::new(self.stack_name(part, number), description);
@@ -223,6 +231,7 @@ impl Context<'_> {
             Part::Storage => "storage",
             Part::Processing => "processing",
             Part::Serving => "serving",
+            Part::Pipelines => "pipelines",
         };
         let number = number.to_string();
         if number == "1" { self.names.stack(&[part]) } else { self.names.stack(&[part, &number]) }

@@ -31,6 +31,8 @@ pub enum Part {
     Processing,
     /// What answers.
     Serving,
+    /// What starts the steps: always one stack, because EventBridge takes fewer rules than a stack has resources.
+    Pipelines,
 }
 
 /// Something that is whole in one stack.

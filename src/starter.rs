@@ -18,7 +18,7 @@ static BIKES: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/starter/bikes");
 static INSTACART: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/starter/instacart");
 static GLUE_JOBS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/glue-jobs");
 static SAGEMAKER: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/sagemaker");
-static LAMBDAS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lambdas");
+static LAMBDAS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lambdas/recommend");
 const INSTACART_BLUEPRINT: &str = include_str!("../blueprints/instacart.yaml");
 
 /// Where a project keeps its blueprint.
@@ -98,7 +98,8 @@ pub fn files(starter: Starter, name: &str) -> Result<Vec<File>, Error> {
             let named = format!("\nname: {}\n", scalar(name));
             let blueprint = INSTACART_BLUEPRINT.replacen("\nname: instacart\n", &named, 1);
             files.push(File { path: BLUEPRINT.into(), bytes: blueprint.into_bytes() });
-            for (folder, dir) in [("glue-jobs", &GLUE_JOBS), ("sagemaker", &SAGEMAKER), ("lambdas", &LAMBDAS)] {
+            for (folder, dir) in [("glue-jobs", &GLUE_JOBS), ("sagemaker", &SAGEMAKER), ("lambdas/recommend", &LAMBDAS)]
+            {
                 let inside = sources(dir).into_iter();
                 files.extend(
                     inside.map(|(path, bytes)| File { path: Path::new(folder).join(path), bytes: bytes.into() }),

@@ -56,7 +56,7 @@ fn the_reference_lake_deploys_as_it_is_written() {
     )
     .unwrap();
     let output = emulator.boto3(&environment.region, &format!("import os; os.chdir({:?})\n{DEPLOY}", folder));
-    let expected: Vec<_> = ["storage", "processing", "endpoint-buy-again", "serving"]
+    let expected: Vec<_> = ["storage", "processing", "endpoint-buy-again", "serving", "pipelines"]
         .map(|stack| format!("instacart-dev-{stack} CREATE_COMPLETE"))
         .into();
     assert_eq!(output.lines().collect::<Vec<_>>(), expected, "{}", emulator.log());

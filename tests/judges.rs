@@ -36,7 +36,6 @@ fn cfn_lint_finds_nothing_in(project: &Path) {
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
     let assets = Assets::collect(&lake).unwrap();
     let placement = project.placement(&lake).unwrap();
-    let mut judged = 0;
     for environment in &lake.environments {
         let assembly = lower(&lake, environment, &assets, &placement);
         for format in [Format::Yaml, Format::Json] {
@@ -44,14 +43,12 @@ fn cfn_lint_finds_nothing_in(project: &Path) {
             std::fs::create_dir_all(&directory).unwrap();
             assembly::write(&assembly, &directory, format).unwrap();
             let files: Vec<_> = assembly.stacks.iter().map(|stack| directory.join(stack.file(format))).collect();
-            judged += files.len();
             let document = directory.join("openapi.json");
             must_succeed(python.tool("openapi-spec-validator").arg(document));
             let regions = [environment.region.as_str(), "us-east-1"];
             must_succeed(python.tool("cfn-lint").args(["-c", "I", "-r"]).args(regions).arg("--").args(&files));
         }
     }
-    assert_eq!(judged, lake.environments.len() * 2 * 3, "three stacks in two formats for each environment");
 }
 
 #[test]

@@ -5,6 +5,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
+use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
 
 use crate::lake::{Function, Id, Job, Lake, Model, Script};
@@ -56,7 +57,11 @@ pub struct Assets {
     jobs: Vec<JobAssets>,
     functions: Vec<AssetPath>,
     models: Vec<AssetPath>,
+    advance: Option<AssetPath>,
 }
+
+/// The function that advances runs.
+static ADVANCE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lambdas/advance");
 
 /// Why a file of the project cannot become an asset.
 #[derive(Debug, thiserror::Error)]
@@ -115,7 +120,13 @@ impl Assets {
         let functions = functions.collect::<Result<_, _>>()?;
         let models = lake.models.values().map(|model| collector.asset(&model.source, Form::TarGz));
         let models = models.collect::<Result<_, _>>()?;
-        Ok(Self { assets: collector.assets, jobs, functions, models })
+        let advance = (!lake.steps.is_empty()).then(|| collector.own("lambdas/advance", &ADVANCE)).transpose()?;
+        Ok(Self { assets: collector.assets, jobs, functions, models, advance })
+    }
+
+    /// Adds a text that lakegen writes itself; `source` says what it is.
+    pub(crate) fn text(&mut self, source: &str, content: String, ending: &str) -> AssetPath {
+        keep(&mut self.assets, source.into(), content.into_bytes(), ending)
     }
 
     /// Every asset, sorted by path.
@@ -131,6 +142,11 @@ impl Assets {
     /// The code of a function of the lake that these were collected for.
     pub fn function(&self, id: Id<Function>) -> &AssetPath {
         &self.functions[id.index()]
+    }
+
+    /// The code of the function that advances runs, if the lake has steps.
+    pub fn advance(&self) -> Option<&AssetPath> {
+        self.advance.as_ref()
     }
 
     /// The source archive of a model of the lake that these were collected for.
@@ -185,12 +201,18 @@ impl Collector {
         self.keep(format!("nodes of {name}"), content, "py")
     }
 
+    /// A function of lakegen's own; its modules lie side by side.
+    fn own(&mut self, name: &str, dir: &Dir) -> Result<AssetPath, AssetError> {
+        let modules = dir.files().filter(|file| file.path().extension().is_some_and(|ending| ending == "py"));
+        let mut entries: Vec<Entry> =
+            modules.map(|file| (file.path().display().to_string(), file.contents().to_vec())).collect();
+        entries.sort();
+        let content = zip(&entries).map_err(|source| AssetError::Pack { path: name.into(), source })?;
+        Ok(self.keep(name.to_owned(), content, "zip"))
+    }
+
     fn keep(&mut self, source: String, content: Vec<u8>, ending: &str) -> AssetPath {
-        let sha256 = hex(&Sha256::digest(&content));
-        let path = AssetPath(format!("assets/{sha256}.{ending}"));
-        let asset = Asset { path: path.clone(), sha256, content, sources: BTreeSet::new() };
-        self.assets.entry(path.clone()).or_insert(asset).sources.insert(source);
-        path
+        keep(&mut self.assets, source, content, ending)
     }
 
     /// The entries of a helper module: what `import` then finds.
@@ -265,6 +287,15 @@ impl Collector {
         let real = std::fs::canonicalize(path).map_err(read_error(path))?;
         if real.starts_with(&self.root) { Ok(real) } else { Err(AssetError::Outside(path.to_owned())) }
     }
+}
+
+/// Keeps a content under the name that its hash gives it.
+fn keep(assets: &mut BTreeMap<AssetPath, Asset>, source: String, content: Vec<u8>, ending: &str) -> AssetPath {
+    let sha256 = hex(&Sha256::digest(&content));
+    let path = AssetPath(format!("assets/{sha256}.{ending}"));
+    let asset = Asset { path: path.clone(), sha256, content, sources: BTreeSet::new() };
+    assets.entry(path.clone()).or_insert(asset).sources.insert(source);
+    path
 }
 
 fn read_error(path: &Path) -> impl FnOnce(io::Error) -> AssetError {

@@ -2,8 +2,10 @@
 
 use super::node::Tags;
 use super::shape::{resource, shape};
+use super::sns::Topic;
+use super::sqs::Queue;
 use super::template::Ref;
-use super::value::{Name, Text, Value};
+use super::value::{Arn, Name, Text, Value};
 
 resource! {
     /// Watches one number. `Ref` is its name.
@@ -20,6 +22,7 @@ resource! {
         comparison: &'static str = "ComparisonOperator",
         threshold: f64 = "Threshold",
         missing: &'static str = "TreatMissingData",
+        actions: Option<Vec<Value<Arn<Topic>>>> = "AlarmActions",
         tags: Tags = "Tags",
     }
 }
@@ -36,5 +39,12 @@ shape! {
     Dimension {
         name: &'static str = "Name",
         value: Value<Text> = "Value",
+    }
+}
+
+impl Dimension {
+    /// The number of a queue.
+    pub fn queue(name: &Value<Name<Queue>>) -> Self {
+        Self { name: "QueueName", value: name.text() }
     }
 }

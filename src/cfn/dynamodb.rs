@@ -15,6 +15,7 @@ resource! {
         keys: Vec<KeySchema> = "KeySchema",
         encryption: SseSpecification = "SSESpecification",
         recovery: PointInTimeRecoverySpecification = "PointInTimeRecoverySpecification",
+        expiry: Option<TimeToLiveSpecification> = "TimeToLiveSpecification",
         deletion_protection: bool = "DeletionProtectionEnabled",
         tags: Tags = "Tags",
     }
@@ -65,4 +66,12 @@ shape! {
 shape! {
     /// Whether the table can be brought back as it was.
     PointInTimeRecoverySpecification { enabled: bool = "PointInTimeRecoveryEnabled" }
+}
+
+shape! {
+    /// The attribute that says when an item may go, in seconds since 1970.
+    TimeToLiveSpecification {
+        attribute: &'static str = "AttributeName",
+        enabled: bool = "Enabled",
+    }
 }

@@ -91,3 +91,24 @@ resource! {
         source: Value<ArnPattern> = "SourceArn",
     }
 }
+
+resource! {
+    /// What becomes of asynchronous calls that fail.
+    "AWS::Lambda::EventInvokeConfig" EventInvokeConfig {
+        function: Value<Name<Function>> = "FunctionName",
+        qualifier: &'static str = "Qualifier",
+        retries: u32 = "MaximumRetryAttempts",
+        seconds: u32 = "MaximumEventAgeInSeconds",
+        destinations: DestinationConfig = "DestinationConfig",
+    }
+}
+
+shape! {
+    /// Where what failed for good goes.
+    DestinationConfig { on_failure: OnFailure = "OnFailure" }
+}
+
+shape! {
+    /// A queue for what failed for good.
+    OnFailure { queue: Value<Arn<super::sqs::Queue>> = "Destination" }
+}

@@ -42,6 +42,7 @@ pub mod cognito;
 pub mod custom;
 pub mod databrew;
 pub mod dynamodb;
+pub mod events;
 pub mod glue;
 pub mod iam;
 pub mod kms;
@@ -49,6 +50,8 @@ pub mod lambda;
 pub mod logs;
 pub mod s3;
 pub mod sagemaker;
+pub mod sns;
+pub mod sqs;
 pub mod wafv2;
 
 pub use node::{IntoNode, Node, TagMap, Tags};

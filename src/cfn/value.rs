@@ -79,6 +79,17 @@ impl<T> Value<T> {
         Self { expression, of: PhantomData }
     }
 
+    /// The value in the notation of `Fn::Sub`, for a text that is filled in elsewhere than in a template.
+    pub fn notation(&self) -> String {
+        let mut text = String::new();
+        match self.expression.clone() {
+            Expression::Literal(literal) => Part::Text(literal).write(&mut text),
+            Expression::Reference(reference) => Part::Reference(reference).write(&mut text),
+            Expression::Sub(pieces) => Part::Nested(pieces).write(&mut text),
+        }
+        text
+    }
+
     /// The same value where any text will do.
     pub fn text(&self) -> Value<Text> {
         Value::from_expression(self.expression.clone())

@@ -317,6 +317,7 @@ fn lower_alarms(cx: &Context, stack: &mut StackTemplate, endpoint: &str, rollbac
         threshold,
         // Nobody asks, or there is no endpoint yet.
         missing: "notBreaching",
+        actions: None,
         tags: cx.tag_list(),
     };
     // The metric is 1 for each request that failed, and 0 for each that did not.

@@ -31,7 +31,8 @@ macro_rules! kinds {
 }
 
 kinds! {
-    AccessLogBucket, AccessLogPolicy, ApiAccessLogs, ApiAuthorizer, ApiBodyModel, ApiCloudWatchRole, ApiCorsMethod,
+    AccessLogBucket, AccessLogPolicy, AdvanceCalls, AdvanceFunction, AdvanceLogs, AdvanceRole, AlertMail, AlertTopic,
+    EventRule, FailedEventsAlarm, FailedEventsPolicy, FailedEventsQueue, RulePermission, RunLedger, ApiAccessLogs, ApiAuthorizer, ApiBodyModel, ApiCloudWatchRole, ApiCorsMethod,
     ApiDeployment, ApiDomainName, ApiDomainPath, ApiGatewayResponse, ApiKey, ApiLogging, ApiMethod, ApiPermission,
     ApiResource, ApiUsageKey, ApiUsagePlan, ApiUserClient, ApiUserPool, ApiValidator, AthenaQuery, AthenaStatement, AthenaWorkGroup,
     CatalogDatabase, CatalogTable, CrawlerLogs, CrawlerRole, EndpointErrors, EndpointHost,
@@ -150,9 +151,24 @@ impl<'a> Names<'a> {
         self.plain(&[kind, name], 64)
     }
 
-    /// The role that starts steps, which no template of this assembly makes.
+    /// The role that starts steps.
     pub(super) fn pipeline_role(&self) -> String {
         self.plain(&["pipeline"], 64)
+    }
+
+    /// The table of runs; the `-` in its last part sets it apart from tables of the blueprint.
+    pub(super) fn ledger(&self) -> String {
+        self.plain(&["run-ledger"], 255)
+    }
+
+    /// The function that advances runs; its `-` sets it apart from functions of the blueprint.
+    pub(super) fn advance(&self) -> String {
+        self.plain(&["run-advance"], 64)
+    }
+
+    /// A rule of EventBridge: of a pipeline, or with a `-` one of lakegen's own. Also the topic and the queue beside them.
+    pub(super) fn rule(&self, name: &str) -> String {
+        self.plain(&[name], 64)
     }
 
     /// The catalog's database; Athena takes only letters, digits and `_`.

@@ -11,7 +11,7 @@ use super::crawler::{catalog_arns, names};
 use super::grant::{self, Grant, Items};
 use super::names::{Kind, arn, role_arn};
 use super::table::Catalog;
-use super::{Context, Shared};
+use super::{Context, Place, Shared};
 use crate::assembly::StackTemplate;
 use crate::cfn::athena::{
     EngineVersion, NamedQuery, PreparedStatement, ResultConfiguration, ResultEncryption, WorkGroup,
@@ -65,7 +65,7 @@ pub(super) fn lower(
     work_group: &Value<Name<WorkGroup>>,
     query: &Query,
 ) {
-    let Query { name, sql, reads, writes, mode } = query;
+    let Query { name, sql: _, reads, writes, mode } = query;
     let Some(place) = cx.place(*writes) else { return };
     let target = &cx.lake.tables[*writes];
 
@@ -78,11 +78,7 @@ pub(super) fn lower(
         },
         database: catalog.database.clone(),
         work_group: work_group.clone(),
-        statement: match mode {
-            Mode::Replace => unload(sql, target, place.uri().text()),
-            Mode::Append => Value::literal(insert(sql, target, &cx.names.database())),
-            Mode::Merge(key) => Value::literal(merge(sql, target, &cx.names.database(), key)),
-        },
+        statement: statement(cx, query, &place),
     };
     let named = stack.template.add(Kind::AthenaQuery.of(name), named);
     stack.export(Kind::AthenaQuery.of(name), format!("Id of the query {name}"), named.query_id());
@@ -142,6 +138,17 @@ pub(super) fn lower_statement(
         statement: Value::literal(sql.as_str()),
     };
     stack.template.add(Kind::AthenaStatement.of(name), prepared);
+}
+
+/// The statement that a query runs to write into `place`.
+pub(super) fn statement(cx: &Context, query: &Query, place: &Place) -> Value<Text> {
+    let Query { name: _, sql, reads: _, writes, mode } = query;
+    let (target, database) = (&cx.lake.tables[*writes], cx.names.database());
+    match mode {
+        Mode::Replace => unload(sql, target, place.uri().text()),
+        Mode::Append => Value::literal(insert(sql, target, &database)),
+        Mode::Merge(key) => Value::literal(merge(sql, target, &database, key)),
+    }
 }
 
 /// What `sql` selects, with the types that `table` declares.

@@ -1,8 +1,9 @@
 //! What the lake must not lose: the key, the buckets.
 
 use super::Context;
-use super::names::Kind;
+use super::names::{Kind, arn};
 use crate::assembly::{Exported, StackTemplate};
+use crate::cfn::cloudwatch::Alarm;
 use crate::cfn::iam::{Action, Policy, Principal, Statement};
 use crate::cfn::kms::{Alias, Key};
 use crate::cfn::s3::{
@@ -81,18 +82,29 @@ fn lower_key(cx: &Context, stack: &mut StackTemplate) -> Value<Arn<Key>> {
         Action::KMS_GENERATE_DATA_KEY,
         Action::KMS_DESCRIBE_KEY,
     ];
+    // An alarm writes to the encrypted topic as CloudWatch. Source: "Enable compatibility between event sources from AWS services and
+    // encrypted topics" of the Amazon SNS developer guide.
+    let alarms = cx.environment.alert.as_ref().map(|_| {
+        let actions = [Action::KMS_DECRYPT, Action::KMS_GENERATE_DATA_KEY];
+        Statement::key_for("SendAlarms", Principal::Service("cloudwatch.amazonaws.com"), actions)
+            .only_if("StringEquals", "aws:SourceAccount", pseudo::account())
+            .only_if(
+                "ArnLike",
+                "aws:SourceArn",
+                arn::<Alarm>("cloudwatch", sub!["alarm:", cx.names.plain(&["*"], usize::MAX)]).text(),
+            )
+    });
+    let account = Statement::key_of(Principal::Account(root));
+    let log = Statement::key_for("EncryptLogs", logs, actions).only_if(
+        "ArnLike",
+        "kms:EncryptionContext:aws:logs:arn",
+        groups,
+    );
     let key = Key {
         description: format!("Data of the lake {} in {}", cx.lake.name, cx.environment.name),
         rotation: true,
         pending_days: if cx.environment.protected { 30 } else { 7 },
-        policy: Policy(vec![
-            Statement::key_of(Principal::Account(root)),
-            Statement::key_for("EncryptLogs", logs, actions).only_if(
-                "ArnLike",
-                "kms:EncryptionContext:aws:logs:arn",
-                groups,
-            ),
-        ]),
+        policy: Policy([account, log].into_iter().chain(alarms).collect()),
         tags: cx.tag_list(),
     };
     let key = stack.template.add(Kind::LakeKey.fixed(), Declaration::from(key).retention(cx.retention()));

@@ -24,6 +24,7 @@ pub(super) fn lower_items(cx: &Context, stack: &mut StackTemplate, key: &Value<A
         keys: vec![dynamodb::KeySchema { name: column.name.clone(), kind: "HASH" }],
         encryption: dynamodb::SseSpecification { enabled: true, kind: "KMS", key: key.clone() },
         recovery: dynamodb::PointInTimeRecoverySpecification { enabled: true },
+        expiry: None,
         deletion_protection: cx.environment.protected,
         tags: cx.tag_list(),
     };

@@ -70,13 +70,19 @@ fn visit(value: &serde_json::Value, see: &mut impl FnMut(&serde_json::Map<String
 /// a script, and templates with nothing else.
 fn review(lake: &Lake, assets: &Assets, folder: &str) {
     for environment in ["dev", "prod"] {
-        for (name, mut text) in files(lake, assets, environment, Notation::Yaml) {
-            for asset in assets.iter() {
+        let all = lowered(lake, assets, environment).assets;
+        let plan = all.iter().find(|asset| asset.path.to_string().ends_with(".json"));
+        let plan = plan.map(|plan| {
+            let plan: serde_json::Value = serde_json::from_slice(&plan.content).unwrap();
+            ("plan.json".to_owned(), serde_json::to_string_pretty(&plan).unwrap())
+        });
+        for (name, mut text) in files(lake, assets, environment, Notation::Yaml).into_iter().chain(plan) {
+            for asset in all.iter() {
                 let sources = asset.sources.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
                 text = text.replace(&asset.sha256, &format!("<hash of {sources}>"));
                 text = text.replace(&format!("\"bytes\": {}", asset.content.len()), "\"bytes\": <size>");
             }
-            let shared = ["manifest.json", "openapi.json"].contains(&name.as_str());
+            let shared = ["manifest.json", "openapi.json", "plan.json"].contains(&name.as_str());
             let name = if shared { format!("{}-{environment}-{name}", lake.name) } else { name };
             let mut settings = insta::Settings::clone_current();
             settings.set_snapshot_path(format!("../../snapshots/{folder}"));
@@ -253,7 +259,8 @@ fn protected_data_outlives_its_stack_and_other_data_does_not() {
 fn other_routes_make_another_deployment_and_the_same_ones_do_not() {
     let deployment = |text: &str| {
         let (lake, assets) = read(text);
-        let serving = templates(&lake, &assets, "dev").pop().unwrap().1;
+        let templates = templates(&lake, &assets, "dev");
+        let (_, serving) = templates.iter().find(|(name, _)| name == "shop-dev-serving.json").unwrap();
         let ids = serving["Resources"].as_object().unwrap().keys().find(|id| id.starts_with("ApiDeployment")).cloned();
         ids.unwrap()
     };

@@ -150,10 +150,13 @@ fn a_large_lake_stays_under_the_limits_and_one_thing_more_leaves_the_others_alon
     plan.jobs.insert(0, "added".into());
     let (after, _) = assembly(&plan, &lock);
     let changed = after.stacks.iter().filter(|stack| texts[&stack.name] != stack.template.render(Format::Yaml));
-    assert!(changed.count() <= 2, "one with the job, one with its table");
+    assert!(changed.count() <= 3, "one with the job, one with its table, one with what starts it");
     let after = resources(&after);
     for (name, resources) in resources(&before) {
-        for (id, resource) in resources {
+        // What starts the steps names the plan, which speaks of all of them.
+        for (id, resource) in
+            resources.into_iter().filter(|(id, _)| !["AdvanceFunction", "AdvanceRole"].contains(&id.as_str()))
+        {
             assert_eq!(after[&name][&id], resource, "{id} of {name}");
         }
     }

@@ -212,7 +212,8 @@ class Exceptions:
 
 
 def main(folders: list[str]) -> int:
-    paths = sorted(path for folder in folders for path in Path(folder).rglob("*.json") if path.name != "manifest.json")
+    files = (path for folder in folders for path in Path(folder).rglob("*.json"))
+    paths = sorted(path for path in files if path.name != "manifest.json" and path.parent.name != "assets")
     templates = [Template(path) for path in paths]
     templates = [template for template in templates if "Resources" in template.body]
     assert templates, "there are templates"

@@ -1,0 +1,42 @@
+//! Simple Queue Service.
+
+use super::iam::Policy;
+use super::node::Tags;
+use super::shape::resource;
+use super::template::Ref;
+use super::value::{Arn, Attribute, Name, Value};
+
+resource! {
+    /// A queue encrypted with SQS's own keys. `Ref` is its URL.
+    "AWS::SQS::Queue" Queue {
+        name: Value<Name<Queue>> = "QueueName",
+        retention_seconds: u32 = "MessageRetentionPeriod",
+        encrypted: bool = "SqsManagedSseEnabled",
+        tags: Tags = "Tags",
+    }
+}
+
+impl Ref<Queue> {
+    /// Its ARN.
+    pub fn arn(&self) -> Value<Arn<Queue>> {
+        self.attribute("Arn")
+    }
+
+    /// Its name.
+    pub fn name(&self) -> Value<Name<Queue>> {
+        self.attribute("QueueName")
+    }
+
+    /// Its URL.
+    pub fn url(&self) -> Value<Attribute<Queue>> {
+        self.reference()
+    }
+}
+
+resource! {
+    /// Who may use queues.
+    "AWS::SQS::QueuePolicy" QueuePolicy {
+        queues: Vec<Value<Attribute<Queue>>> = "Queues",
+        policy: Policy = "PolicyDocument",
+    }
+}

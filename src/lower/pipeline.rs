@@ -1,0 +1,414 @@
+//! Pipelines: the ledger, the function that advances runs, and the events that it hears.
+//!
+//! `docs/ledger.md` says what the function does. What it must know of the lake is the *plan*, a JSON text among the assets, whose
+//! values are in the notation of `Fn::Sub` where only the account knows them.
+
+use std::collections::HashMap;
+
+use serde_json::{Value as Json, json};
+
+use super::function::{ARCHITECTURE, RUNTIME, json_logs};
+use super::grant::{self, Grant};
+use super::model::Trained;
+use super::names::{Kind, arn, bucket_arn, role_arn};
+use super::storage::Kept;
+use super::{Context, KEY, asset_bucket, logs, query};
+use crate::assembly::{AssetPath, Assets, StackTemplate, Training};
+use crate::cfn::cloudwatch::{Alarm, Dimension};
+use crate::cfn::dynamodb::{self, AttributeDefinition, AttributeType, KeySchema, TimeToLiveSpecification};
+use crate::cfn::events::{DeadLetterConfig, RetryPolicy, Rule, Target};
+use crate::cfn::iam::{Action, Policy, Principal, Statement};
+use crate::cfn::kms::Key;
+use crate::cfn::lambda::{Code, DestinationConfig, Environment, EventInvokeConfig, Function, OnFailure, Permission};
+use crate::cfn::sns::{Subscription, Topic};
+use crate::cfn::sqs::{Queue, QueuePolicy};
+use crate::cfn::{Arn, ArnPattern, Declaration, IntoNode, Name, Node, Ref, Text, Value, sub};
+use crate::lake::{Format, Home, Mode, Model, Pipeline, Query, Start, StepId};
+use crate::placement::Part;
+
+/// The lease of a claim in `runs.py` is longer.
+const TIMEOUT_SECONDS: u32 = 300;
+const MEMORY_MB: u32 = 512;
+const HOUR: u32 = 3_600;
+/// SQS keeps no message longer.
+const FORTNIGHT: u32 = 1_209_600;
+/// How often a failed step is tried again where no pipeline says so.
+const RETRIES: u32 = 1;
+
+/// The events that end steps: the rule's name, the source, the detail-type, and where the detail says of what.
+const ENDS: [(&str, &str, &str, &str); 5] = [
+    ("crawler-ended", "aws.glue", "Glue Crawler State Change", "crawlerName"),
+    ("job-ended", "aws.glue", "Glue Job State Change", "jobName"),
+    ("recipe-ended", "aws.databrew", "DataBrew Job State Change", "jobName"),
+    ("query-ended", "aws.athena", "Athena Query State Change", "workgroupName"),
+    ("training-ended", "aws.sagemaker", "SageMaker Training Job State Change", "TrainingJobName"),
+];
+
+/// Adds the ledger to what must not be lost.
+pub(super) fn lower_ledger(cx: &Context, stack: &mut StackTemplate, kept: &Kept) {
+    let text = |name: &str| AttributeDefinition { name: name.into(), kind: AttributeType::Text };
+    let ledger = dynamodb::Table {
+        name: Value::literal(cx.names.ledger()),
+        billing: "PAY_PER_REQUEST",
+        attributes: vec![text("pk"), text("sk")],
+        keys: vec![KeySchema { name: "pk".into(), kind: "HASH" }, KeySchema { name: "sk".into(), kind: "RANGE" }],
+        encryption: dynamodb::SseSpecification { enabled: true, kind: "KMS", key: kept.key_here.clone() },
+        recovery: dynamodb::PointInTimeRecoverySpecification { enabled: true },
+        expiry: Some(TimeToLiveSpecification { attribute: "expires", enabled: true }),
+        deletion_protection: cx.environment.protected,
+        tags: cx.tag_list(),
+    };
+    let declaration = Declaration::from(ledger).retention(cx.retention());
+    let ledger = stack.template.add(Kind::RunLedger.fixed(), declaration);
+    stack.export(Kind::RunLedger.fixed(), "Table of runs and their steps", ledger.name());
+}
+
+/// The stack of the function and what it hears; the plan becomes an asset. It comes after `processing`, whose steps it starts.
+pub(super) fn lower(
+    cx: &Context,
+    kept: &Kept,
+    code: &AssetPath,
+    assets: &mut Assets,
+    trained: &[Trained],
+    processing: &[StackTemplate],
+) -> StackTemplate {
+    let mut pipelines = cx.stack(Part::Pipelines, 1);
+    processing.iter().for_each(|other| pipelines.comes_after(other.name.clone()));
+    let stack = &mut pipelines;
+    let key = stack.import(&kept.key, KEY);
+    let bucket = asset_bucket(stack);
+    let plan = assets.text("the plan of steps and pipelines", plan(cx, &key, trained).to_string(), "json").to_string();
+    let topic = lower_topic(cx, stack, &key);
+    let failed = lower_failures(cx, stack, topic.as_ref());
+
+    let name = cx.names.advance();
+    let group = logs::name(format!("/aws/lambda/{name}"));
+    let log_group = logs::add(cx, stack, Kind::AdvanceLogs.fixed(), &group, &key);
+    let mut statements = grants(cx, &failed);
+    statements
+        .extend(topic.iter().map(|topic| Statement::allow("Tell", [Action::SNS_PUBLISH], [topic.arn().pattern()])));
+    statements.push(Statement::allow("ReadPlan", [Action::S3_GET_OBJECT], [sub![bucket_arn(&bucket), "/", &plan]]));
+    statements.push(grant::write_logs([&group]));
+    let ledger: Value<Arn<dynamodb::Table>> = arn("dynamodb", sub!["table/", cx.names.ledger()]);
+    let actions = [Action::DYNAMODB_GET_ITEM, Action::DYNAMODB_PUT_ITEM, Action::DYNAMODB_QUERY];
+    statements.push(Statement::allow("KeepLedger", actions, [ledger.pattern()]));
+    let use_key = [Action::KMS_DECRYPT, Action::KMS_GENERATE_DATA_KEY];
+    statements.push(Statement::allow("UseKey", use_key, [key.pattern()]));
+    let statements = Grant::default().and(statements).statements(&key);
+    let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
+    let (role, description) = (cx.names.pipeline_role(), "What advancing runs takes");
+    let role = grant::add_role(cx, stack, Kind::AdvanceRole.fixed(), &role, description, trust, statements);
+
+    let mut variables: Vec<(std::borrow::Cow<'static, str>, Value<Text>)> = vec![
+        ("LAKE".into(), Value::literal(&*cx.lake.name)),
+        ("LAKE_ENV".into(), Value::literal(&*cx.environment.name)),
+        ("LEDGER".into(), Value::literal(cx.names.ledger())),
+        ("ASSET_BUCKET".into(), bucket.text()),
+        ("PLAN".into(), Value::literal(plan)),
+        ("KEY_ARN".into(), key.text()),
+        ("TICK_RULE".into(), Value::literal(cx.names.rule("run-tick"))),
+    ];
+    variables.extend(topic.iter().map(|topic| ("TOPIC_ARN".into(), topic.arn().text())));
+    let function = Function {
+        name: Value::literal(name),
+        description: format!("Starts the steps of {} whose inputs are fresh", cx.lake.name),
+        runtime: RUNTIME,
+        architectures: vec![ARCHITECTURE],
+        handler: "handler.handler".into(),
+        code: Code::archive(bucket, code.to_string()),
+        role: role.arn(),
+        memory_mb: MEMORY_MB,
+        timeout_seconds: TIMEOUT_SECONDS,
+        environment: Some(Environment { variables }),
+        key: Some(key),
+        logging: json_logs(&log_group),
+        tracing: None,
+        tags: cx.tag_list(),
+    };
+    let function = stack.template.add(Kind::AdvanceFunction.fixed(), function);
+    stack.export(Kind::AdvanceFunction.fixed(), "Function that starts and advances runs", function.name());
+    let asynchronous = EventInvokeConfig {
+        function: function.name(),
+        qualifier: "$LATEST",
+        retries: 2,
+        seconds: HOUR,
+        destinations: DestinationConfig { on_failure: OnFailure { queue: failed.arn() } },
+    };
+    stack.template.add(Kind::AdvanceCalls.fixed(), asynchronous);
+    lower_rules(cx, stack, &function, &failed);
+    pipelines
+}
+
+fn lower_topic(cx: &Context, stack: &mut StackTemplate, key: &Value<Arn<Key>>) -> Option<Ref<Topic>> {
+    let endpoint = cx.environment.alert.clone()?;
+    let topic = Topic { name: Value::literal(cx.names.rule("alert")), key: key.clone(), tags: cx.tag_list() };
+    let topic = stack.template.add(Kind::AlertTopic.fixed(), topic);
+    let subscription = Subscription { topic: topic.arn(), protocol: "email", endpoint };
+    stack.template.add(Kind::AlertMail.fixed(), subscription);
+    Some(topic)
+}
+
+/// The queue of events that could not be acted on, and the alarm on it.
+fn lower_failures(cx: &Context, stack: &mut StackTemplate, topic: Option<&Ref<Topic>>) -> Ref<Queue> {
+    let name = cx.names.rule("run-failed");
+    let queue =
+        Queue { name: Value::literal(&*name), retention_seconds: FORTNIGHT, encrypted: true, tags: cx.tag_list() };
+    let queue = stack.template.add(Kind::FailedEventsQueue.fixed(), Declaration::from(queue).retention(cx.retention()));
+    let send = Statement::allow("KeepFailed", [Action::SQS_SEND_MESSAGE], [queue.arn().pattern()])
+        .to(Principal::Service("events.amazonaws.com"))
+        .only_if("ArnLike", "aws:SourceArn", rules(cx).text());
+    let policy = QueuePolicy { queues: vec![queue.url()], policy: Policy(vec![send]) };
+    stack.template.add(Kind::FailedEventsPolicy.fixed(), policy);
+    let alarm = Alarm {
+        name: Value::literal(name),
+        description: format!("Events of {} were given up; the queue of this name holds them", cx.lake.name),
+        namespace: "AWS/SQS",
+        metric: "ApproximateNumberOfMessagesVisible",
+        dimensions: vec![Dimension::queue(&queue.name())],
+        statistic: Some("Maximum"),
+        percentile: None,
+        period_seconds: 300,
+        periods: 1,
+        comparison: "GreaterThanThreshold",
+        threshold: 0.0,
+        missing: "notBreaching",
+        actions: topic.map(|topic| vec![topic.arn()]),
+        tags: cx.tag_list(),
+    };
+    stack.template.add(Kind::FailedEventsAlarm.fixed(), alarm);
+    queue
+}
+
+/// What starting, finding, watching and stopping the steps of this lake takes.
+fn grants(cx: &Context, failed: &Ref<Queue>) -> Vec<Statement> {
+    // Thousands of names would not fit into policies; every name of this lake in this environment begins alike.
+    let of = |service: &str, resource: &str, name: String| -> Value<ArnPattern> {
+        arn::<Function>(service, sub![resource, name]).pattern()
+    };
+    let lake = &cx.lake;
+    let all = |kind: &str| cx.names.plain(&[kind], usize::MAX);
+    let mut statements = vec![Statement::allow("KeepFailed", [Action::SQS_SEND_MESSAGE], [failed.arn().pattern()])];
+    if !lake.crawlers.is_empty() {
+        let actions = [Action::GLUE_GET_CRAWLER, Action::GLUE_START_CRAWLER, Action::GLUE_STOP_CRAWLER];
+        statements.push(Statement::allow("RunCrawlers", actions, [of("glue", "crawler/", all("*"))]));
+    }
+    if !lake.jobs.is_empty() {
+        let actions = [
+            Action::GLUE_BATCH_STOP_JOB_RUN,
+            Action::GLUE_GET_JOB_RUN,
+            Action::GLUE_GET_JOB_RUNS,
+            Action::GLUE_START_JOB_RUN,
+        ];
+        statements.push(Statement::allow("RunJobs", actions, [of("glue", "job/", all("*"))]));
+    }
+    if !lake.recipes.is_empty() {
+        let actions = [
+            Action::DATABREW_DESCRIBE_JOB_RUN,
+            Action::DATABREW_LIST_JOB_RUNS,
+            Action::DATABREW_START_JOB_RUN,
+            Action::DATABREW_STOP_JOB_RUN,
+        ];
+        let jobs = of("databrew", "job/", all("*").replace('_', "-"));
+        statements.push(Statement::allow("RunRecipes", actions, [jobs]));
+    }
+    if !lake.queries.is_empty() {
+        let actions = [Action::ATHENA_GET_QUERY_EXECUTION, Action::ATHENA_STOP_QUERY_EXECUTION];
+        let work_group = of("athena", "workgroup/", cx.names.plain(&[], 128));
+        statements.push(Statement::allow("WatchQueries", actions, [work_group]));
+        let roles = role_arn(&cx.names.plain(&["query", "*"], usize::MAX));
+        statements.push(Statement::allow("BeQueries", [Action::STS_ASSUME_ROLE], [roles.pattern()]));
+    }
+    if !lake.models.is_empty() {
+        let actions = [
+            Action::SAGEMAKER_ADD_TAGS,
+            Action::SAGEMAKER_CREATE_TRAINING_JOB,
+            Action::SAGEMAKER_DESCRIBE_TRAINING_JOB,
+            Action::SAGEMAKER_STOP_TRAINING_JOB,
+        ];
+        let jobs = of("sagemaker", "training-job/", all("*").replace('_', "-"));
+        statements.push(Statement::allow("RunTrainings", actions, [jobs]));
+        let roles = role_arn(&cx.names.plain(&["model", "*"], usize::MAX));
+        statements.push(Statement::allow("PassModelRoles", [Action::IAM_PASS_ROLE], [roles.pattern()]).only_if(
+            "StringEquals",
+            "iam:PassedToService",
+            "sagemaker.amazonaws.com".into(),
+        ));
+    }
+    statements
+}
+
+fn lower_rules(cx: &Context, stack: &mut StackTemplate, function: &Ref<Function>, failed: &Ref<Queue>) {
+    let mut add = |name: String, description: String, pattern: Option<Node>, schedule: Option<String>| {
+        let id = Kind::EventRule.digested(&name);
+        let rule = Rule {
+            name: Value::literal(&*name),
+            description,
+            pattern,
+            schedule,
+            state: "ENABLED",
+            targets: vec![Target {
+                id: "advance",
+                function: function.arn(),
+                retry: RetryPolicy { seconds: HOUR, attempts: 10 },
+                failed: DeadLetterConfig { queue: failed.arn() },
+            }],
+            tags: cx.tag_list(),
+        };
+        stack.template.add(id, rule);
+    };
+    for Pipeline { name, start, .. } in cx.lake.pipelines.values() {
+        match start {
+            Start::Schedule(expression) => {
+                add(cx.names.rule(name), format!("Starts {name}"), None, Some(expression.clone()));
+            }
+            Start::Upload(table) => {
+                let Some(place) = cx.place(*table) else { continue };
+                let bucket = Node::map([("name", Node::List(place.bucket.into_node().into_iter().collect()))]);
+                let key = Node::List(vec![Node::map([("prefix", Node::text(place.prefix))])]);
+                let detail = Node::map([("bucket", bucket), ("object", Node::map([("key", key)]))]);
+                let pattern = event_pattern("aws.s3", "Object Created", detail);
+                add(cx.names.rule(name), format!("Starts {name} when a file arrives"), Some(pattern), None);
+            }
+            Start::Manual => {}
+        }
+    }
+    let lake = cx.lake;
+    let there = [&lake.crawlers.len(), &lake.jobs.len(), &lake.recipes.len(), &lake.queries.len(), &lake.models.len()];
+    for ((rule, source, kind, field), _) in ENDS.into_iter().zip(there).filter(|(_, count)| **count > 0) {
+        let name = cx.names.plain(&[], 128);
+        // A workgroup has exactly the lake's name; other names begin with it.
+        let named = match field {
+            "workgroupName" => Node::text(name),
+            "crawlerName" => Node::map([("prefix", Node::text(format!("{name}-")))]),
+            _ if source == "aws.glue" => Node::map([("prefix", Node::text(format!("{name}-")))]),
+            _ => Node::map([("prefix", Node::text(format!("{}-", name.replace('_', "-"))))]),
+        };
+        let detail = Node::map([(field, Node::List(vec![named]))]);
+        let description = "Hears how steps end".to_owned();
+        add(cx.names.rule(rule), description, Some(event_pattern(source, kind, detail)), None);
+    }
+    let description = "Looks after what is under way".to_owned();
+    add(cx.names.rule("run-tick"), description, None, Some("rate(5 minutes)".into()));
+    // One for all rules: a function's policy has 20 KB, and a rule's own statement would take 300 bytes of it.
+    let permission = Permission {
+        function: function.arn(),
+        action: "lambda:InvokeFunction",
+        principal: "events.amazonaws.com",
+        source: rules(cx).pattern(),
+    };
+    stack.template.add(Kind::RulePermission.fixed(), permission);
+}
+
+/// The ARNs of the rules of this lake.
+fn rules(cx: &Context) -> Value<Arn<Rule>> {
+    arn("events", sub!["rule/", cx.names.rule("*")])
+}
+
+fn event_pattern(source: &'static str, kind: &'static str, detail: Node) -> Node {
+    let one = |text: &'static str| Node::List(vec![Node::text(text)]);
+    Node::map([("source", one(source)), ("detail-type", one(kind)), ("detail", detail)])
+}
+
+fn plan(cx: &Context, key: &Value<Arn<Key>>, trained: &[Trained]) -> Json {
+    let name = |id: &StepId| cx.lake.step_name(*id);
+    let trained: HashMap<_, _> = trained.iter().map(|trained| (trained.name.as_str(), &trained.training)).collect();
+    let steps = cx.lake.steps.iter().map(|step| {
+        let mut entry = json!({"kind": step.id.kind(), "after": step.after.iter().map(name).collect::<Vec<_>>()});
+        let start = match step.id {
+            StepId::Crawler(id) => json!({"crawler": cx.names.plain(&[&cx.lake.crawlers[id].name], 255)}),
+            StepId::Job(id) => json!({"job": cx.names.plain(&[&cx.lake.jobs[id].name], 255)}),
+            StepId::Recipe(id) => json!({"job": cx.names.recipe(&cx.lake.recipes[id].name)}),
+            StepId::Query(id) => query_start(cx, &cx.lake.queries[id]),
+            StepId::Model(id) => trained.get(name(&step.id)).map_or(Json::Null, |training| {
+                let request = training_request(cx, key, &cx.lake.models[id], training);
+                json!({"prefix": training.name_prefix, "request": request})
+            }),
+        };
+        if let (Json::Object(entry), Json::Object(start)) = (&mut entry, start) {
+            entry.extend(start);
+        }
+        (name(&step.id).to_owned(), entry)
+    });
+    let pipelines = cx.lake.pipelines.values().map(|pipeline| {
+        let Pipeline { name: pipeline, start, steps, .. } = pipeline;
+        let (mut rules, mut uploads) = (Vec::new(), Vec::new());
+        match start {
+            Start::Schedule(_) => rules.push(cx.names.rule(pipeline)),
+            Start::Upload(table) => uploads.extend(cx.place(*table).map(place)),
+            Start::Manual => {}
+        }
+        let steps: Vec<_> = steps.iter().map(name).collect();
+        (pipeline.clone(), json!({"rules": rules, "uploads": uploads, "steps": steps}))
+    });
+    json!({
+        "retries": RETRIES,
+        "pipelines": pipelines.collect::<serde_json::Map<_, _>>(),
+        "steps": steps.collect::<serde_json::Map<_, _>>(),
+    })
+}
+
+fn place(place: super::Place) -> Json {
+    json!({"bucket": place.bucket.notation(), "prefix": place.prefix})
+}
+
+fn query_start(cx: &Context, query: &Query) -> Json {
+    let Some(place) = cx.place(query.writes) else { return Json::Null };
+    let statements = [query::statement(cx, query, &place).notation()];
+    let mut start = json!({
+        "role": role_arn(&cx.names.role("query", &query.name)).notation(),
+        "workgroup": cx.names.plain(&[], 128),
+        "database": cx.names.database(),
+        "statements": statements,
+        "clear": [],
+    });
+    match (&query.mode, &cx.lake.tables[query.writes].home) {
+        (Mode::Replace, _) => start["clear"] = json!([self::place(place)]),
+        // An `INSERT` that fails may leave rows behind, which a second one would double; in Iceberg it is all or nothing.
+        (Mode::Append, Home::Zone { format: Format::Iceberg(_), .. }) | (Mode::Merge(_), _) => {}
+        (Mode::Append, _) => start["retries"] = json!(0),
+    }
+    start
+}
+
+/// The request of `CreateTrainingJob`, without the name.
+fn training_request(cx: &Context, key: &Value<Arn<Key>>, model: &Model, training: &Training) -> Json {
+    let bucket: Value<Name<crate::cfn::s3::Bucket>> = cx.names.model_bucket();
+    let mut parameters: serde_json::Map<_, _> =
+        training.hyperparameters.iter().map(|(name, value)| (name.clone(), json!(escaped(value)))).collect();
+    parameters.insert("sagemaker_program".into(), json!(training.program));
+    let source = format!("s3://${{AssetBucket}}/{}", training.source);
+    parameters.insert("sagemaker_submit_directory".into(), json!(source));
+    let channels = model.reads.iter().filter_map(|(channel, table)| {
+        let uri = cx.place(*table)?.uri().notation();
+        let source = json!({"S3DataType": "S3Prefix", "S3Uri": uri, "S3DataDistributionType": "FullyReplicated"});
+        Some(json!({"ChannelName": channel, "DataSource": {"S3DataSource": source}}))
+    });
+    let metrics = training.metrics.iter().map(|metric| json!({"Name": metric.name, "Regex": escaped(&metric.regex)}));
+    let mut machine = json!({
+        "InstanceType": training.instance, "InstanceCount": training.instance_count, "VolumeSizeInGB": training.volume_gb,
+    });
+    if training.encrypt_volume {
+        machine["VolumeKmsKeyId"] = json!(key.notation());
+    }
+    let output: Value<Text> = sub!["s3://", &bucket, "/", &training.output.prefix];
+    json!({
+        "AlgorithmSpecification": {
+            "TrainingImage": training.image, "TrainingInputMode": "File", "MetricDefinitions": metrics.collect::<Vec<_>>(),
+        },
+        "RoleArn": role_arn(&cx.names.role("model", &model.name)).notation(),
+        "InputDataConfig": channels.collect::<Vec<_>>(),
+        "OutputDataConfig": {"S3OutputPath": output.notation(), "KmsKeyId": key.notation()},
+        "ResourceConfig": machine,
+        "StoppingCondition": {"MaxRuntimeInSeconds": training.timeout_seconds},
+        "HyperParameters": parameters,
+        "Tags": [
+            {"Key": "lakegen:lake", "Value": cx.lake.name},
+            {"Key": "lakegen:environment", "Value": cx.environment.name},
+        ],
+    })
+}
+
+/// A text of the blueprint's in the notation of `Fn::Sub`.
+fn escaped(text: &str) -> String {
+    Value::<Text>::literal(text).notation()
+}
