@@ -10,6 +10,7 @@
 mod assets;
 mod manifest;
 
+use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -35,6 +36,8 @@ pub struct Assembly {
     pub protected: bool,
     /// The stacks, each after those it depends on
     pub stacks: Vec<StackTemplate>,
+    /// How the name of the bucket for assets begins; `-<account>-<region>-assets` follows
+    pub bucket_prefix: String,
     /// The scripts and archives that the stacks speak of
     pub assets: Assets,
     /// What training needs to know, by model
@@ -56,6 +59,26 @@ pub struct StackTemplate {
     pub depends_on: Vec<String>,
     /// The ARN of the role with which CloudFormation works on it; whoever deploys lends their own rights if there is none
     pub role: Option<OutputRef>,
+    /// What of the blueprint the resources come from: from which resource on, counted from 0
+    origins: Vec<(usize, Option<Origin>)>,
+}
+
+/// What of the blueprint a resource comes from: a section, and a name in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Origin {
+    /// The section, such as `jobs`
+    pub section: &'static str,
+    /// The name in it; none for a section that is one thing
+    pub name: Option<String>,
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.name {
+            Some(name) => write!(formatter, "{}.{name}", self.section),
+            None => formatter.write_str(self.section),
+        }
+    }
 }
 
 /// A parameter of a template.
@@ -96,12 +119,31 @@ impl<T> Exported<T> {
 impl StackTemplate {
     /// An empty stack.
     pub fn new(name: String, description: String) -> Self {
-        Self { name, template: Template::new(description), parameters: Vec::new(), depends_on: Vec::new(), role: None }
+        Self {
+            name,
+            template: Template::new(description),
+            parameters: Vec::new(),
+            depends_on: Vec::new(),
+            role: None,
+            origins: Vec::new(),
+        }
     }
 
     /// The name of its template file.
     pub fn file(&self, format: Format) -> String {
         format!("{}.{}", self.name, format.extension())
+    }
+
+    /// What is added from here on comes from `origin`, or from the lake as a whole.
+    pub fn comes_from(&mut self, origin: Option<Origin>) {
+        self.origins.push((self.template.len(), origin));
+    }
+
+    /// What of the blueprint a resource comes from, if it is not the lake as a whole.
+    pub fn origin(&self, id: &str) -> Option<&Origin> {
+        let at = self.template.position(id)?;
+        let (_, origin) = self.origins.iter().rev().find(|(from, _)| *from <= at)?;
+        origin.as_ref()
     }
 
     /// Must be deployed after another stack.
@@ -220,6 +262,7 @@ mod tests {
             account: None,
             protected: false,
             stacks: vec![StackTemplate::new("shop-dev-storage".into(), description.into())],
+            bucket_prefix: "shop-dev".into(),
             assets: Assets::default(),
             training: Vec::new(),
             openapi: None,

@@ -20,9 +20,10 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    the blueprint has errors
-  2    the command line is wrong
+  2    the command line is wrong; of `plan --detailed-exitcode`: there are changes
   3    the world said no: a file, Python, the network, AWS
   4    a step of the pipeline failed, or a model was refused
+  5    something dangerous was not allowed
   130  interrupted";
 
 /// What every command understands.
@@ -57,6 +58,10 @@ pub enum Command {
     Check,
     /// Write templates, assets and a manifest
     Synth(Synth),
+    /// Show what a deploy would change, resource by resource
+    Plan(Plan),
+    /// Make AWS as the blueprint says
+    Deploy(Deploy),
     /// Write made-up customers of the Instacart shop as six CSV files
     Sample(Sample),
     /// Run the pipeline: all of it, or some steps and what depends on them
@@ -119,6 +124,43 @@ pub enum TemplateFormat {
     Yaml,
     /// JSON.
     Json,
+}
+
+/// Arguments of `plan`.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// The environment
+    #[arg(long, short)]
+    pub env: String,
+    /// Exit with 2 if there are changes
+    #[arg(long)]
+    pub detailed_exitcode: bool,
+    /// The form of the plan; `--output json` goes before it
+    #[arg(long, default_value = "text")]
+    pub format: PlanFormat,
+}
+
+/// The form of a plan.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum PlanFormat {
+    /// For a terminal.
+    Text,
+    /// For a pull request.
+    Markdown,
+}
+
+/// Arguments of `deploy`.
+#[derive(Debug, Args)]
+pub struct Deploy {
+    /// The environment
+    #[arg(long, short)]
+    pub env: String,
+    /// Ask nothing: everything is allowed but the loss of data
+    #[arg(long, short)]
+    pub yes: bool,
+    /// What may be lost with its data, as the plan calls it, like `zones.raw`; may be given again
+    #[arg(long, value_name = "THING")]
+    pub allow_data_loss: Vec<String>,
 }
 
 /// Arguments of `sample`.

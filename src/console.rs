@@ -59,6 +59,17 @@ impl Console {
         }
     }
 
+    /// Asks on standard error and reads a line from standard input; nothing if there is none.
+    #[must_use]
+    pub fn ask(&self, question: &str) -> Option<String> {
+        let _ = write!(io::stderr().lock(), "{question} ").and_then(|()| io::stderr().flush());
+        let mut answer = String::new();
+        match io::stdin().read_line(&mut answer) {
+            Ok(1..) => Some(answer.trim().to_owned()),
+            Ok(0) | Err(_) => None,
+        }
+    }
+
     /// Shows what is wrong with a blueprint, and how much.
     pub fn diagnostics(&self, diagnostics: &Diagnostics) {
         if !diagnostics.list.is_empty() {

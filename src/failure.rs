@@ -6,17 +6,38 @@ use std::error::Error;
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Exit {
     /// Done.
-    Done = 0,
+    Done,
     /// The blueprint has errors.
-    Blueprint = 1,
+    Blueprint,
     /// The command line is wrong.
-    Usage = 2,
+    Usage,
     /// The world said no: a file, Python, the network, AWS.
-    Edge = 3,
+    Edge,
     /// A step of the pipeline failed, or a model was refused.
-    Step = 4,
+    Step,
+    /// Something dangerous was not allowed.
+    NotAllowed,
+    /// There is something to change, for those who asked to be told.
+    Changes,
     /// Interrupted.
-    Interrupted = 130,
+    Interrupted,
+}
+
+impl Exit {
+    /// The number.
+    #[must_use]
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Done => 0,
+            Self::Blueprint => 1,
+            // As `terraform plan -detailed-exitcode` has it.
+            Self::Usage | Self::Changes => 2,
+            Self::Edge => 3,
+            Self::Step => 4,
+            Self::NotAllowed => 5,
+            Self::Interrupted => 130,
+        }
+    }
 }
 
 /// Why a command ends early.

@@ -15,6 +15,7 @@ pub mod command;
 pub mod console;
 pub mod cron;
 pub mod decode;
+pub mod deploy;
 pub mod diagnostic;
 pub mod dqdl;
 pub mod failure;

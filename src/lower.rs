@@ -25,7 +25,7 @@ mod storage;
 mod table;
 mod visual;
 
-use crate::assembly::{Assembly, Assets, Exported, Source, StackTemplate};
+use crate::assembly::{Assembly, Assets, Exported, Origin, Source, StackTemplate};
 use crate::cfn::cognito::UserPool;
 use crate::cfn::glue::SecurityConfiguration;
 use crate::cfn::s3::Bucket;
@@ -84,6 +84,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         region: environment.region.clone(),
         account: environment.account.clone(),
         protected: environment.protected,
+        bucket_prefix: cx.names.asset_bucket_prefix(),
         stacks: stacks.collect(),
         assets,
         openapi: api.as_ref().map(|api| api::document(&cx, api)),
@@ -101,6 +102,7 @@ fn lower_storage(cx: &Context, zones: &Arena<Zone>) -> (Vec<StackTemplate>, Kept
         let key = if number == 1 { kept.key_here.clone() } else { stack.import(&kept.key, KEY) };
         for thing in cx.placement.things(Part::Storage, number) {
             if let Thing::Items(id) = *thing {
+                stack.comes_from(Some(cx.origin(*thing)));
                 table::lower_items(cx, stack, &key, &cx.lake.tables[id]);
             }
         }
@@ -135,6 +137,7 @@ fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTempla
     let registrar = visual::registrar(cx, &mut stack, &shared, jobs, first);
     let mut trained = Vec::new();
     for thing in cx.placement.things(Part::Processing, number) {
+        stack.comes_from(Some(cx.origin(*thing)));
         match *thing {
             Thing::Table(id) => catalog.lower(cx, &mut stack, id),
             Thing::Step(StepId::Crawler(id)) => {
@@ -167,6 +170,7 @@ fn lower_serving(
     let mut functions = vec![None; cx.lake.functions.len()];
     for (number, stack) in (1..).zip(&mut stacks) {
         for thing in cx.placement.things(Part::Serving, number) {
+            stack.comes_from(Some(cx.origin(*thing)));
             match *thing {
                 Thing::Function(id) => {
                     let function = function::lower(cx, stack, kept, id, &cx.lake.functions[id]);
@@ -191,6 +195,7 @@ fn lower_serving(
                 None => function_arn(&cx.names.function(&function.name)),
             })
             .collect();
+        first.comes_from(Some(Origin { section: "api", name: None }));
         api::lower(cx, first, kept, &functions, pool, api);
     }
     stacks.reverse();
@@ -235,6 +240,12 @@ impl Context<'_> {
         };
         let number = number.to_string();
         if number == "1" { self.names.stack(&[part]) } else { self.names.stack(&[part, &number]) }
+    }
+
+    /// What of the blueprint a thing of `placement` is.
+    fn origin(&self, thing: Thing) -> Origin {
+        let (section, name) = thing.section(self.lake);
+        Origin { section, name: Some(name.to_owned()) }
     }
 
     fn tags(&self) -> Vec<(&'static str, Value<Text>)> {

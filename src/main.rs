@@ -10,5 +10,5 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 fn main() -> ExitCode {
     let exit = lakegen::command::run(&lakegen::cli::Cli::parse());
-    ExitCode::from(exit as u8)
+    ExitCode::from(exit.code())
 }

@@ -65,6 +65,24 @@ impl Thing {
         }
     }
 
+    /// The section of the blueprint that it is written in, and its name there.
+    #[must_use]
+    pub fn section(self, lake: &Lake) -> (&'static str, &str) {
+        let section = match self {
+            Self::Items(_) | Self::Table(_) => "tables",
+            Self::Checks(_) => "checks",
+            Self::Profile(_) => "profiles",
+            Self::Statement(_) => "statements",
+            Self::Step(StepId::Crawler(_)) => "crawlers",
+            Self::Step(StepId::Query(_)) => "queries",
+            Self::Step(StepId::Recipe(_)) => "recipes",
+            Self::Step(StepId::Job(_)) => "jobs",
+            Self::Step(StepId::Model(_)) => "models",
+            Self::Function(_) => "functions",
+        };
+        (section, self.key(lake).1)
+    }
+
     /// The first two words of its line in the lock file.
     fn key(self, lake: &Lake) -> (&'static str, &str) {
         match self {

@@ -7,7 +7,7 @@ use crate::diagnostic::Diagnostics;
 use crate::files::Disk;
 use crate::lake::Lake;
 use crate::placement::{Lock, LockError, Placement};
-use crate::source::{MAX_BYTES, Source};
+use crate::source::{self, MAX_BYTES, Source};
 
 /// Why there is no blueprint to read.
 #[derive(Debug, thiserror::Error)]
@@ -135,6 +135,19 @@ impl Project {
     #[must_use]
     pub fn check(&self) -> (Option<Lake>, Diagnostics) {
         check::check(self.source.clone(), &self.root, &Disk::new(&self.root))
+    }
+
+    /// Where something is written: `blueprints/lake.yaml:42`.
+    #[must_use]
+    pub fn place(&self, section: &str, name: Option<&str>) -> Option<String> {
+        let node = source::parse(&self.source.text).ok()?;
+        let (key, inside) = source::entry(&node, section)?;
+        let key = match name {
+            Some(name) => source::entry(inside, name)?.0,
+            None => key,
+        };
+        let line = self.source.text.get(..key.span.range(&self.source.text).start)?.matches('\n').count() + 1;
+        Some(format!("{}:{line}", self.source.name))
     }
 
     /// Which stack each thing of the lake is in: where the lock file beside the blueprint (`<blueprint>.lock`) remembers it to be, or

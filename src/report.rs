@@ -1,5 +1,8 @@
 //! What a run tells, as text: live lines on a terminal, plain ones elsewhere, and the tables at its end.
 
+pub mod deploy;
+pub mod plan;
+
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::io::{self, IsTerminal};
@@ -336,8 +339,9 @@ fn table(rows: &[Vec<String>], left: usize, paint: Paint) -> String {
     text
 }
 
+/// Colours, where they are wanted.
 #[derive(Debug, Clone, Copy)]
-struct Paint(bool);
+pub struct Paint(pub bool);
 
 impl Paint {
     fn with(self, code: u8, text: &str) -> String {

@@ -121,6 +121,13 @@ impl Value {
     }
 }
 
+/// The key and the value of an entry of a map.
+#[must_use]
+pub fn entry<'a>(node: &'a Node, key: &str) -> Option<(&'a Spanned<String>, &'a Node)> {
+    let Value::Map(entries) = &node.value else { return None };
+    entries.iter().find(|(known, _)| known.value == key).map(|(key, value)| (key, value))
+}
+
 /// Why a text is not YAML that can be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SyntaxError {

@@ -28,6 +28,8 @@ pub struct Manifest {
     pub protected: bool,
     /// The stacks in order of deployment
     pub stacks: Vec<StackEntry>,
+    /// How the asset bucket's name begins when `lakegen deploy` makes it; `-<account>-<region>-assets` follows
+    pub bucket_prefix: String,
     /// The files to be uploaded before, to the asset bucket under the key that is their path
     pub assets: Vec<AssetEntry>,
     /// What starting a training job needs, by model
@@ -159,7 +161,18 @@ pub struct Gate {
 impl Manifest {
     /// The manifest of an assembly written in `format`.
     pub fn of(assembly: &Assembly, format: Format) -> Self {
-        let Assembly { lake, environment, region, account, protected, stacks, assets, training, openapi: _ } = assembly;
+        let Assembly {
+            lake,
+            environment,
+            region,
+            account,
+            protected,
+            stacks,
+            bucket_prefix,
+            assets,
+            training,
+            openapi: _,
+        } = assembly;
         Self {
             version: MANIFEST_VERSION,
             lakegen: env!("CARGO_PKG_VERSION"),
@@ -169,6 +182,7 @@ impl Manifest {
             account: account.clone(),
             protected: *protected,
             stacks: stacks.iter().map(|stack| stack_entry(stack, format)).collect(),
+            bucket_prefix: bucket_prefix.clone(),
             assets: assets
                 .iter()
                 .map(|asset| AssetEntry {

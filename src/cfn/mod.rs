@@ -27,6 +27,7 @@
 //! let arn: Value<Arn<Role>> = role.name(); // the commonest mistake in CloudFormation: `Ref` where `GetAtt` is due
 //! ```
 
+mod deployed;
 mod json;
 mod node;
 mod shape;
@@ -54,6 +55,7 @@ pub mod sns;
 pub mod sqs;
 pub mod wafv2;
 
+pub use deployed::{FINGERPRINT, deployable, resources};
 pub use node::{IntoNode, Node, TagMap, Tags};
 pub use template::{Condition, Declaration, Format, LogicalId, Only, Output, Ref, Resource, Retention, Template};
 pub(crate) use value::sub;

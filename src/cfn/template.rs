@@ -332,6 +332,11 @@ impl Template {
         self.resources.len()
     }
 
+    /// The place of a resource in the order in which they were added.
+    pub fn position(&self, id: &str) -> Option<usize> {
+        self.resources.iter().position(|(known, _)| known == id)
+    }
+
     /// Whether it holds no resource.
     pub fn is_empty(&self) -> bool {
         self.resources.is_empty()

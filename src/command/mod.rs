@@ -2,10 +2,13 @@
 
 mod call;
 mod check;
+mod cloud;
 mod completions;
+mod deploy;
 mod graph;
 mod init;
 mod local;
+mod plan;
 mod query;
 mod run;
 mod sample;
@@ -30,6 +33,8 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Sample(args) => sample::run(args, &context),
         Command::Graph(args) => graph::run(args, &context),
         Command::Completions(args) => completions::run(args, &context),
+        Command::Plan(args) => plan::run(args, &context),
+        Command::Deploy(args) => deploy::run(args, &context),
         Command::Synth(args) => synth::run(args, &context),
         Command::Run(args) => run::run(args, &context),
         Command::Query(args) => query::run(args, &context),

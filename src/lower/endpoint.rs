@@ -9,7 +9,7 @@ use super::model::Trained;
 use super::names::{Kind, arn, bucket_arn, endpoint_arn, role_arn, sha256};
 use super::storage::Kept;
 use super::{Context, KEY, Place, Shared, logs, model};
-use crate::assembly::{Exported, StackTemplate};
+use crate::assembly::{Exported, Origin, StackTemplate};
 use crate::cfn::autoscaling::{PredefinedMetric, ScalableTarget, ScalingPolicy, TargetTracking};
 use crate::cfn::cloudwatch::{Alarm, Dimension};
 use crate::cfn::iam::{Action, Principal, Role, Statement, Unscoped};
@@ -254,6 +254,7 @@ pub(super) fn lower(cx: &Context, kept: &Kept, trained: &Trained) -> Option<Stac
     let description =
         format!("{} in {}: the endpoint of {name} (written by lakegen)", cx.lake.name, cx.environment.name);
     let mut stack = StackTemplate::new(cx.names.stack(&["endpoint", name]), description);
+    stack.comes_from(Some(Origin { section: "models", name: Some(name.clone()) }));
     stack.operated_by(deployment);
     let key: Value<Arn<Key>> = stack.import(&kept.key, KEY);
     let role = stack.import(container, "ARN of the role with which the container runs");

@@ -122,8 +122,16 @@ impl<'a> Names<'a> {
 
     /// A bucket of lakegen's own; what follows the region sets it apart from the zones.
     fn own_bucket(&self, thing: &str) -> Value<Name<Bucket>> {
-        let prefix = self.hyphenated(&[], 63 - 12 - 16 - 2 - 1 - thing.len());
-        sub![prefix, "-", pseudo::account(), "-", pseudo::region(), "-", thing]
+        sub![self.own_prefix(thing), "-", pseudo::account(), "-", pseudo::region(), "-", thing]
+    }
+
+    fn own_prefix(&self, thing: &str) -> String {
+        self.hyphenated(&[], 63 - 12 - 16 - 2 - 1 - thing.len())
+    }
+
+    /// How the name of the bucket for assets begins: `-<account>-<region>-assets` follows.
+    pub(super) fn asset_bucket_prefix(&self) -> String {
+        self.own_prefix("assets")
     }
 
     /// Where steps keep what need not last: query results, temporary files, event logs.

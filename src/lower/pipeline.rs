@@ -13,7 +13,7 @@ use super::model::Trained;
 use super::names::{Kind, arn, bucket_arn, role_arn};
 use super::storage::Kept;
 use super::{Context, KEY, asset_bucket, logs, query};
-use crate::assembly::{AssetPath, Assets, StackTemplate, Training};
+use crate::assembly::{AssetPath, Assets, Origin, StackTemplate, Training};
 use crate::cfn::cloudwatch::{Alarm, Dimension};
 use crate::cfn::dynamodb::{self, AttributeDefinition, AttributeType, KeySchema, TimeToLiveSpecification};
 use crate::cfn::events::{DeadLetterConfig, RetryPolicy, Rule, Target};
@@ -75,6 +75,7 @@ pub(super) fn lower(
     let mut pipelines = cx.stack(Part::Pipelines, 1);
     processing.iter().for_each(|other| pipelines.comes_after(other.name.clone()));
     let stack = &mut pipelines;
+    stack.comes_from(Some(Origin { section: "pipelines", name: None }));
     let key = stack.import(&kept.key, KEY);
     let bucket = asset_bucket(stack);
     let plan = assets.text("the plan of steps and pipelines", plan(cx, &key, trained).to_string(), "json").to_string();

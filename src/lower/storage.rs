@@ -2,7 +2,7 @@
 
 use super::Context;
 use super::names::{Kind, arn};
-use crate::assembly::{Exported, StackTemplate};
+use crate::assembly::{Exported, Origin, StackTemplate};
 use crate::cfn::cloudwatch::Alarm;
 use crate::cfn::iam::{Action, Policy, Principal, Statement};
 use crate::cfn::kms::{Alias, Key};
@@ -48,10 +48,12 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, zones: &Arena<Zone>
         bucket.locked = lock.map(|_| true);
         bucket.lock = lock.map(object_lock);
         let policy = Kind::ZonePolicy.of(name);
+        stack.comes_from(Some(Origin { section: "zones", name: Some(name.clone()) }));
         let bucket = add_bucket(stack, Kind::ZoneBucket.of(name), policy, bucket, cx.retention());
         stack.export(Kind::ZoneBucket.of(name), format!("Bucket of the zone {name}"), bucket.name())
     });
     let zones = zones.collect();
+    stack.comes_from(None);
 
     let work = data_bucket(cx, cx.names.work_bucket(), &key, Some(WORK_DAYS), Some(&logs), "work");
     // Nothing in it is worth keeping, protected or not.

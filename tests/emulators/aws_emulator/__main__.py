@@ -9,10 +9,11 @@ os.environ.setdefault("LOG_LEVEL", "WARNING")
 
 from ministack.app import main
 
-from aws_emulator import buckets, databrew, inline_code, resource_types
+from aws_emulator import buckets, databrew, inline_code, replacement, resource_types
 
 if __name__ == "__main__":
     resource_types.register()
+    replacement.register()
     buckets.register()
     inline_code.register()
     databrew.register()

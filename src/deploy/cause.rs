@@ -1,0 +1,197 @@
+//! Why CloudFormation could not do it: the first cause, and what to do about it.
+
+use std::fmt;
+
+use serde::Serialize;
+
+use super::progress::Work;
+use super::stack::Status;
+
+/// Something that happened to a resource, or to the stack itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Incident {
+    /// The logical id.
+    pub id: String,
+    /// The type.
+    pub kind: String,
+    /// The name in AWS, if it has one yet.
+    pub physical: String,
+    /// The status, as AWS writes it.
+    pub status: String,
+    /// Why.
+    pub reason: Option<String>,
+    /// Whether it is the stack's own.
+    pub is_stack: bool,
+    /// The token of the request that began the operation.
+    pub token: Option<String>,
+    /// Seconds since 1970.
+    pub time: i64,
+}
+
+impl Incident {
+    /// Whether an operation on the stack begins with it.
+    #[must_use]
+    pub fn begins_operation(&self) -> bool {
+        let user = self.reason.as_deref().is_some_and(|reason| reason.eq_ignore_ascii_case("user initiated"));
+        self.is_stack
+            && match Status::parse(&self.status) {
+                Some(
+                    Status::CreateInProgress
+                    | Status::UpdateInProgress
+                    | Status::DeleteInProgress
+                    | Status::ImportInProgress
+                    | Status::ReviewInProgress,
+                ) => true,
+                Some(Status::RollbackInProgress | Status::UpdateRollbackInProgress) => user,
+                _ => false,
+            }
+    }
+
+    /// Whether it says that something went wrong, and not only that something else did.
+    fn is_cause(&self) -> bool {
+        let consequence =
+            ["cancelled", "canceled", "The following resource(s) failed", "were not updated successfully"];
+        let reason = self.reason.as_deref().unwrap_or_default();
+        self.status.ends_with("_FAILED") && !consequence.iter().any(|words| reason.contains(words))
+    }
+}
+
+/// Why an operation on a stack failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Cause {
+    /// The stack.
+    pub stack: String,
+    /// What was being done to it.
+    #[serde(skip)]
+    pub work: Work,
+    /// How it ended.
+    pub status: Status,
+    /// The first resource that failed; none if the stack as a whole did.
+    pub resource: Option<FailedResource>,
+    /// Why, in AWS's words.
+    pub reason: String,
+    /// Where in the blueprint the resource comes from: `blueprints/lake.yaml:42`.
+    pub place: Option<String>,
+}
+
+/// A resource that failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FailedResource {
+    /// Its logical id.
+    pub id: String,
+    /// Its type.
+    pub kind: String,
+    /// Its name in AWS, if it has one.
+    pub physical: String,
+}
+
+impl Cause {
+    /// The first cause among what happened during an operation.
+    #[must_use]
+    pub fn of(stack: &str, work: Work, status: Status, reason: Option<&str>, incidents: &[Incident]) -> Self {
+        let first = incidents.iter().find(|incident| !incident.is_stack && incident.is_cause());
+        let of_stack = || {
+            let said = incidents.iter().filter(|incident| incident.is_stack && !incident.begins_operation());
+            let said = said.filter_map(|incident| incident.reason.as_deref()).next();
+            said.or(reason).unwrap_or("AWS gives no reason").to_owned()
+        };
+        Self {
+            stack: stack.to_owned(),
+            work,
+            status,
+            resource: first.map(|incident| FailedResource {
+                id: incident.id.clone(),
+                kind: incident.kind.clone(),
+                physical: incident.physical.clone(),
+            }),
+            reason: first.map_or_else(of_stack, |incident| {
+                incident.reason.clone().unwrap_or_else(|| format!("{} without a reason", incident.status))
+            }),
+            place: None,
+        }
+    }
+
+    /// One line: what to do about it.
+    #[must_use]
+    pub fn hint(&self) -> Option<String> {
+        hint(&self.reason).or_else(|| match self.status {
+            Status::UpdateRollbackFailed => Some(
+                "mend what the reason names and deploy again: lakegen continues the rollback first, then updates"
+                    .into(),
+            ),
+            Status::RollbackComplete | Status::RollbackFailed | Status::CreateFailed => {
+                Some("mend it and deploy again: what is left of the stack is cleared away first".into())
+            }
+            _ => None,
+        })
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { stack, work, status, resource, reason, place } = self;
+        write!(formatter, "{} the stack `{stack}` ended in {}", work.doing(), status.name())?;
+        if let Some(FailedResource { id, kind, .. }) = resource {
+            write!(formatter, ", because {kind} {id} failed")?;
+        }
+        if let Some(place) = place {
+            write!(formatter, " ({place})")?;
+        }
+        write!(formatter, ": {reason}")
+    }
+}
+
+/// What the usual reasons mean, and what to do about them.
+#[must_use]
+pub fn hint(reason: &str) -> Option<String> {
+    if let Some(permission) = missing_permission(reason) {
+        return Some(permission);
+    }
+    let lower = reason.to_lowercase();
+    let has = |words: &[&str]| words.iter().all(|word| lower.contains(word));
+    let table: [(&[&str], &str); 14] = [
+        (
+            &["bucket", "not empty"],
+            "empty the bucket, all versions too, or keep it with `protected: true`; then run the command again",
+        ),
+        (
+            &["bucket", "already exists"],
+            "names of buckets are global and this one is taken: choose another `name` for the lake, the environment or the zone",
+        ),
+        (&["already exists in stack"], "another stack has it: two lakes or environments share a name"),
+        (
+            &["already exists"],
+            "something of that name was made outside of this stack: delete it, or choose another name",
+        ),
+        (&["cannot be assumed"], "IAM takes seconds until a new role can be used: deploy again"),
+        (&["is not authorized to assume"], "IAM takes seconds until a new role can be used: deploy again"),
+        (&["unable to assume"], "IAM takes seconds until a new role can be used: deploy again"),
+        (&["role", "does not exist"], "IAM takes seconds until a new role is known everywhere: deploy again"),
+        (&["concurrent"], "somebody changes the same thing at the same time: deploy again"),
+        (&["rate exceeded"], "AWS was asked too often: deploy again"),
+        (
+            &["limit"],
+            "a quota of the account is used up: ask for more in the Service Quotas console, or remove what is not used",
+        ),
+        (
+            &["quota"],
+            "a quota of the account is used up: ask for more in the Service Quotas console, or remove what is not used",
+        ),
+        (&["nosuchkey"], "an asset has gone from the asset bucket: deploy again, it is uploaded anew"),
+        (&["is in", "in_progress"], "another operation is under way: run the command again, it waits"),
+    ];
+    let found = table.iter().find(|(words, _)| has(words));
+    found.map(|(_, hint)| (*hint).to_owned())
+}
+
+/// The policy statement that AWS's message about a missing permission asks for.
+#[must_use]
+pub fn missing_permission(message: &str) -> Option<String> {
+    let rest = message.split("is not authorized to perform: ").nth(1)?;
+    let action = rest.split([' ', ',', '(']).next().filter(|action| action.contains(':'))?;
+    let resource = rest.split("on resource: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let resource = resource.unwrap_or("*").trim_end_matches(['.', ',', ')', ';']);
+    let who = message.split("User: ").nth(1).and_then(|rest| rest.split_whitespace().next());
+    let who = who.map_or_else(String::new, |who| format!(" {who}"));
+    Some(format!("allow{who}: {{\"Effect\": \"Allow\", \"Action\": \"{action}\", \"Resource\": \"{resource}\"}}"))
+}

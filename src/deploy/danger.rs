@@ -1,0 +1,240 @@
+//! What a change may cost: data that is lost, permissions that grow, doors that open.
+
+use std::collections::BTreeSet;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::change::{Change, Kind};
+
+/// Types whose resources hold what cannot be made again.
+pub const DATA: [&str; 4] = ["AWS::S3::Bucket", "AWS::DynamoDB::Table", "AWS::KMS::Key", "AWS::Cognito::UserPool"];
+
+/// Something to think about before it is done.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+pub struct Danger {
+    /// What sort it is.
+    pub sort: Sort,
+    /// The stack.
+    pub stack: String,
+    /// The resource's logical id.
+    pub id: String,
+    /// The resource's type.
+    pub resource_type: String,
+    /// Where in the blueprint it comes from.
+    pub origin: Option<String>,
+    /// What would happen, in a few words.
+    pub what: String,
+}
+
+/// What sort of danger it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sort {
+    /// A resource that holds data goes, or is replaced.
+    DataLoss,
+    /// Somebody who could do something before may do more.
+    Permission,
+    /// The world may do something.
+    Public,
+}
+
+impl Danger {
+    /// Whether `thing` means this: as it is called in the blueprint (`raw`, `zones.raw`), or its logical id.
+    #[must_use]
+    pub fn is_called(&self, thing: &str) -> bool {
+        let of = |origin: &String| origin == thing || origin.split_once('.').is_some_and(|(_, name)| name == thing);
+        self.id == thing || self.origin.as_ref().is_some_and(of)
+    }
+
+    /// How the thing is called, for `--allow-data-loss`.
+    #[must_use]
+    pub fn thing(&self) -> &str {
+        self.origin.as_deref().unwrap_or(&self.id)
+    }
+}
+
+/// What the changes of a stack may cost.
+#[must_use]
+pub fn dangers(stack: &str, changes: &[Change]) -> Vec<Danger> {
+    let added: Vec<&str> =
+        changes.iter().filter(|change| change.kind == Kind::Add).map(|change| change.id.as_str()).collect();
+    let mut found = Vec::new();
+    for change in changes {
+        let mut note = |sort, what: String| {
+            found.push(Danger {
+                sort,
+                stack: stack.to_owned(),
+                id: change.id.clone(),
+                resource_type: change.resource_type.clone(),
+                origin: change.origin.clone(),
+                what,
+            });
+        };
+        if change.loses() && DATA.contains(&change.resource_type.as_str()) {
+            note(Sort::DataLoss, loss(change));
+        }
+        for grant in widened(change, &added) {
+            note(Sort::Permission, grant);
+        }
+        for door in opened(change) {
+            note(Sort::Public, door);
+        }
+    }
+    found
+}
+
+fn loss(change: &Change) -> String {
+    let name = change.physical.as_deref().filter(|name| !name.is_empty()).unwrap_or(&change.id);
+    let because = || {
+        let properties: Vec<_> = change.properties.iter().filter(|p| p.replaces).map(|p| p.path.as_str()).collect();
+        if properties.is_empty() { String::new() } else { format!(", because {} changes", properties.join(", ")) }
+    };
+    match change.kind {
+        Kind::Replace => format!("{name} is deleted and made anew, empty{}", because()),
+        Kind::MayReplace => format!("{name} may be deleted and made anew, empty{}", because()),
+        _ => format!("{name} is deleted with what it holds"),
+    }
+}
+
+/// What may be done after and could not be done before, for resources that say who may do what.
+fn widened(change: &Change, added: &[&str]) -> Vec<String> {
+    let policy = match change.resource_type.as_str() {
+        "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy" => true,
+        "AWS::IAM::Role"
+        | "AWS::S3::BucketPolicy"
+        | "AWS::KMS::Key"
+        | "AWS::SQS::QueuePolicy"
+        | "AWS::SNS::TopicPolicy" => false,
+        _ => return Vec::new(),
+    };
+    let before = match change.kind {
+        Kind::Change | Kind::Replace | Kind::MayReplace => grants(change.before.as_ref()),
+        // A further policy widens a role that is there already.
+        Kind::Add if policy && !names_one_of(change.after.as_ref(), added) => BTreeSet::new(),
+        Kind::Add | Kind::Remove | Kind::Import => return Vec::new(),
+    };
+    grants(change.after.as_ref()).difference(&before).cloned().collect()
+}
+
+fn names_one_of(resource: Option<&Value>, ids: &[&str]) -> bool {
+    let roles = resource.and_then(|resource| resource.pointer("/Properties/Roles")).map(Value::to_string);
+    roles.is_some_and(|roles| ids.iter().any(|id| roles.contains(&format!("\"{id}\""))))
+}
+
+/// Everything that a resource's policies allow, a sentence each; what they deny counts as allowed when it is no longer denied, so
+/// denials are left to [`differences`](super::change::differences).
+fn grants(resource: Option<&Value>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    if let Some(properties) = resource.and_then(|resource| resource.get("Properties")) {
+        collect(properties, &mut found);
+        for policy in list(properties.get("ManagedPolicyArns")) {
+            found.insert(format!("everything that {} allows", shown(policy)));
+        }
+    }
+    found
+}
+
+fn collect(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) => {
+            if map.get("Effect").and_then(Value::as_str) == Some("Allow") {
+                sentences(map, found);
+            } else {
+                map.values().for_each(|value| collect(value, found));
+            }
+        }
+        Value::Array(items) => items.iter().for_each(|item| collect(item, found)),
+        _ => {}
+    }
+}
+
+fn sentences(statement: &serde_json::Map<String, Value>, found: &mut BTreeSet<String>) {
+    let everything = Value::String("*".to_owned());
+    let resources = match statement.get("Resource") {
+        Some(resources) => list(Some(resources)),
+        None => vec![&everything],
+    };
+    let who = statement.get("Principal").map(|who| format!("{} ", shown(who))).unwrap_or_default();
+    let condition = statement.get("Condition").map(|only| format!(" if {}", shown(only))).unwrap_or_default();
+    for action in list(statement.get("Action")).into_iter().chain(list(statement.get("NotAction"))) {
+        for resource in &resources {
+            found.insert(format!("{who}{} on {}{condition}", shown(action), shown(resource)));
+        }
+    }
+}
+
+fn list(value: Option<&Value>) -> Vec<&Value> {
+    match value {
+        Some(Value::Array(items)) => items.iter().collect(),
+        Some(value) => vec![value],
+        None => Vec::new(),
+    }
+}
+
+/// A value in a few characters: a function of CloudFormation's by its argument.
+#[must_use]
+pub fn shown(value: &Value) -> String {
+    match value {
+        Value::String(text) => text.clone(),
+        Value::Object(map) if map.len() == 1 => match map.iter().next() {
+            Some((key, Value::String(text))) if key == "Ref" => format!("${{{text}}}"),
+            Some((key, Value::String(text))) if key == "Fn::Sub" => text.clone(),
+            Some((key, Value::Array(parts))) if key == "Fn::GetAtt" => {
+                let parts: Vec<_> = parts.iter().map(shown).collect();
+                format!("${{{}}}", parts.join("."))
+            }
+            _ => value.to_string(),
+        },
+        _ => value.to_string(),
+    }
+}
+
+/// What the world may do after and could not do before.
+fn opened(change: &Change) -> Vec<String> {
+    let before = doors(&change.resource_type, change.before.as_ref());
+    let after = doors(&change.resource_type, change.after.as_ref());
+    match change.kind {
+        Kind::Remove => Vec::new(),
+        _ => after.difference(&before).cloned().collect(),
+    }
+}
+
+fn doors(resource_type: &str, resource: Option<&Value>) -> BTreeSet<String> {
+    let mut found = BTreeSet::new();
+    let Some(properties) = resource.and_then(|resource| resource.get("Properties")) else { return found };
+    let text = |name: &str| properties.get(name).and_then(Value::as_str).unwrap_or_default();
+    match resource_type {
+        "AWS::ApiGateway::Method"
+            if text("HttpMethod") != "OPTIONS"
+                && text("AuthorizationType") == "NONE"
+                && properties.get("ApiKeyRequired") != Some(&Value::Bool(true)) =>
+        {
+            found.insert("a route that anybody may call".to_owned());
+        }
+        "AWS::Lambda::Permission" if text("Principal") == "*" => {
+            found.insert("a function that anybody may call".to_owned());
+        }
+        "AWS::Lambda::Url" if text("AuthType") == "NONE" => {
+            found.insert("a function that anybody may call".to_owned());
+        }
+        "AWS::S3::Bucket" => {
+            let block = properties.get("PublicAccessBlockConfiguration");
+            for guard in ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"] {
+                if block.and_then(|block| block.get(guard)).is_some_and(|on| *on == Value::Bool(false)) {
+                    found.insert(format!("a bucket without {guard}"));
+                }
+            }
+        }
+        "AWS::S3::BucketPolicy" | "AWS::SQS::QueuePolicy" | "AWS::SNS::TopicPolicy" | "AWS::KMS::Key" => {
+            let mut allowed = BTreeSet::new();
+            collect(properties, &mut allowed);
+            let anybody = |sentence: &&String| {
+                (sentence.starts_with("* ") || sentence.starts_with("{\"AWS\":\"*\"} ")) && !sentence.contains(" if ")
+            };
+            found.extend(allowed.iter().filter(anybody).map(|sentence| format!("anybody may do {sentence}")));
+        }
+        _ => {}
+    }
+    found
+}

@@ -1,0 +1,106 @@
+//! An operation of CloudFormation, watched until it ends.
+
+use std::time::Duration;
+
+use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
+
+use super::cause::Incident;
+use super::error::{AwsError, Error, told};
+use super::observe;
+use super::progress::{Event, Observer};
+use super::session::Session;
+use super::stack::{Stack, Status};
+
+/// How long to wait before looking for the first time, and at most between two looks.
+const FIRST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(3);
+
+/// How an operation ended.
+#[derive(Debug, Clone)]
+pub struct Ended {
+    /// The stack afterwards.
+    pub stack: Stack,
+    /// What happened, the earliest first.
+    pub incidents: Vec<Incident>,
+}
+
+/// Watches the operation that is under way on the stack, or the one that was begun with `token`, until it ends.
+///
+/// # Errors
+/// AWS does not answer.
+pub async fn follow(
+    session: &Session,
+    name: &str,
+    id: &str,
+    token: Option<&str>,
+    observer: &dyn Observer,
+) -> Result<Ended, Error> {
+    let mut pause = FIRST;
+    let mut told_of = 0;
+    loop {
+        tokio::time::sleep(pause).await;
+        pause = (pause * 3 / 2).min(LONGEST);
+        let incidents = last_operation(session, id).await?;
+        // Until AWS has begun, the newest events are those of an earlier operation.
+        let begun = token.is_none_or(|token| incidents.iter().any(|incident| incident.token.as_deref() == Some(token)));
+        if !begun {
+            continue;
+        }
+        for incident in incidents.iter().skip(told_of).filter(|incident| !incident.is_stack) {
+            observer.event(Event::Resource {
+                stack: name,
+                id: &incident.id,
+                kind: &incident.kind,
+                status: &incident.status,
+                reason: incident.reason.as_deref(),
+            });
+        }
+        told_of = incidents.len();
+        let last = incidents.iter().rev().find(|incident| incident.is_stack);
+        if last.and_then(|last| Status::parse(&last.status)).is_some_and(Status::in_progress) {
+            continue;
+        }
+        let Some(stack) = observe::stack(session, id).await? else {
+            return Err(AwsError::malformed("cloudformation:DescribeStacks").into());
+        };
+        if !stack.status.in_progress() {
+            return Ok(Ended { stack, incidents });
+        }
+    }
+}
+
+/// What has happened since the last operation on the stack began, the earliest first.
+///
+/// # Errors
+/// AWS does not answer.
+pub async fn last_operation(session: &Session, id: &str) -> Result<Vec<Incident>, AwsError> {
+    let mut found = Vec::new();
+    let mut pages = session.cloudformation.describe_stack_events().stack_name(id).into_paginator().send();
+    'pages: while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| told("cloudformation:DescribeStackEvents", error))?;
+        for event in page.stack_events.unwrap_or_default() {
+            let Some(incident) = read(event, id) else { continue };
+            let first = incident.begins_operation();
+            found.push(incident);
+            if first {
+                break 'pages;
+            }
+        }
+    }
+    found.reverse();
+    Ok(found)
+}
+
+fn read(event: StackEvent, stack: &str) -> Option<Incident> {
+    let physical = event.physical_resource_id.unwrap_or_default();
+    Some(Incident {
+        id: event.logical_resource_id?,
+        kind: event.resource_type.unwrap_or_default(),
+        status: event.resource_status.as_ref().map(ResourceStatus::as_str)?.to_owned(),
+        reason: event.resource_status_reason.filter(|reason| !reason.is_empty()),
+        is_stack: physical == stack,
+        physical,
+        token: event.client_request_token,
+        time: event.timestamp.map_or(0, |time| time.secs()),
+    })
+}
