@@ -21,6 +21,7 @@ mod pipeline;
 mod profile;
 mod query;
 mod recipe;
+mod release;
 mod storage;
 mod table;
 mod visual;
@@ -29,6 +30,7 @@ use crate::assembly::{Assembly, Assets, Exported, Origin, Source, StackTemplate}
 use crate::cfn::cognito::UserPool;
 use crate::cfn::glue::SecurityConfiguration;
 use crate::cfn::s3::Bucket;
+use crate::cfn::sns::Topic;
 use crate::cfn::{Arn, LogicalId, Name, Retention, S3Uri, Tags, Text, Value, sub};
 use crate::lake::{Api, Arena, Environment, Home, Id, Lake, StepId, Table, Zone};
 use crate::placement::{Part, Placement, Thing};
@@ -76,7 +78,10 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         pipeline::lower_ledger(&cx, first, &kept);
         pipeline::lower(&cx, &kept, &code, &mut assets, &trained, &processing)
     });
-    let stacks = storage.into_iter().chain(processing).chain(endpoints).chain(serving).chain(pipelines);
+    let before: Vec<_> = endpoints.iter().chain(&pipelines).collect();
+    let code = assets.release().cloned().filter(|_| !endpoints.is_empty());
+    let release = code.map(|code| release::lower(&cx, &kept, &code, &mut assets, &trained, &before));
+    let stacks = storage.into_iter().chain(processing).chain(endpoints).chain(serving).chain(pipelines).chain(release);
     let stacks = stacks.filter(|stack| !stack.template.is_empty());
     Assembly {
         lake: name.clone(),
@@ -242,10 +247,16 @@ impl Context<'_> {
         if number == "1" { self.names.stack(&[part]) } else { self.names.stack(&[part, &number]) }
     }
 
+<<<<<<< HEAD
     /// What of the blueprint a thing of `placement` is.
     fn origin(&self, thing: Thing) -> Origin {
         let (section, name) = thing.section(self.lake);
         Origin { section, name: Some(name.to_owned()) }
+=======
+    /// The topic by which people are told; the stack of the pipelines has it.
+    fn alert(&self) -> Option<Value<Arn<Topic>>> {
+        self.environment.alert.as_ref().map(|_| names::arn("sns", self.names.rule("alert").into()))
+>>>>>>> a9a5456 (Release trained models through CloudFormation)
     }
 
     fn tags(&self) -> Vec<(&'static str, Value<Text>)> {

@@ -65,10 +65,14 @@ pub struct Assets {
     functions: Vec<AssetPath>,
     models: Vec<AssetPath>,
     advance: Option<AssetPath>,
+    release: Option<AssetPath>,
 }
 
 /// The function that advances runs.
 static ADVANCE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lambdas/advance");
+
+/// The function that releases models.
+static RELEASE: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/lambdas/release");
 
 /// Why a file of the project cannot become an asset.
 #[derive(Debug, thiserror::Error)]
@@ -128,7 +132,9 @@ impl Assets {
         let models = lake.models.values().map(|model| collector.asset(&model.source, Form::TarGz));
         let models = models.collect::<Result<_, _>>()?;
         let advance = (!lake.steps.is_empty()).then(|| collector.own("lambdas/advance", &ADVANCE)).transpose()?;
-        Ok(Self { assets: collector.assets, jobs, functions, models, advance })
+        let releases = lake.models.values().any(|model| model.endpoint.is_some());
+        let release = releases.then(|| collector.own("lambdas/release", &RELEASE)).transpose()?;
+        Ok(Self { assets: collector.assets, jobs, functions, models, advance, release })
     }
 
     /// Adds a text that lakegen writes itself; `source` says what it is.
@@ -154,6 +160,11 @@ impl Assets {
     /// The code of the function that advances runs, if the lake has steps.
     pub fn advance(&self) -> Option<&AssetPath> {
         self.advance.as_ref()
+    }
+
+    /// The code of the function that releases models; none where no model has an endpoint.
+    pub fn release(&self) -> Option<&AssetPath> {
+        self.release.as_ref()
     }
 
     /// The source archive of a model of the lake that these were collected for.

@@ -112,3 +112,19 @@ shape! {
     /// A queue for what failed for good.
     OnFailure { queue: Value<Arn<super::sqs::Queue>> = "Destination" }
 }
+
+resource! {
+    /// A queue that calls a function. `Ref` is its id.
+    "AWS::Lambda::EventSourceMapping" EventSourceMapping {
+        function: Value<Name<Function>> = "FunctionName",
+        source: Value<Arn<super::sqs::Queue>> = "EventSourceArn",
+        batch: u32 = "BatchSize",
+        scale: MappingScale = "ScalingConfig",
+        tags: Tags = "Tags",
+    }
+}
+
+shape! {
+    /// How many calls there may be at once.
+    MappingScale { concurrency: u32 = "MaximumConcurrency" }
+}

@@ -2,7 +2,7 @@
 
 use super::iam::Policy;
 use super::node::Tags;
-use super::shape::resource;
+use super::shape::{resource, shape};
 use super::template::Ref;
 use super::value::{Arn, Attribute, Name, Value};
 
@@ -11,8 +11,18 @@ resource! {
     "AWS::SQS::Queue" Queue {
         name: Value<Name<Queue>> = "QueueName",
         retention_seconds: u32 = "MessageRetentionPeriod",
+        visibility_seconds: Option<u32> = "VisibilityTimeout",
+        redrive: Option<RedrivePolicy> = "RedrivePolicy",
         encrypted: bool = "SqsManagedSseEnabled",
         tags: Tags = "Tags",
+    }
+}
+
+shape! {
+    /// Where messages go that were taken in vain so often.
+    RedrivePolicy {
+        failed: Value<Arn<Queue>> = "deadLetterTargetArn",
+        tries: u32 = "maxReceiveCount",
     }
 }
 

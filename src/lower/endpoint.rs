@@ -291,6 +291,12 @@ pub(super) fn lower(cx: &Context, kept: &Kept, trained: &Trained) -> Option<Stac
     Some(stack)
 }
 
+/// The names of the alarms that take a release of this endpoint back.
+pub(super) fn alarm_names(endpoint: &str, rollback: &Rollback) -> Vec<String> {
+    let latency = rollback.latency_ms.map(|_| latency_alarm(endpoint));
+    std::iter::once(errors_alarm(endpoint)).chain(latency).collect()
+}
+
 fn errors_alarm(endpoint: &str) -> String {
     format!("{endpoint}-errors")
 }
@@ -318,7 +324,7 @@ fn lower_alarms(cx: &Context, stack: &mut StackTemplate, endpoint: &str, rollbac
         threshold,
         // Nobody asks, or there is no endpoint yet.
         missing: "notBreaching",
-        actions: None,
+        actions: cx.alert().map(|topic| vec![topic]),
         tags: cx.tag_list(),
     };
     // The metric is 1 for each request that failed, and 0 for each that did not.

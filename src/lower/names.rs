@@ -40,9 +40,11 @@ kinds! {
     ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, ModelBucket, ModelPolicy, ModelRole,
     ProfileDataset, ProfileJob, ProfileRole, ProfileRules, ProfileSchedule, RecipeProject, RecipeSchedule,
     PublisherFunction, PublisherLogs, PublisherRole, QualityRole, QualityRuleset, QueryRole, RecipeDataset, RecipeInput, RecipeJob, RecipePublished,
-    RecipeRole, RecipeSteps, ReleaseRole, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs,
+    RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs,
     StudioNodes, StudioRole, WafAcl, WafAssociation, WafLogging, WafLogs, WorkBucket, WorkPolicy, ZoneBucket,
     ZonePolicy,
+    FailedReleasesAlarm, FailedReleasesPolicy, FailedReleasesQueue, ReleaseFunction, ReleaseLogs, ReleaseMapping,
+    ReleasePolicy, ReleaseQueue, ReleaseRole, ReleaseRule, ReleaserRole,
 }
 
 impl Kind {
@@ -172,6 +174,16 @@ impl<'a> Names<'a> {
     /// The function that advances runs; its `-` sets it apart from functions of the blueprint.
     pub(super) fn advance(&self) -> String {
         self.plain(&["run-advance"], 64)
+    }
+
+    /// The function that releases models; its `-` sets it apart from functions of the blueprint.
+    pub(super) fn releaser(&self) -> String {
+        self.plain(&["model-release"], 64)
+    }
+
+    /// Its role; roles of steps and functions say of what kind they are.
+    pub(super) fn releaser_role(&self) -> String {
+        self.plain(&["releaser"], 64)
     }
 
     /// A rule of EventBridge: of a pipeline, or with a `-` one of lakegen's own. Also the topic and the queue beside them.

@@ -152,8 +152,14 @@ fn lower_topic(cx: &Context, stack: &mut StackTemplate, key: &Value<Arn<Key>>) -
 /// The queue of events that could not be acted on, and the alarm on it.
 fn lower_failures(cx: &Context, stack: &mut StackTemplate, topic: Option<&Ref<Topic>>) -> Ref<Queue> {
     let name = cx.names.rule("run-failed");
-    let queue =
-        Queue { name: Value::literal(&*name), retention_seconds: FORTNIGHT, encrypted: true, tags: cx.tag_list() };
+    let queue = Queue {
+        name: Value::literal(&*name),
+        retention_seconds: FORTNIGHT,
+        visibility_seconds: None,
+        redrive: None,
+        encrypted: true,
+        tags: cx.tag_list(),
+    };
     let queue = stack.template.add(Kind::FailedEventsQueue.fixed(), Declaration::from(queue).retention(cx.retention()));
     let send = Statement::allow("KeepFailed", [Action::SQS_SEND_MESSAGE], [queue.arn().pattern()])
         .to(Principal::Service("events.amazonaws.com"))

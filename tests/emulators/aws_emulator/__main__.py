@@ -9,7 +9,7 @@ os.environ.setdefault("LOG_LEVEL", "WARNING")
 
 from ministack.app import main
 
-from aws_emulator import buckets, databrew, inline_code, replacement, resource_types
+from aws_emulator import buckets, databrew, inline_code, replacement, resource_types, sagemaker
 
 if __name__ == "__main__":
     resource_types.register()
@@ -17,4 +17,5 @@ if __name__ == "__main__":
     buckets.register()
     inline_code.register()
     databrew.register()
+    sagemaker.register()
     main()

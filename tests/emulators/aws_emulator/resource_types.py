@@ -17,6 +17,8 @@ from ministack.core.responses import AccountRegionScopedDict, get_account_id, ge
 from ministack.services import athena, glue
 from ministack.services.cloudformation import provisioners
 
+from aws_emulator.sagemaker import find_model_data
+
 Properties = dict[str, Any]
 Created = tuple[str, dict[str, str]]
 
@@ -41,12 +43,20 @@ class Type:
     """What there is, by physical id."""
 
 
-def sagemaker(kind: str, name: str, arn: str, replacing: tuple[str, ...] = ()) -> Type:
-    return Type(name, f"sagemaker:{kind}", lambda n, i: {name: n, arn: i}, replacing)
+def sagemaker(
+    kind: str,
+    name: str,
+    arn: str,
+    replacing: tuple[str, ...] = (),
+    create: Callable[[Properties], Any] | None = None,
+) -> Type:
+    return Type(name, f"sagemaker:{kind}", lambda n, i: {name: n, arn: i}, replacing, create)
 
 
 TYPES: dict[str, Type] = {
-    "AWS::ApplicationAutoScaling::ScalableTarget": Type(replacing=("ResourceId", "ScalableDimension", "ServiceNamespace")),
+    "AWS::ApplicationAutoScaling::ScalableTarget": Type(
+        replacing=("ResourceId", "ScalableDimension", "ServiceNamespace")
+    ),
     "AWS::ApplicationAutoScaling::ScalingPolicy": Type("PolicyName", replacing=("PolicyName", "ScalingTargetId")),
     "AWS::Athena::NamedQuery": Type(
         attributes=lambda _name, physical: {"NamedQueryId": physical},
@@ -101,6 +111,7 @@ TYPES: dict[str, Type] = {
         "ModelName",
         "ModelArn",
         ("ModelName", "PrimaryContainer", "Containers", "ExecutionRoleArn", "VpcConfig"),
+        find_model_data,
     ),
     "AWS::SageMaker::ModelPackageGroup": sagemaker(
         "model-package-group", "ModelPackageGroupName", "ModelPackageGroupArn", ("ModelPackageGroupName",)

@@ -1,0 +1,293 @@
+//! Releases: the function that makes trained models live, and the queue of trainings that it works through.
+//!
+//! `docs/release.md` says what it does. The end of a training comes from EventBridge into a queue, because a release waits: for
+//! another update, for alarms, for the update that it has asked for. A message that cannot be worked off ends in a queue of
+//! failures, on which an alarm stands.
+
+use serde_json::{Value as Json, json};
+
+use super::endpoint::alarm_names;
+use super::function::{ARCHITECTURE, RUNTIME, json_logs};
+use super::grant;
+use super::model::Trained;
+use super::names::{Kind, arn, bucket_arn, role_arn};
+use super::storage::Kept;
+use super::{Context, KEY, asset_bucket, logs};
+use crate::assembly::{AssetPath, Assets, StackTemplate};
+use crate::cfn::cloudwatch::{Alarm, Dimension};
+use crate::cfn::dynamodb;
+use crate::cfn::events::{DeadLetterConfig, InputTransformer, QueueRule, QueueTarget, RetryPolicy};
+use crate::cfn::iam::{Action, Policy, Principal, Role, Statement};
+use crate::cfn::kms::Key;
+use crate::cfn::lambda::{Code, Environment, EventSourceMapping, Function, MappingScale};
+use crate::cfn::s3::Bucket;
+use crate::cfn::sns::Topic;
+use crate::cfn::sqs::{Queue, QueuePolicy, RedrivePolicy};
+use crate::cfn::{Arn, ArnPattern, Name, Node, Ref, Text, Value, sub};
+use crate::lake::{Endpoint, Gate, Host, Model};
+
+const TIMEOUT_SECONDS: u32 = 60;
+/// Six times the function's timeout, as Lambda's documentation recommends for queues.
+const VISIBILITY_SECONDS: u32 = 6 * TIMEOUT_SECONDS;
+/// How long a message that is put back stays away.
+const WAIT_SECONDS: u32 = 60;
+const MEMORY_MB: u32 = 256;
+const TRIES: u32 = 5;
+const HOUR: u32 = 3_600;
+/// SQS keeps no message longer.
+const FORTNIGHT: u32 = 1_209_600;
+
+/// The stack of the function. It comes after those `before`: the endpoints that it updates, and the pipelines, with whose topic it
+/// tells people. Its settings become an asset.
+pub(super) fn lower(
+    cx: &Context,
+    kept: &Kept,
+    code: &AssetPath,
+    assets: &mut Assets,
+    trained: &[Trained],
+    before: &[&StackTemplate],
+) -> StackTemplate {
+    let description =
+        format!("{} in {}: what releases its models (written by lakegen)", cx.lake.name, cx.environment.name);
+    let mut release = StackTemplate::new(cx.names.stack(&["release"]), description);
+    before.iter().for_each(|other| release.comes_after(other.name.clone()));
+    let stack = &mut release;
+    let key: Value<Arn<Key>> = stack.import(&kept.key, KEY);
+    let bucket = asset_bucket(stack);
+    let models = assets.text("what releasing the models takes", models(cx, trained).to_string(), "json").to_string();
+    let topic = cx.alert();
+    let failed = lower_failures(cx, stack, topic.as_ref());
+    let queue = lower_queue(cx, stack, &failed);
+    let function = lower_function(cx, stack, &queue, code, (&key, &bucket, &models, topic.as_ref()));
+    let mapping = EventSourceMapping {
+        function: function.name(),
+        source: queue.arn(),
+        batch: 1,
+        // As few as there can be.
+        scale: MappingScale { concurrency: 2 },
+        tags: cx.tag_list(),
+    };
+    stack.template.add(Kind::ReleaseMapping.fixed(), mapping);
+    stack.export(
+        Kind::ReleaseQueue.fixed(),
+        "Queue of trainings to release; docs/release.md says how to ask for one",
+        queue.url(),
+    );
+    release
+}
+
+/// The queue of messages that could not be worked off, and the alarm on it.
+fn lower_failures(cx: &Context, stack: &mut StackTemplate, topic: Option<&Value<Arn<Topic>>>) -> Ref<Queue> {
+    let name = cx.names.rule("release-failed");
+    let failed = Queue {
+        name: Value::literal(&*name),
+        retention_seconds: FORTNIGHT,
+        visibility_seconds: None,
+        redrive: None,
+        encrypted: true,
+        tags: cx.tag_list(),
+    };
+    let failed = stack.template.add(Kind::FailedReleasesQueue.fixed(), failed);
+    let alarm = Alarm {
+        name: Value::literal(name),
+        description: format!("Releases of {} were given up; the queue of this name holds them", cx.lake.name),
+        namespace: "AWS/SQS",
+        metric: "ApproximateNumberOfMessagesVisible",
+        dimensions: vec![Dimension::queue(&failed.name())],
+        statistic: Some("Maximum"),
+        percentile: None,
+        period_seconds: 300,
+        periods: 1,
+        comparison: "GreaterThanThreshold",
+        threshold: 0.0,
+        missing: "notBreaching",
+        actions: topic.map(|topic| vec![topic.clone()]),
+        tags: cx.tag_list(),
+    };
+    stack.template.add(Kind::FailedReleasesAlarm.fixed(), alarm);
+    failed
+}
+
+/// The queue of trainings, and the rule that fills it.
+fn lower_queue(cx: &Context, stack: &mut StackTemplate, failed: &Ref<Queue>) -> Ref<Queue> {
+    let queue = Queue {
+        name: Value::literal(cx.names.rule("release")),
+        retention_seconds: FORTNIGHT,
+        visibility_seconds: Some(VISIBILITY_SECONDS),
+        redrive: Some(RedrivePolicy { failed: failed.arn(), tries: TRIES }),
+        encrypted: true,
+        tags: cx.tag_list(),
+    };
+    let queue = stack.template.add(Kind::ReleaseQueue.fixed(), queue);
+    let one = |text: &'static str| Node::List(vec![Node::text(text)]);
+    let ours = format!("{}-", cx.names.plain(&[], 128).replace('_', "-"));
+    let named = Node::List(vec![Node::map([("prefix", Node::text(ours))])]);
+    let rule = QueueRule {
+        name: Value::literal(cx.names.rule("training-completed")),
+        description: "Hears of trained models".into(),
+        pattern: Node::map([
+            ("source", one("aws.sagemaker")),
+            ("detail-type", one("SageMaker Training Job State Change")),
+            ("detail", Node::map([("TrainingJobStatus", one("Completed")), ("TrainingJobName", named)])),
+        ]),
+        state: "ENABLED",
+        targets: vec![QueueTarget {
+            id: "release",
+            queue: queue.arn(),
+            input: InputTransformer {
+                paths: vec![("training".into(), "$.detail.TrainingJobName".into())],
+                template: r#"{"training": <training>}"#,
+            },
+            retry: RetryPolicy { seconds: HOUR, attempts: 10 },
+            failed: DeadLetterConfig { queue: failed.arn() },
+        }],
+        tags: cx.tag_list(),
+    };
+    let rule = stack.template.add(Kind::ReleaseRule.fixed(), rule);
+    let policies = [(Kind::ReleasePolicy, &queue, "Hear"), (Kind::FailedReleasesPolicy, failed, "KeepFailed")];
+    for (kind, to, sid) in policies {
+        let send = Statement::allow(sid, [Action::SQS_SEND_MESSAGE], [to.arn().pattern()])
+            .to(Principal::Service("events.amazonaws.com"))
+            .only_if("ArnEquals", "aws:SourceArn", rule.arn().text());
+        stack.template.add(kind.fixed(), QueuePolicy { queues: vec![to.url()], policy: Policy(vec![send]) });
+    }
+    queue
+}
+
+/// What the function is made with besides its code: the key, the bucket of assets, its settings there, and whom it tells.
+type Means<'a> = (&'a Value<Arn<Key>>, &'a Value<Name<Bucket>>, &'a str, Option<&'a Value<Arn<Topic>>>);
+
+fn lower_function(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    queue: &Ref<Queue>,
+    code: &AssetPath,
+    (key, bucket, models, topic): Means,
+) -> Ref<Function> {
+    let name = cx.names.releaser();
+    let group = logs::name(format!("/aws/lambda/{name}"));
+    let log_group = logs::add(cx, stack, Kind::ReleaseLogs.fixed(), &group, key);
+    let mut statements = grants(cx, queue);
+    statements.extend([
+        Statement::allow("ReadModels", [Action::S3_GET_OBJECT], [sub![bucket_arn(bucket), "/", models]]),
+        Statement::allow("UseKey", [Action::KMS_DECRYPT, Action::KMS_GENERATE_DATA_KEY], [key.pattern()]),
+        grant::write_logs([&group]),
+    ]);
+    statements.extend(topic.map(|topic| Statement::allow("Tell", [Action::SNS_PUBLISH], [topic.pattern()])));
+    let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
+    let description = "What releasing models takes";
+    let role = grant::add_role(
+        cx,
+        stack,
+        Kind::ReleaserRole.fixed(),
+        &cx.names.releaser_role(),
+        description,
+        trust,
+        statements,
+    );
+    let mut variables: Vec<(std::borrow::Cow<'static, str>, Value<Text>)> = vec![
+        ("LAKE".into(), Value::literal(&*cx.lake.name)),
+        ("LAKE_ENV".into(), Value::literal(&*cx.environment.name)),
+        ("LEDGER".into(), Value::literal(cx.names.ledger())),
+        ("ASSET_BUCKET".into(), bucket.text()),
+        ("MODELS".into(), Value::literal(models)),
+        ("QUEUE_URL".into(), queue.url().text()),
+        ("WAIT_SECONDS".into(), Value::literal(WAIT_SECONDS.to_string())),
+    ];
+    variables.extend(topic.map(|topic| ("TOPIC_ARN".into(), topic.text())));
+    let function = Function {
+        name: Value::literal(name),
+        description: format!("Makes trained models of {} live", cx.lake.name),
+        runtime: RUNTIME,
+        architectures: vec![ARCHITECTURE],
+        handler: "handler.handler".into(),
+        code: Code::archive(bucket.clone(), code.to_string()),
+        role: role.arn(),
+        memory_mb: MEMORY_MB,
+        timeout_seconds: TIMEOUT_SECONDS,
+        environment: Some(Environment { variables }),
+        key: Some(key.clone()),
+        logging: json_logs(&log_group),
+        tracing: None,
+        tags: cx.tag_list(),
+    };
+    stack.template.add(Kind::ReleaseFunction.fixed(), function)
+}
+
+/// What judging, releasing and following takes. Thousands of names would not fit into a policy; every name of this lake in this
+/// environment begins alike.
+fn grants(cx: &Context, queue: &Ref<Queue>) -> Vec<Statement> {
+    let hyphenated = |parts: &[&str]| cx.names.plain(parts, usize::MAX).replace('_', "-");
+    let of = |service: &str, kind: &str, name: String| -> Value<ArnPattern> {
+        arn::<Function>(service, sub![kind, name]).pattern()
+    };
+    let ledger: Value<Arn<dynamodb::Table>> = arn("dynamodb", sub!["table/", cx.names.ledger()]);
+    let roles: Value<Arn<Role>> = role_arn(&cx.names.plain(&["release", "*"], usize::MAX));
+    let stacks = of("cloudformation", "stack/", format!("{}-*/*", hyphenated(&["endpoint"])));
+    vec![
+        Statement::allow(
+            "TakeMessages",
+            [
+                Action::SQS_DELETE_MESSAGE,
+                Action::SQS_GET_QUEUE_ATTRIBUTES,
+                Action::SQS_RECEIVE_MESSAGE,
+                Action::SQS_SEND_MESSAGE,
+            ],
+            [queue.arn().pattern()],
+        ),
+        Statement::allow(
+            "SeeTrainings",
+            [Action::SAGEMAKER_DESCRIBE_TRAINING_JOB],
+            [of("sagemaker", "training-job/", hyphenated(&["*"]))],
+        ),
+        Statement::allow(
+            "SeeAlarms",
+            [Action::CLOUDWATCH_DESCRIBE_ALARMS],
+            [of("cloudwatch", "alarm:", hyphenated(&["*"]))],
+        ),
+        Statement::allow(
+            "SeeStacks",
+            [Action::CLOUDFORMATION_DESCRIBE_STACK_EVENTS, Action::CLOUDFORMATION_DESCRIBE_STACKS],
+            [stacks.clone()],
+        ),
+        // With the role of the endpoint, which may touch nothing else, and never with rights of its own.
+        Statement::allow("Release", [Action::CLOUDFORMATION_UPDATE_STACK], [stacks]).only_if(
+            "ArnLike",
+            "cloudformation:RoleArn",
+            roles.text(),
+        ),
+        Statement::allow("PassRoles", [Action::IAM_PASS_ROLE], [roles.pattern()]).only_if(
+            "StringEquals",
+            "iam:PassedToService",
+            "cloudformation.amazonaws.com".into(),
+        ),
+        Statement::allow("KeepLedger", [Action::DYNAMODB_GET_ITEM, Action::DYNAMODB_PUT_ITEM], [ledger.pattern()]),
+    ]
+}
+
+/// What the function must know of each model with an endpoint: how its trainings are called, its gate, and its endpoint.
+fn models(cx: &Context, trained: &[Trained]) -> Json {
+    let model = |trained: &Trained| {
+        let Model { name, endpoint, accept, .. } = trained.model;
+        trained.endpoint.as_ref()?;
+        let Endpoint { host, rollback } = endpoint.as_ref()?;
+        // On instances SageMaker itself watches.
+        let watch = match host {
+            Host::Serverless { .. } => rollback.watch_minutes,
+            Host::Instances { .. } => 0,
+        };
+        let gates = accept.iter().map(|Gate { metric, at_least, at_most, above, below }| {
+            json!({"metric": metric, "at_least": at_least, "at_most": at_most, "above": above, "below": below})
+        });
+        let settings = json!({
+            "trainings": trained.training.name_prefix,
+            "gates": gates.collect::<Vec<_>>(),
+            "stack": cx.names.stack(&["endpoint", name]),
+            "role": cx.names.role("release", name),
+            "alarms": alarm_names(&cx.names.endpoint(name), rollback),
+            "watch_minutes": watch,
+        });
+        Some((name.clone(), settings))
+    };
+    trained.iter().filter_map(model).collect::<serde_json::Map<_, _>>().into()
+}
