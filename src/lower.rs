@@ -247,16 +247,15 @@ impl Context<'_> {
         if number == "1" { self.names.stack(&[part]) } else { self.names.stack(&[part, &number]) }
     }
 
-<<<<<<< HEAD
     /// What of the blueprint a thing of `placement` is.
     fn origin(&self, thing: Thing) -> Origin {
         let (section, name) = thing.section(self.lake);
         Origin { section, name: Some(name.to_owned()) }
-=======
+    }
+
     /// The topic by which people are told; the stack of the pipelines has it.
     fn alert(&self) -> Option<Value<Arn<Topic>>> {
         self.environment.alert.as_ref().map(|_| names::arn("sns", self.names.rule("alert").into()))
->>>>>>> a9a5456 (Release trained models through CloudFormation)
     }
 
     fn tags(&self) -> Vec<(&'static str, Value<Text>)> {

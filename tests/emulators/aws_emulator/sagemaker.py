@@ -1,7 +1,8 @@
 """The part of SageMaker's API that trains; MiniStack has no SageMaker at all.
 
-A training job is over as soon as it is created. Its metrics are what its environment variable `METRICS` says, a JSON
-map: the stand-in for a script that would have logged them.
+A training job is over as soon as it is created, and EventBridge is told. Its metrics are what its environment variable
+`METRICS` says, a JSON map: the stand-in for a script that would have logged them. Stopping a job that is over does
+nothing but tell EventBridge again, as SageMaker now and then does by itself.
 
 Actions and answers: botocore's service model `sagemaker` (2017-07-24).
 """
@@ -13,7 +14,7 @@ from typing import Any
 from ministack import app
 from ministack.core import router
 from ministack.core.responses import AccountRegionScopedDict, get_account_id, get_region
-from ministack.services import s3
+from ministack.services import eventbridge, s3
 
 Answer = tuple[int, dict[str, str], bytes]
 
@@ -35,7 +36,11 @@ async def handle(_method: str, _path: str, headers: dict, body: bytes, _query: d
             return error("ResourceInUse", "Training job names must be unique within an AWS account and region")
         case "CreateTrainingJob":
             jobs[name] = job(request)
+            tell(jobs[name])
             return answer(200, {"TrainingJobArn": jobs[name]["TrainingJobArn"]})
+        case "StopTrainingJob" if name in jobs:
+            tell(jobs[name])
+            return answer(200, {})
         case "DescribeTrainingJob" if name in jobs:
             return answer(200, jobs[name])
         case "DescribeTrainingJob":
@@ -59,6 +64,15 @@ def job(request: dict[str, Any]) -> dict[str, Any]:
             {"MetricName": metric, "Value": value, "Timestamp": now} for metric, value in metrics.items()
         ],
     }
+
+
+def tell(job: dict[str, Any]) -> None:
+    entry = {
+        "Source": "aws.sagemaker",
+        "DetailType": "SageMaker Training Job State Change",
+        "Detail": json.dumps({"FailureReason": "", **job}),
+    }
+    eventbridge._put_events({"Entries": [entry]}, allow_aws_source=True)
 
 
 def find_model_data(properties: dict[str, Any]) -> None:

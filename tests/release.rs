@@ -1,0 +1,76 @@
+//! Trained models go live, or do not, in an emulated AWS: rule, queue, function, ledger and stack, as they are deployed.
+
+mod support;
+
+use std::path::Path;
+
+use lakegen::assembly::{self, Assets};
+use lakegen::cfn::Format;
+use lakegen::lower::lower;
+use lakegen::placement::{Lock, Placement};
+use lakegen::project::Project;
+use support::emulator::{ACCOUNT, Emulator};
+use support::root;
+
+const LAKE: &str = "
+name: shop
+environments: { dev: { region: eu-west-1 } }
+zones: { curated: { keep: forever } }
+tables: { training: { zone: curated, format: parquet, columns: { customer: int, label: int } } }
+models:
+  taste:
+    source: models/taste
+    reads: { train: training }
+    accept: { \"validation:auc\": { at_least: 0.7 } }
+    endpoint: { serverless: { memory: 2 GB } }
+";
+
+/// What happened, how the release ended, what is live by the ledger and by the stack, whether alarms may take it back, and how the
+/// stack is.
+const TOLD: [&str; 11] = [
+    "deployed:  - - unwatched CREATE_COMPLETE",
+    "good: RELEASED shop-dev-taste-good shop-dev-taste-good yes UPDATE_COMPLETE",
+    "bad: REFUSED shop-dev-taste-good shop-dev-taste-good yes UPDATE_COMPLETE",
+    "`validation:auc` is 0.6000, not at least 0.7",
+    "deployed again:  shop-dev-taste-good shop-dev-taste-good yes UPDATE_COMPLETE",
+    "lost: FAILED shop-dev-taste-good shop-dev-taste-good yes UPDATE_ROLLBACK_COMPLETE",
+    "EndpointModel: Could not find model data at s3://shop-dev-111122223333-eu-west-1-models/taste/shop-dev-taste-lost/output/model.tar.gz.",
+    "better: RELEASED shop-dev-taste-better shop-dev-taste-better yes UPDATE_COMPLETE",
+    "told again:  shop-dev-taste-better shop-dev-taste-better yes UPDATE_COMPLETE",
+    "back: RELEASED shop-dev-taste-good shop-dev-taste-good unwatched UPDATE_COMPLETE",
+    "given up: 0",
+];
+
+fn assembly(project: &Path, blueprint: &str, out: &Path) {
+    for (file, text) in
+        [("blueprints/lake.yaml", blueprint), ("models/taste/train.py", ""), ("models/taste/inference.py", "")]
+    {
+        let path = project.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let (lake, diagnostics) = Project::open(None, project).unwrap().check();
+    let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+    let assets = Assets::collect(&lake).unwrap();
+    let placement = Placement::of(&lake, &Lock::default());
+    assembly::write(&lower(&lake, &lake.environments[0], &assets, &placement), out, Format::Yaml).unwrap();
+}
+
+#[test]
+fn a_trained_model_goes_live_through_its_gate_and_stays_until_a_better_one_comes() {
+    let emulator = Emulator::start(&[]);
+    let [project, first, second] = ["project", "first", "second"].map(|name| emulator.folder().join(name));
+    assembly(&project, LAKE, &first);
+    assembly(&project, &LAKE.replace("memory: 2 GB", "memory: 4 GB"), &second);
+    let output = emulator
+        .python("eu-west-1")
+        .env("ACCOUNT", ACCOUNT)
+        .arg(root().join("tests/release/scenario.py"))
+        .arg(root().join("tests/support/deploy.py"))
+        .args([first, second])
+        .output()
+        .unwrap();
+    let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{err}\n{}", emulator.log());
+    assert_eq!(out.lines().collect::<Vec<_>>(), TOLD, "{err}\n{}", emulator.log());
+}

@@ -1,0 +1,138 @@
+"""Trains, as far as the emulator trains, and tells what becomes of it: run as `python scenario.py DEPLOY FIRST SECOND`.
+
+`DEPLOY` is the script that deploys, `FIRST` and `SECOND` are two assemblies of the same lake.
+"""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from typing import Any
+
+import boto3
+
+LAKE, MODEL = "shop-dev", "taste"
+STACK, FUNCTION, LEDGER = f"{LAKE}-endpoint-{MODEL}", f"{LAKE}-model-release", f"{LAKE}-run-ledger"
+MODELS = f"{LAKE}-{os.environ['ACCOUNT']}-{os.environ['AWS_REGION']}-models"
+
+cloudformation, sqs, sagemaker = (boto3.client(service) for service in ("cloudformation", "sqs", "sagemaker"))
+s3, functions = boto3.client("s3"), boto3.client("lambda")
+ledger = boto3.resource("dynamodb").Table(LEDGER)
+
+
+def deploy(folder: str) -> None:
+    subprocess.run([sys.executable, sys.argv[1], folder], check=True, stdout=sys.stderr)
+
+
+def train(name: str, auc: float, made: bool = True) -> None:
+    """A training job that has reported this; `made` says whether its model is where it should be."""
+    if made:
+        s3.put_object(Bucket=MODELS, Key=f"{MODEL}/{name}/output/model.tar.gz", Body=b"model")
+    sagemaker.create_training_job(
+        TrainingJobName=name,
+        RoleArn="arn:aws:iam::111122223333:role/training",
+        AlgorithmSpecification={"TrainingImage": f"image-of-{name}", "TrainingInputMode": "File"},
+        OutputDataConfig={"S3OutputPath": f"s3://{MODELS}/{MODEL}/"},
+        ResourceConfig={"InstanceType": "ml.m5.large", "InstanceCount": 1, "VolumeSizeInGB": 30},
+        StoppingCondition={"MaxRuntimeInSeconds": 60},
+        Environment={"METRICS": json.dumps({"validation:auc": auc})},
+    )
+
+
+def release(name: str) -> dict[str, Any]:
+    """What the ledger says about a training's release, once it has ended."""
+    patience = time.monotonic() + 120
+    while time.monotonic() < patience:
+        item = ledger.get_item(Key={"pk": f"RELEASES#{MODEL}", "sk": name}, ConsistentRead=True).get("Item", {})
+        if item.get("state") in ("RELEASED", "REFUSED", "FAILED"):
+            return item
+        time.sleep(0.1)
+    raise TimeoutError(f"{name} is {item or 'unknown to the ledger'}")
+
+
+def settled(queue: str) -> None:
+    """Waits until there is nothing left to do."""
+    names = [
+        "ApproximateNumberOfMessages",
+        "ApproximateNumberOfMessagesNotVisible",
+        "ApproximateNumberOfMessagesDelayed",
+    ]
+    patience = time.monotonic() + 120
+    while any(int(n) for n in sqs.get_queue_attributes(QueueUrl=queue, AttributeNames=names)["Attributes"].values()):
+        assert time.monotonic() < patience, "messages stay in the queue"
+        time.sleep(0.1)
+
+
+def stack() -> dict[str, Any]:
+    return cloudformation.describe_stacks(StackName=STACK)["Stacks"][0]
+
+
+def tells(what: str, item: dict[str, Any] | None = None) -> None:
+    """Prints what happened, what is live by the ledger, by the stack, and whether alarms would take it back."""
+    parameters = {one["ParameterKey"]: one["ParameterValue"] for one in stack()["Parameters"]}
+    last = ledger.get_item(Key={"pk": "RELEASES", "sk": MODEL}, ConsistentRead=True).get("Item", {})
+    live = last.get("live", {})
+    if live:
+        assert (parameters["ModelData"], parameters["ModelImage"]) == (live["data"], live["image"]), (parameters, live)
+    named = (item or {}).get("state", ""), live.get("training", "-"), parameters["TrainingJob"] or "-"
+    print(f"{what}:", *named, parameters["Watched"] or "unwatched", stack()["StackStatus"])
+
+
+def endpoint() -> dict[str, str]:
+    resources = cloudformation.describe_stack_resources(StackName=STACK)["StackResources"]
+    return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources}
+
+
+def main() -> None:
+    _, _, first, second = sys.argv
+    deploy(first)
+    functions.update_function_configuration(
+        FunctionName=FUNCTION,
+        Environment={
+            "Variables": functions.get_function_configuration(FunctionName=FUNCTION)["Environment"]["Variables"]
+            | {"WAIT_SECONDS": "1"}
+        },
+    )
+    queue = sqs.get_queue_url(QueueName=f"{LAKE}-release")["QueueUrl"]
+    assert "EndpointHost" not in endpoint(), endpoint()
+    tells("deployed")
+
+    train(f"{LAKE}-{MODEL}-good", 0.8)
+    tells("good", release(f"{LAKE}-{MODEL}-good"))
+    model = endpoint()["EndpointModel"]
+
+    train(f"{LAKE}-{MODEL}-bad", 0.6)
+    bad = release(f"{LAKE}-{MODEL}-bad")
+    tells("bad", bad)
+    print(*bad["refusals"])
+
+    deploy(second)
+    assert endpoint()["EndpointModel"] == model, "the model has not changed"
+    tells("deployed again")
+
+    train(f"{LAKE}-{MODEL}-lost", 0.9, made=False)
+    lost = release(f"{LAKE}-{MODEL}-lost")
+    tells("lost", lost)
+    print(lost["message"])
+
+    train(f"{LAKE}-{MODEL}-better", 0.85)
+    tells("better", release(f"{LAKE}-{MODEL}-better"))
+
+    for name in ("good", "better", "lost"):
+        # The emulator then tells of it again.
+        sagemaker.stop_training_job(TrainingJobName=f"{LAKE}-{MODEL}-{name}")
+    settled(queue)
+    tells("told again")
+
+    message = {"training": f"{LAKE}-{MODEL}-good", "by_hand": True}
+    sqs.send_message(QueueUrl=queue, MessageBody=json.dumps(message))
+    settled(queue)
+    tells("back", release(f"{LAKE}-{MODEL}-good"))
+
+    failed = sqs.get_queue_url(QueueName=f"{LAKE}-release-failed")["QueueUrl"]
+    count = sqs.get_queue_attributes(QueueUrl=failed, AttributeNames=["ApproximateNumberOfMessages"])["Attributes"]
+    print("given up:", count["ApproximateNumberOfMessages"])
+
+
+main()
