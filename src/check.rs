@@ -1,5 +1,7 @@
 //! From what is written to what is meant: every name resolved, every mistake found, and only then a [`Lake`].
 
+mod columns;
+
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
@@ -590,12 +592,6 @@ impl<'a> Check<'a> {
     /// The names of all tables.
     pub(crate) fn table_names(&self) -> Vec<&'a str> {
         self.blueprint.tables.0.iter().map(|(name, _)| name.as_str()).collect()
-    }
-
-    /// The names of a table's columns and partitions as written, even when a type among them is wrong.
-    pub(crate) fn column_names(&self, table: Id<Table>) -> Option<Vec<String>> {
-        let spec = self.blueprint.tables.0.get(table.index())?.1.as_ref()?;
-        Some(spec.column_names().cloned().collect())
     }
 
     /// The classifier of that name.

@@ -92,7 +92,12 @@ impl<'a> Noted<'a> {
 
     /// Shows another place.
     pub fn related(self, span: Span, label: impl Into<String>) -> Self {
-        self.0.related.push((span, label.into()));
+        self.places([(span, label.into())])
+    }
+
+    /// Shows other places.
+    pub fn places(self, places: impl IntoIterator<Item = (Span, String)>) -> Self {
+        self.0.related.extend(places);
         self
     }
 }

@@ -27,12 +27,12 @@ pub struct Check {
     pub columns: Vec<(String, usize)>,
     /// The table and the columns that `ReferentialIntegrity` compares with.
     pub reference: Option<(String, Vec<String>, usize)>,
-    /// The SQL of `CustomSql`.
-    pub sql: Option<String>,
+    /// The SQL of `CustomSql`, with its place.
+    pub sql: Option<(String, usize)>,
     /// What the result must be.
     pub expression: Option<Expression>,
-    /// Which rows count.
-    pub filter: Option<String>,
+    /// Which rows count, with its place.
+    pub filter: Option<(String, usize)>,
     /// Which part of the rows must meet the expression.
     pub threshold: Option<Expression>,
 }
@@ -299,7 +299,7 @@ impl Parser {
             Columns::Reference => self.reference(&mut check)?,
             Columns::Sql => match self.peek().cloned() {
                 Some(Token::Text(sql)) => {
-                    check.sql = Some(sql);
+                    check.sql = Some((sql, self.place().0 + 1));
                     self.at += 1;
                 }
                 _ => {
@@ -315,7 +315,7 @@ impl Parser {
         }
         if self.word("where") {
             match self.peek().cloned() {
-                Some(Token::Text(filter)) => check.filter = Some(filter),
+                Some(Token::Text(filter)) => check.filter = Some((filter, self.place().0 + 1)),
                 _ => return self.mistake("the condition stands in double quotes", "write `where \"price > 0\"`"),
             }
             self.at += 1;
@@ -464,9 +464,9 @@ impl Rule {
                     "rule": kind.name,
                     "columns": columns,
                     "reference": reference.as_ref().map(|(table, columns, _)| json!({ "table": table, "columns": columns })),
-                    "sql": sql,
+                    "sql": sql.as_ref().map(|(sql, _)| sql),
                     "expression": expression.as_ref().map(Expression::request),
-                    "where": filter,
+                    "where": filter.as_ref().map(|(filter, _)| filter),
                     "threshold": threshold.as_ref().map(Expression::request),
                     "text": self.to_string(),
                 })
@@ -523,13 +523,13 @@ impl fmt::Display for Check {
             }
             None => columns.iter().try_for_each(|(column, _)| write!(f, " \"{column}\""))?,
         }
-        if let Some(sql) = sql {
+        if let Some((sql, _)) = sql {
             write!(f, " \"{sql}\"")?;
         }
         if let Some(expression) = expression {
             write!(f, " {expression}")?;
         }
-        if let Some(filter) = filter {
+        if let Some((filter, _)) = filter {
             write!(f, " where \"{filter}\"")?;
         }
         threshold.as_ref().map_or(Ok(()), |threshold| write!(f, " with threshold {threshold}"))

@@ -2,6 +2,7 @@
 
 mod athena;
 mod resolve;
+mod types;
 
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use sqlparser::parser::{Parser, ParserError};
 use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
 
 use crate::check::Check;
-use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::diagnostic::did_you_mean;
 use crate::lake::{Home, Id, Table};
 use crate::source::{Span, Spanned};
 
@@ -60,32 +61,23 @@ pub(crate) fn check(
     Some(Checked { reads, sql, parameters })
 }
 
+pub(crate) use resolve::Relation;
+
 /// Checks a `select` of Spark SQL over `relations`, whose columns are known or not, and that returns the `declared` columns.
 pub(crate) fn check_node(
     text: &Spanned<String>,
-    relations: &[(String, Option<Vec<String>>)],
+    relations: &[Relation],
     declared: &[&Spanned<String>],
     cx: &mut Check<'_>,
 ) {
     let places = Places::new(text, cx);
-    let statements = Parser::new(&DatabricksDialect {}).with_recursion_limit(64).try_with_sql(text);
-    let statements = statements.and_then(|mut parser| parser.parse_statements());
-    let query = match statements {
-        Ok(statements) => match <[Statement; 1]>::try_from(statements) {
-            Ok([Statement::Query(query)]) => query,
-            _ => {
-                cx.error(places.whole, "an sql node is one `select`").help("write what the node shall give");
-                return;
-            }
-        },
-        Err(error) => {
-            let (message, location) = explain(&error);
-            let span = location.map_or(places.whole, |location| places.word_at(location));
-            cx.error(span, format!("this SQL cannot be read: {message}")).help("it is read as Spark reads it");
-            return;
-        }
-    };
-    let Some(output) = resolve::over(&query, relations, &places, cx) else { return };
+    let Some(query) = parse_spark(text, &places, "an sql node", cx) else { return };
+    let (reads, output) = resolve::over(&query, relations, &places, cx);
+    if let Some((table, _)) = reads.first().and_then(|id| cx.blueprint.tables.0.get(id.index())) {
+        cx.error(places.whole, format!("this node does not read `{}`", table.value))
+            .help("it sees the nodes in its `from`: read the table with a source");
+    }
+    let Some(output) = output else { return };
     for column in output.iter().filter_map(|column| Some((column.name.as_ref()?, column.span))) {
         let (name, span) = column;
         if !declared.iter().any(|declared| declared.value == *name) {
@@ -102,8 +94,34 @@ pub(crate) fn check_node(
     }
 }
 
-/// Checks an expression of Spark SQL over `columns`, when they are known.
-pub(crate) fn check_expression(text: &Spanned<String>, columns: Option<&[String]>, cx: &mut Check<'_>) {
+/// Checks the `select` of a rule, in Spark's SQL, over `relations`; returns the tables that it reads beside them.
+pub(crate) fn check_rule(text: &Spanned<String>, relations: &[Relation], cx: &mut Check<'_>) -> Vec<Id<Table>> {
+    let places = Places::new(text, cx);
+    let query = parse_spark(text, &places, "the SQL of a rule", cx);
+    query.map(|query| resolve::over(&query, relations, &places, cx).0).unwrap_or_default()
+}
+
+fn parse_spark(text: &str, places: &Places, noun: &str, cx: &mut Check<'_>) -> Option<Box<Query>> {
+    let statements = Parser::new(&DatabricksDialect {}).with_recursion_limit(64).try_with_sql(text);
+    match statements.and_then(|mut parser| parser.parse_statements()) {
+        Ok(statements) => match <[Statement; 1]>::try_from(statements) {
+            Ok([Statement::Query(query)]) => Some(query),
+            _ => {
+                cx.error(places.whole, format!("{noun} is one `select`")).help("write what it shall give");
+                None
+            }
+        },
+        Err(error) => {
+            let (message, location) = explain(&error);
+            let span = location.map_or(places.whole, |location| places.word_at(location));
+            cx.error(span, format!("this SQL cannot be read: {message}")).help("it is read as Spark reads it");
+            None
+        }
+    }
+}
+
+/// Checks an expression of Spark SQL over the columns of `relation`, when they are known.
+pub(crate) fn check_expression(text: &Spanned<String>, relation: Relation, cx: &mut Check<'_>) {
     let places = Places::new(text, cx);
     let parser = Parser::new(&DatabricksDialect {}).with_recursion_limit(64).try_with_sql(text);
     let expression = parser.and_then(|mut parser| {
@@ -111,7 +129,7 @@ pub(crate) fn check_expression(text: &Spanned<String>, columns: Option<&[String]
         parser.expect_token(&Token::EOF).map(|_| expression)
     });
     match expression {
-        Ok(expression) => resolve::expression(&expression, columns, &places, cx),
+        Ok(expression) => resolve::expression(&expression, relation, &places, cx),
         Err(error) => {
             let (message, location) = explain(&error);
             let span = location.map_or(places.whole, |location| places.word_at(location));
@@ -176,7 +194,7 @@ fn compare(
     places: &Places,
     cx: &mut Check<'_>,
 ) {
-    let Some(declared) = cx.column_names(table) else { return };
+    let Some(declared) = cx.columns(table) else { return };
     let target = &written.value;
     let mut seen: Vec<&str> = Vec::new();
     for (position, column) in output.iter().enumerate() {
@@ -188,24 +206,31 @@ fn compare(
         };
         if seen.contains(&name.as_str()) {
             cx.error(span, format!("the result has two columns named `{name}`")).help("rename one: `… as other`");
-        } else if !declared.contains(name) {
-            let missing = declared.iter().filter(|column| !output.iter().any(|o| o.name.as_ref() == Some(column)));
-            let help = did_you_mean(name, missing.map(String::as_str))
+        } else if let Some((_, declared)) = declared.iter().find(|(column, _)| column == name) {
+            if let (Some(ty), Some(declared)) = (column.ty, declared)
+                && !ty.fits(*declared)
+            {
+                let place = cx.declaration(table, name).map(|span| (span, format!("declared `{declared}`")));
+                cx.error(span, format!("`{name}` is `{ty}`, and `{target}` declares it `{declared}`"))
+                    .help(format!("cast it: `cast(… as {})`, or declare `{ty}`", declared.athena()))
+                    .places(place);
+            }
+        } else {
+            let missing = declared.iter().filter(|(column, _)| !output.iter().any(|o| o.name.as_ref() == Some(column)));
+            let help = did_you_mean(name, missing.map(|(column, _)| column.as_str()))
                 .unwrap_or_else(|| format!("declare it in `tables.{target}.columns`, or leave it out here"));
-            cx.error(span, format!("`{target}` declares no column `{name}`")).help(help);
+            let places = cx.declarations(&[table], name);
+            cx.error(span, format!("`{target}` declares no column `{name}`")).help(help).places(places);
         }
         seen.push(name);
     }
-    for name in declared.iter().filter(|name| !seen.contains(&name.as_str())) {
-        let near = did_you_mean(name, seen.iter().copied().filter(|seen| !declared.iter().any(|d| d == seen)));
+    for (name, _) in declared.iter().filter(|(name, _)| !seen.contains(&name.as_str())) {
+        let near = did_you_mean(name, seen.iter().copied().filter(|seen| !declared.iter().any(|(d, _)| d == seen)));
         if near.is_none() && output.iter().all(|column| column.name.is_some()) {
-            cx.push(
-                Diagnostic::error(
-                    written.span,
-                    format!("the query returns no column `{name}`, which `{target}` declares"),
-                )
-                .help("select it, or remove it from the table"),
-            );
+            let place = cx.declaration(table, name).map(|span| (span, "declared here".to_owned()));
+            cx.error(written.span, format!("the query returns no column `{name}`, which `{target}` declares"))
+                .help("select it, or remove it from the table")
+                .places(place);
         }
     }
 }

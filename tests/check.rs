@@ -153,13 +153,13 @@ fn sql_that_athena_takes_is_not_called_wrong() {
         "select id from users; -- the end",
         "select id from users offset 5 limit 10",
         "select x as id from users cross join unnest(array[1, 2]) as t (x)",
-        "select try_cast(name as decimal(10, 2)) as id from users",
+        "select cast(try_cast(name as decimal(10, 2)) as integer) as id from users",
         "select count(*) filter (where u.id > 1) as id from users as u group by u.name having count(*) > 1",
         "with recursive t (n) as (select 1 union all select n + 1 from t where n < 5) select n as id from t",
     ] {
         let text = format!(
             "name: shop\nzones: {{ raw: }}\ntables:\n  users: {{ zone: raw, format: parquet, columns: {{ id: int, name: string }} }}\n  \
-             out: {{ zone: raw, format: parquet, columns: {{ id: int }} }}\ncrawlers: {{ c: {{ reads: [users] }} }}\nqueries:\n  q:\n    \
+             out: {{ zone: raw, format: parquet, columns: {{ id: bigint }} }}\ncrawlers: {{ c: {{ reads: [users] }} }}\nqueries:\n  q:\n    \
              writes: out\n    sql: |\n      {sql}\n"
         );
         let (_, diagnostics) = checked("x.yaml", &text);

@@ -2,10 +2,11 @@
 
 use crate::check::Check;
 use crate::decode::{Decode, Decoder, alternatives, section};
-use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::diagnostic::Diagnostic;
 use crate::dqdl::{self, Rule};
 use crate::lake::{ColumnType, Id, Table};
 use crate::source::{Node, Span, Spanned, Value};
+use crate::sql;
 
 /// The rules of a table: a list, or a map that also says what follows when one is broken.
 #[derive(Debug, Clone, PartialEq)]
@@ -136,12 +137,36 @@ fn one(
         if let Some(id) = cx.table(&Spanned::new(name.clone(), span)) {
             cx.refuse_without_files(&Spanned::new(name.clone(), span), id, "a check");
             for column in columns {
-                column_of(column, span, Some(id), false, cx);
+                let after = place + name.len();
+                let at =
+                    written.get(after..).and_then(|rest| rest.find(column.as_str())).map_or(*place, |at| after + at);
+                column_of(column, within(written, at, column.len(), cx), Some(id), false, cx);
             }
             if !others.contains(&id) {
                 others.push(id);
             }
         }
+    }
+    // What a rule's SQL sees: the rows that are checked are `primary`, and the table by its own name.
+    let rows = |name: &str, cx: &Check<'_>| {
+        let columns = table.and_then(|table| cx.columns(table));
+        sql::Relation { name: Some(name.to_owned()), columns, origins: table.into_iter().collect() }
+    };
+    if let Some((text, place)) = &check.sql {
+        let text = Spanned::new(text.clone(), within(written, *place, text.len(), cx));
+        let own = table.and_then(|table| cx.blueprint.tables.0.get(table.index())).map(|(name, _)| name.as_str());
+        let relations: Vec<_> = ["primary"].into_iter().chain(own).map(|name| rows(name, cx)).collect();
+        for id in sql::check_rule(&text, &relations, cx) {
+            let name = Spanned::new(cx.blueprint.tables.0[id.index()].0.value.clone(), text.span);
+            cx.refuse_without_files(&name, id, "a check");
+            if !others.contains(&id) {
+                others.push(id);
+            }
+        }
+    }
+    if let Some((filter, place)) = &check.filter {
+        let filter = Spanned::new(filter.clone(), within(written, *place, filter.len(), cx));
+        sql::check_expression(&filter, rows("primary", cx), cx);
     }
     if check.kind.name == "ColumnDataType"
         && let Some(expression) = &check.expression
@@ -162,15 +187,10 @@ fn column_of(
     may_lack: bool,
     cx: &mut Check<'_>,
 ) -> Option<ColumnType> {
-    let table = cx.tables.get(table?.index()).and_then(Option::as_ref)?;
-    if let Some(found) = table.column(column) {
-        return Some(found.ty);
+    let id = table?;
+    let found = cx.tables.get(id.index())?.as_ref()?.column(column).map(|column| column.ty);
+    if found.is_none() && !may_lack {
+        cx.no_column(span, column, id);
     }
-    let names: Vec<&str> = table.columns.iter().chain(&table.partitions).map(|column| column.name.as_str()).collect();
-    let message = format!("`{}` has no column `{column}`", table.name);
-    let help = did_you_mean(column, names.iter().copied());
-    if !may_lack {
-        cx.push(Diagnostic::error(span, message).maybe_help(help));
-    }
-    None
+    found
 }

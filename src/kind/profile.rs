@@ -329,14 +329,10 @@ fn column_type(
     column: &Spanned<String>,
     cx: &mut Check<'_>,
 ) -> Option<crate::lake::ColumnType> {
-    let table = cx.tables.get(table?.index())?.as_ref()?;
-    let found = table.column(column).map(|column| column.ty);
+    let id = table?;
+    let found = cx.tables.get(id.index())?.as_ref()?.column(column).map(|column| column.ty);
     if found.is_none() {
-        let name = table.name.clone();
-        let help =
-            did_you_mean(column, table.columns.iter().chain(&table.partitions).map(|column| column.name.as_str()));
-        let message = format!("no column named `{}` in `{name}`", column.value);
-        cx.push(crate::diagnostic::Diagnostic::error(column.span, message).maybe_help(help));
+        cx.no_column(column.span, column, id);
     }
     found
 }

@@ -2,7 +2,6 @@
 
 use crate::check::Check;
 use crate::decode::{alternatives, section};
-use crate::diagnostic::did_you_mean;
 use crate::lake::{Format, Home, Id, Table};
 use crate::source::{Source, Span, Spanned};
 use crate::sql;
@@ -144,9 +143,7 @@ impl QuerySpec {
             ModeSpec::Merge(columns) => {
                 for column in columns {
                     if table.column(column).is_none() {
-                        let help = did_you_mean(column, table.columns.iter().map(|column| column.name.as_str()));
-                        cx.error(column.span, format!("no column named `{}` in `{}`", column.value, table.name))
-                            .help(help.unwrap_or_else(|| "rows are merged by columns of the table".into()));
+                        cx.no_column(column.span, column, writes);
                     }
                 }
                 Some(Mode::Merge(columns.iter().map(|column| column.value.clone()).collect()))

@@ -164,13 +164,13 @@ impl RecipeSpec {
         let mut actions = Vec::new();
         for Attempt(step) in &self.steps {
             match step {
-                Some(step) => actions.push(step.check(&mut columns, cx)),
+                Some(step) => actions.push(step.check(&mut columns, reads, cx)),
                 // What it does to the columns cannot be known.
                 None => columns = None,
             }
         }
         if let (Some(columns), Some(declared)) = (columns, columns_of(cx, writes)) {
-            self.compare(&columns, &declared, cx);
+            self.compare(&columns, &declared, (reads, writes), cx);
         }
         self.check_job(cx);
         let sample = |project: &ProjectSpec| {
@@ -214,14 +214,26 @@ impl RecipeSpec {
     }
 
     /// The columns after the last step against those that the written table declares.
-    fn compare(&self, columns: &Columns, declared: &Columns, cx: &mut Check<'_>) {
-        let target = &self.writes.value;
+    fn compare(
+        &self,
+        columns: &Columns,
+        declared: &Columns,
+        (reads, writes): (Option<Id<Table>>, Option<Id<Table>>),
+        cx: &mut Check<'_>,
+    ) {
+        let (source, target) = (&self.reads.value, &self.writes.value);
+        let declaration = |cx: &Check<'_>, name: &str| {
+            let span = cx.declaration(writes?, name)?;
+            Some((span, format!("`{target}` declares it")))
+        };
         for (name, ty) in declared {
+            let place = declaration(cx, name);
             match columns.iter().find(|(column, _)| column == name) {
                 None => {
                     let help = did_you_mean(name, columns.iter().map(|(column, _)| column.as_str()));
                     let message = format!("the recipe makes no column `{name}`, which `{target}` declares");
-                    cx.push(Diagnostic::error(self.writes.span, message).maybe_help(help));
+                    let given = cx.declarations(reads.as_slice(), name);
+                    cx.push(Diagnostic::error(self.writes.span, message).maybe_help(help)).places(place).places(given);
                 }
                 Some((_, Some(made))) if Some(*made) != *ty => {
                     let wanted = ty.map_or_else(String::new, |ty| ty.to_string());
@@ -229,18 +241,23 @@ impl RecipeSpec {
                         self.writes.span,
                         format!("`{name}` is `{made}` here, but `{target}` declares `{wanted}`"),
                     )
-                    .help(format!("add `change_type: {{ column: {name}, to: {wanted} }}`, or declare `{made}`"));
+                    .help(format!("add `change_type: {{ column: {name}, to: {wanted} }}`, or declare `{made}`"))
+                    .places(place);
                 }
                 Some(_) => {}
             }
         }
         for (name, _) in columns {
             if !declared.iter().any(|(column, _)| column == name) {
+                let mut places = cx.declarations(writes.as_slice(), name);
+                let given = reads.and_then(|reads| cx.declaration(reads, name));
+                places.extend(given.map(|span| (span, format!("`{source}` declares it"))));
                 cx.error(
                     self.writes.span,
                     format!("the recipe leaves a column `{name}`, which `{target}` does not declare"),
                 )
-                .help(format!("declare it, or add `delete: {{ column: {name} }}`"));
+                .help(format!("declare it, or add `delete: {{ column: {name} }}`"))
+                .places(places);
             }
         }
     }

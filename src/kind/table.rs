@@ -274,6 +274,53 @@ pub enum ColumnType {
 }
 
 impl ColumnType {
+    /// Whether every value of this type can be written to a column of the other, as Athena and Spark do without a cast that
+    /// might fail.
+    #[must_use]
+    pub fn fits(self, column: Self) -> bool {
+        use ColumnType::{BigInt, Date, Decimal, Double, Float, Int, SmallInt, Timestamp, TinyInt};
+        const ORDER: [ColumnType; 6] = [TinyInt, SmallInt, Int, BigInt, Float, Double];
+        let rank = |ty: ColumnType| ORDER.iter().position(|one| *one == ty);
+        match (self, column) {
+            _ if self == column => true,
+            (Decimal(p, s), Decimal(q, t)) => t >= s && q - t >= p - s,
+            (Decimal(..), Float | Double) | (Date, Timestamp) => true,
+            (_, Decimal(q, t)) => self.digits().is_some_and(|digits| q - t >= digits),
+            _ => matches!((rank(self), rank(column)), (Some(narrow), Some(wide)) if narrow < wide),
+        }
+    }
+
+    /// What Athena's SQL calls it.
+    #[must_use]
+    pub fn athena(self) -> String {
+        match self {
+            Self::String => "varchar".into(),
+            Self::Int => "integer".into(),
+            Self::Float => "real".into(),
+            Self::Binary => "varbinary".into(),
+            Self::Boolean
+            | Self::TinyInt
+            | Self::SmallInt
+            | Self::BigInt
+            | Self::Double
+            | Self::Decimal(..)
+            | Self::Date
+            | Self::Timestamp => self.to_string(),
+        }
+    }
+
+    /// How many digits the largest value of a whole type has.
+    #[must_use]
+    pub fn digits(self) -> Option<u8> {
+        match self {
+            Self::TinyInt => Some(3),
+            Self::SmallInt => Some(5),
+            Self::Int => Some(10),
+            Self::BigInt => Some(19),
+            _ => None,
+        }
+    }
+
     /// Whether its values are whole numbers.
     #[must_use]
     pub fn is_integer(self) -> bool {
@@ -394,10 +441,11 @@ impl Table {
 }
 
 impl TableSpec {
-    /// The names of its columns and of its partitions.
-    pub(crate) fn column_names(&self) -> impl Iterator<Item = &String> {
-        let columns = self.columns.0.iter().map(|(name, _)| &name.value);
-        columns.chain(self.partitions.0.iter().map(|(name, _)| &name.value))
+    /// The names of its columns and of its partitions, with their types where these could be read.
+    pub(crate) fn written_columns(&self) -> impl Iterator<Item = (&Spanned<String>, Option<&str>)> {
+        let columns = self.columns.0.iter().map(|(name, column)| (name, column.as_ref()));
+        let partitions = self.partitions.0.iter().map(|(name, spec)| (name, spec.as_ref().map(|spec| &spec.column)));
+        columns.chain(partitions).map(|(name, column)| (name, column.map(|column| column.ty.as_str())))
     }
 
     /// The table without its references and writers, which need every other table first.
@@ -532,7 +580,6 @@ impl TableSpec {
                 if let Some(format) = &self.format {
                     cx.error(format.span, "a key-value table has no files, so no format").help("remove `format`");
                 }
-                let names = self.columns.0.iter().map(|(column, _)| column.as_str());
                 let key = &dynamodb.key;
                 match self.columns.0.iter().position(|(column, _)| column.value == key.value) {
                     Some(position) => {
@@ -547,11 +594,8 @@ impl TableSpec {
                         Some(Home::DynamoDb { key: position })
                     }
                     None => {
-                        let help = did_you_mean(key, names);
-                        cx.push(
-                            Diagnostic::error(key.span, format!("no column named `{}` in `{}`", key.value, name.value))
-                                .maybe_help(help),
-                        );
+                        let table = cx.find_table(name)?;
+                        cx.no_column(key.span, key, table);
                         None
                     }
                 }
@@ -593,16 +637,16 @@ fn reference(column: &ColumnSpec, cx: &mut Check<'_>) -> Option<(Id<Table>, usiz
         return None;
     }
     let Some(position) = target.columns.iter().position(|column| column.name == name) else {
-        let help = did_you_mean(name, target.columns.iter().map(|column| column.name.as_str()));
-        let message = format!("no column named `{name}` in `{table}`");
-        cx.push(Diagnostic::error(written.span, message).maybe_help(help));
+        cx.no_column(written.span, name, id);
         return None;
     };
     let theirs = target.columns[position].ty;
     if let Ok(ours) = column.ty.parse::<ColumnType>()
         && ours != theirs
     {
+        let place = cx.declaration(id, name).map(|span| (span, format!("declared `{theirs}`")));
         cx.error(written.span, format!("this column is `{ours}`, but `{}` is `{theirs}`", written.value))
+            .places(place)
             .help("give both the same type");
     }
     Some((id, position))

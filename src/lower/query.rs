@@ -19,7 +19,7 @@ use crate::cfn::athena::{
 };
 use crate::cfn::iam::{Action, Statement};
 use crate::cfn::{Arn, Name, Text, Value, sub};
-use crate::lake::{self, Column, ColumnType, Compression, Format, Home, Mode, Query, Table};
+use crate::lake::{self, Column, Compression, Format, Home, Mode, Query, Table};
 
 /// Where in the work bucket results of queries go.
 const RESULTS: &str = "athena/";
@@ -158,7 +158,7 @@ pub(super) fn select(sql: &str, table: &Table) -> String {
     let columns: Vec<_> = table.columns.iter().chain(&table.partitions).collect();
     for (index, Column { name, ty, .. }) in columns.iter().enumerate() {
         let comma = if index + 1 == columns.len() { "" } else { "," };
-        let _ = writeln!(text, "  CAST(\"{name}\" AS {}) AS \"{name}\"{comma}", athena_type(*ty));
+        let _ = writeln!(text, "  CAST(\"{name}\" AS {}) AS \"{name}\"{comma}", ty.athena());
     }
     let _ = write!(text, "FROM (\n{sql}\n)");
     text
@@ -216,22 +216,4 @@ fn unload(sql: &str, table: &Table, location: Value<Text>) -> Value<Text> {
         let _ = write!(properties, ", partitioned_by = ARRAY[{}]", partitions.join(", "));
     }
     sub![text, location, format!("'\nWITH ({properties})\n")]
-}
-
-/// What Athena's queries call a type of the catalog.
-pub(super) fn athena_type(ty: ColumnType) -> String {
-    match ty {
-        ColumnType::String => "varchar".into(),
-        ColumnType::Int => "integer".into(),
-        ColumnType::Float => "real".into(),
-        ColumnType::Binary => "varbinary".into(),
-        ColumnType::Boolean
-        | ColumnType::TinyInt
-        | ColumnType::SmallInt
-        | ColumnType::BigInt
-        | ColumnType::Double
-        | ColumnType::Decimal(..)
-        | ColumnType::Date
-        | ColumnType::Timestamp => ty.to_string(),
-    }
 }

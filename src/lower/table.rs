@@ -123,9 +123,8 @@ fn files(table: &Table, format: &Format, location: Value<S3Uri>) -> TableInput {
 /// Source: the definition of a view that `GetTable` returns for one made by `CREATE VIEW`; Trino's `ViewReaderUtil` reads it.
 fn view(cx: &Context, table: &Table, sql: &str) -> TableInput {
     let columns = table.columns.iter();
-    let columns: Vec<_> = columns
-        .map(|column| serde_json::json!({ "name": column.name, "type": query::athena_type(column.ty) }))
-        .collect();
+    let columns: Vec<_> =
+        columns.map(|column| serde_json::json!({ "name": column.name, "type": column.ty.athena() })).collect();
     let definition = serde_json::json!({
         "originalSql": query::select(sql, table),
         "catalog": "awsdatacatalog",

@@ -17,8 +17,7 @@ pub(super) fn lex(sql: &str) -> Result<Vec<TokenWithSpan>, ParserError> {
 
 /// The tokens as the parser can take them.
 ///
-/// It does not know Trino's nested types, like `array(row(a integer))`. Nothing here looks at the type of a cast, so
-/// such a type is read as `varchar`.
+/// It does not know Trino's nested types, like `array(row(a integer))`. Such a type is read as `json`, of which nothing more is known.
 pub(super) fn flat(all: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
     let mut tokens: Vec<TokenWithSpan> = Vec::with_capacity(all.len());
     // For each open parenthesis: whether it is that of a cast. In a cast, `as` begins the type.
@@ -43,7 +42,7 @@ pub(super) fn flat(all: &[TokenWithSpan]) -> Vec<TokenWithSpan> {
         }
         let nested = matches!(word.as_deref(), Some("array" | "map" | "row"));
         if nested && previous.as_deref() == Some("as") && open.last() == Some(&true) {
-            token.token = Token::make_word("varchar", None);
+            token.token = Token::make_word("json", None);
             tokens.push(token);
             let mut depth = 0_usize;
             for skipped in all.by_ref() {

@@ -6,17 +6,18 @@
 use std::ops::ControlFlow;
 
 use sqlparser::ast::{
-    AccessExpr, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName, OneOrManyWithParens, OrderByKind,
-    Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias, TableFactor, TableWithJoins,
-    Visit, Visitor,
+    AccessExpr, BinaryOperator, Expr, GroupByExpr, Ident, JoinConstraint, JoinOperator, ObjectName,
+    OneOrManyWithParens, OrderByKind, Query, Select, SelectItem, SelectItemQualifiedWildcardKind, SetExpr, TableAlias,
+    TableFactor, TableWithJoins, Visit, Visitor,
 };
 
 use sqlparser::tokenizer::Location;
 
 use super::Places;
+use super::types::{self, Family};
 use crate::check::Check;
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::lake::{Id, Table};
+use crate::lake::{ColumnType, Id, Table};
 use crate::source::{Span, Spanned};
 
 /// Joins of joins can double what `*` stands for at each level.
@@ -32,15 +33,30 @@ const WORDS: [&str; 8] =
 pub(super) struct Output {
     /// Its name; none for an expression that nobody named.
     pub(super) name: Option<String>,
+    /// The type of its values, when it is known.
+    pub(super) ty: Option<ColumnType>,
     /// Where it is written, when that is one place.
     pub(super) span: Option<Span>,
 }
 
-/// Something in `from`: a name, and its columns when they are known.
-#[derive(Debug, Clone)]
-struct Relation {
-    name: Option<String>,
-    columns: Option<Vec<String>>,
+/// A column, and its type when it is known.
+pub(crate) type Column = (String, Option<ColumnType>);
+
+/// Something in `from`.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Relation {
+    /// What it is called.
+    pub(crate) name: Option<String>,
+    /// Its columns, when they are known.
+    pub(crate) columns: Option<Vec<Column>>,
+    /// The tables that its rows come from.
+    pub(crate) origins: Vec<Id<Table>>,
+}
+
+impl Relation {
+    fn has(&self, column: &str) -> bool {
+        self.columns.iter().flatten().any(|(name, _)| name == column)
+    }
 }
 
 /// What names mean at one place of a query.
@@ -56,44 +72,39 @@ struct Scope {
 struct Resolver<'r, 'a, 'c> {
     places: &'r Places,
     cx: &'c mut Check<'a>,
+    /// Whether values of different sorts may not be compared, as in Athena.
+    strict: bool,
     reads: Vec<Id<Table>>,
+    /// The tables behind whatever was named so far.
+    origins: Vec<Id<Table>>,
     ctes: Vec<Relation>,
     scopes: Vec<Scope>,
 }
 
 /// Resolves a query; returns the tables that it reads and its columns, when they are known.
 pub(super) fn query(query: &Query, places: &Places, cx: &mut Check<'_>) -> (Vec<Id<Table>>, Option<Vec<Output>>) {
-    let mut resolver = Resolver { places, cx, reads: Vec::new(), ctes: Vec::new(), scopes: Vec::new() };
+    let mut resolver = Resolver::new(places, cx, true);
     let output = resolver.query(query);
     (resolver.reads, output)
 }
 
-/// Resolves a query over `relations` alone; returns its columns, when they are known.
+/// Resolves a query over `relations`; returns the tables that it reads beside them, and its columns, when they are known.
 pub(super) fn over(
     query: &Query,
-    relations: &[(String, Option<Vec<String>>)],
+    relations: &[Relation],
     places: &Places,
     cx: &mut Check<'_>,
-) -> Option<Vec<Output>> {
-    let relation = |(name, columns): &(String, Option<Vec<String>>)| Relation {
-        name: Some(name.clone()),
-        columns: columns.clone(),
-    };
-    let ctes = relations.iter().map(relation).collect();
-    let mut resolver = Resolver { places, cx, reads: Vec::new(), ctes, scopes: Vec::new() };
+) -> (Vec<Id<Table>>, Option<Vec<Output>>) {
+    let mut resolver = Resolver::new(places, cx, false);
+    resolver.ctes = relations.to_vec();
     let output = resolver.query(query);
-    if let Some(table) = resolver.reads.first().and_then(|id| resolver.cx.blueprint.tables.0.get(id.index())) {
-        let message = format!("this node does not read `{}`", table.0.value);
-        resolver.cx.error(places.whole, message).help("it sees the nodes in its `from`: read the table with a source");
-    }
-    output
+    (resolver.reads, output)
 }
 
-/// Resolves an expression over columns, when they are known.
-pub(super) fn expression(expression: &Expr, columns: Option<&[String]>, places: &Places, cx: &mut Check<'_>) {
-    let relations = vec![Relation { name: None, columns: columns.map(<[String]>::to_vec) }];
-    let scopes = vec![Scope { relations, ..Scope::default() }];
-    let mut resolver = Resolver { places, cx, reads: Vec::new(), ctes: Vec::new(), scopes };
+/// Resolves an expression over the columns of a relation, when they are known.
+pub(super) fn expression(expression: &Expr, relation: Relation, places: &Places, cx: &mut Check<'_>) {
+    let mut resolver = Resolver::new(places, cx, false);
+    resolver.scopes.push(Scope { relations: vec![relation], ..Scope::default() });
     resolver.expression(expression);
 }
 
@@ -101,7 +112,11 @@ fn fold(ident: &Ident) -> String {
     ident.value.to_lowercase()
 }
 
-impl Resolver<'_, '_, '_> {
+impl<'r, 'a, 'c> Resolver<'r, 'a, 'c> {
+    fn new(places: &'r Places, cx: &'c mut Check<'a>, strict: bool) -> Self {
+        Self { places, cx, strict, reads: Vec::new(), origins: Vec::new(), ctes: Vec::new(), scopes: Vec::new() }
+    }
+
     fn span(&self, ident: &Ident) -> Span {
         let length = ident.value.chars().count() + if ident.quote_style.is_some() { 2 } else { 0 };
         self.places.word(ident.span.start, length)
@@ -114,13 +129,13 @@ impl Resolver<'_, '_, '_> {
                 let name = Some(fold(&cte.alias.name));
                 if with.recursive {
                     // The body may name itself, so its columns are not known while it is read.
-                    self.ctes.push(Relation { name: name.clone(), columns: None });
+                    self.ctes.push(Relation { name: name.clone(), ..Relation::default() });
                 }
-                let columns = self.query(&cte.query);
+                let (columns, origins) = self.derived(&cte.query);
                 if with.recursive {
                     self.ctes.pop();
                 }
-                self.ctes.push(Relation { name, columns: renamed(names(columns), &cte.alias) });
+                self.ctes.push(Relation { name, columns: renamed(columns, &cte.alias), origins });
             }
         }
         let (output, scope) = self.body(&query.body);
@@ -131,7 +146,7 @@ impl Resolver<'_, '_, '_> {
             let known = output.as_ref().map(|output| output.iter().filter_map(|column| column.name.clone()).collect());
             match known {
                 Some(outputs) => scope.outputs = outputs,
-                None => scope.relations.push(Relation { name: None, columns: None }),
+                None => scope.relations.push(Relation::default()),
             }
             self.scopes.push(scope);
             for key in keys {
@@ -141,6 +156,17 @@ impl Resolver<'_, '_, '_> {
         }
         self.ctes.truncate(outer_ctes);
         output
+    }
+
+    /// The columns of a query inside another, and the tables behind them.
+    fn derived(&mut self, query: &Query) -> (Option<Vec<Column>>, Vec<Id<Table>>) {
+        let before = self.origins.len();
+        let columns = names(self.query(query));
+        let mut origins = self.origins.split_off(before);
+        origins.sort_unstable();
+        origins.dedup();
+        self.origins.extend(&origins);
+        (columns, origins)
     }
 
     /// The columns of a body, and the scope that its `order by` sees.
@@ -161,7 +187,7 @@ impl Resolver<'_, '_, '_> {
                         format!("the sides of a set operation have {} and {} columns", output.len(), other.len());
                     self.cx.error(self.places.whole, message);
                 }
-                (output, None)
+                (both(output, other.as_deref()), None)
             }
             SetExpr::Values(_)
             | SetExpr::Insert(_)
@@ -185,9 +211,13 @@ impl Resolver<'_, '_, '_> {
             self.expression(expression);
         }
         if let GroupByExpr::Expressions(keys, _) = &select.group_by {
-            let names: Vec<String> = output.iter().flatten().filter_map(|column| column.name.clone()).collect();
+            let aliases = select.projection.iter().filter_map(|item| match item {
+                SelectItem::ExprWithAlias { alias, .. } => Some(fold(alias)),
+                _ => None,
+            });
+            let aliases: Vec<String> = aliases.collect();
             for key in keys {
-                self.group_key(key, &names);
+                self.group_key(key, &aliases);
             }
         }
         (output, self.scopes.pop().unwrap_or_default())
@@ -208,11 +238,12 @@ impl Resolver<'_, '_, '_> {
                     _ => None,
                 };
                 let span = ident.map(|ident| self.span(ident)).or_else(|| self.first_word(expression));
-                push(output, Output { name: ident.map(fold), span });
+                push(output, Output { name: ident.map(fold), ty: self.type_of(expression), span });
             }
             SelectItem::ExprWithAlias { expr, alias } => {
                 self.expression(expr);
-                push(output, Output { name: Some(fold(alias)), span: Some(self.span(alias)) });
+                let ty = self.type_of(expr);
+                push(output, Output { name: Some(fold(alias)), ty, span: Some(self.span(alias)) });
             }
             SelectItem::Wildcard(_) => {
                 let relations = self.scopes.last().map(|scope| scope.relations.clone()).unwrap_or_default();
@@ -256,14 +287,17 @@ impl Resolver<'_, '_, '_> {
                 *output = None;
                 return;
             }
-            for column in columns {
+            for (column, ty) in columns {
+                let mut ty = *ty;
                 if shared.contains(column) {
                     if seen_shared.contains(column) {
                         continue;
                     }
                     seen_shared.push(column.clone());
+                    // Both sides have it, and it becomes the wider of them.
+                    ty = None;
                 }
-                list.push(Output { name: Some(column.clone()), span: None });
+                list.push(Output { name: Some(column.clone()), ty, span: None });
             }
         }
     }
@@ -293,9 +327,9 @@ impl Resolver<'_, '_, '_> {
         first.0.map(|ident| self.span(&ident))
     }
 
-    fn group_key(&mut self, key: &Expr, outputs: &[String]) {
+    fn group_key(&mut self, key: &Expr, aliases: &[String]) {
         if let Expr::Identifier(ident) = key
-            && outputs.contains(&fold(ident))
+            && aliases.contains(&fold(ident))
             && !self.visible(&fold(ident))
         {
             self.cx
@@ -310,10 +344,10 @@ impl Resolver<'_, '_, '_> {
     }
 
     fn visible(&self, column: &str) -> bool {
-        self.scopes.iter().flat_map(|scope| &scope.relations).any(|relation| match &relation.columns {
-            Some(columns) => columns.iter().any(|name| name == column),
-            None => true,
-        })
+        self.scopes
+            .iter()
+            .flat_map(|scope| &scope.relations)
+            .any(|relation| relation.columns.is_none() || relation.has(column))
     }
 
     fn from(&mut self, from: &TableWithJoins) {
@@ -342,34 +376,39 @@ impl Resolver<'_, '_, '_> {
                         }
                     }
                 }
-                JoinConstraint::Natural => self.add(None, None),
+                JoinConstraint::Natural => self.add(Relation::default()),
                 JoinConstraint::None => {}
             }
         }
     }
 
-    fn add(&mut self, name: Option<String>, columns: Option<Vec<String>>) {
+    fn add(&mut self, relation: Relation) {
         if let Some(scope) = self.scopes.last_mut() {
-            scope.relations.push(Relation { name, columns });
+            scope.relations.push(relation);
         }
     }
 
     fn factor(&mut self, factor: &TableFactor) {
         match factor {
             TableFactor::Table { name, alias, args: None, .. } => {
-                let columns = self.table(name);
+                let (columns, origins) = self.table(name);
+                self.origins.extend(&origins);
                 let own = name.0.last().and_then(|part| part.as_ident()).map(fold);
-                match alias {
-                    Some(alias) => self.add(Some(fold(&alias.name)), renamed(columns, alias)),
-                    None => self.add(own, columns),
-                }
+                self.add(match alias {
+                    Some(alias) => {
+                        Relation { name: Some(fold(&alias.name)), columns: renamed(columns, alias), origins }
+                    }
+                    None => Relation { name: own, columns, origins },
+                });
             }
             TableFactor::Derived { subquery, alias, .. } => {
-                let columns = names(self.query(subquery));
-                match alias {
-                    Some(alias) => self.add(Some(fold(&alias.name)), renamed(columns, alias)),
-                    None => self.add(None, columns),
-                }
+                let (columns, origins) = self.derived(subquery);
+                self.add(match alias {
+                    Some(alias) => {
+                        Relation { name: Some(fold(&alias.name)), columns: renamed(columns, alias), origins }
+                    }
+                    None => Relation { name: None, columns, origins },
+                });
             }
             TableFactor::Table { name, alias, args: Some(args), .. } => {
                 let _ = args.visit(&mut Walker::new(self));
@@ -382,23 +421,19 @@ impl Resolver<'_, '_, '_> {
                         .error(span, format!("Athena has no table function `{name}`"))
                         .help("read a table of the lake; `unnest(…)` makes rows of an array");
                 }
-                let columns = alias.as_ref().filter(|alias| unnest && !alias.columns.is_empty());
-                let columns = columns.map(|alias| alias.columns.iter().map(|column| fold(&column.name)).collect());
-                self.add(alias.as_ref().map(|alias| fold(&alias.name)), columns);
+                self.add(unnested(alias.as_ref(), unnest));
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => self.from(table_with_joins),
             TableFactor::UNNEST { alias, array_exprs, .. } => {
                 array_exprs.iter().for_each(|expression| self.expression(expression));
-                let columns = alias.as_ref().filter(|alias| !alias.columns.is_empty());
-                let columns = columns.map(|alias| alias.columns.iter().map(|column| fold(&column.name)).collect());
-                self.add(alias.as_ref().map(|alias| fold(&alias.name)), columns);
+                self.add(unnested(alias.as_ref(), true));
             }
-            _ => self.add(None, None),
+            _ => self.add(Relation::default()),
         }
     }
 
-    /// The columns of a named table or of a `with` query; `None` when they are not known.
-    fn table(&mut self, name: &ObjectName) -> Option<Vec<String>> {
+    /// The columns of a named table or of a `with` query, when they are known, and the tables behind them.
+    fn table(&mut self, name: &ObjectName) -> (Option<Vec<Column>>, Vec<Id<Table>>) {
         let parts: Vec<&Ident> = name.0.iter().filter_map(|part| part.as_ident()).collect();
         let [ident] = parts.as_slice() else {
             if let Some(first) = parts.first() {
@@ -406,11 +441,11 @@ impl Resolver<'_, '_, '_> {
                     .error(self.span(first), format!("`{name}` names a database as well"))
                     .help("name the table alone: each environment has a database of its own");
             }
-            return None;
+            return (None, Vec::new());
         };
         let folded = fold(ident);
         if let Some(cte) = self.ctes.iter().rev().find(|cte| cte.name.as_ref() == Some(&folded)) {
-            return cte.columns.clone();
+            return (cte.columns.clone(), cte.origins.clone());
         }
         let written = Spanned::new(folded.clone(), self.span(ident));
         let Some(id) = self.cx.find_table(&folded) else {
@@ -420,11 +455,11 @@ impl Resolver<'_, '_, '_> {
             let help = did_you_mean(&folded, tables.into_iter().chain(ctes.iter().map(String::as_str)));
             let message = format!("no table named `{}`", ident.value);
             self.cx.push(Diagnostic::error(written.span, message).label("not a table").maybe_help(help));
-            return None;
+            return (None, Vec::new());
         };
         self.cx.refuse_dynamodb(&written, id, "SQL");
         self.reads.push(id);
-        self.cx.column_names(id)
+        (self.cx.columns(id), vec![id])
     }
 
     fn qualified(&self, qualifier: &Ident) -> Option<Relation> {
@@ -460,11 +495,7 @@ impl Resolver<'_, '_, '_> {
             if scope.outputs.contains(&folded) {
                 return;
             }
-            let holders: Vec<&Relation> = scope
-                .relations
-                .iter()
-                .filter(|relation| relation.columns.as_ref().is_some_and(|columns| columns.contains(&folded)))
-                .collect();
+            let holders: Vec<&Relation> = scope.relations.iter().filter(|relation| relation.has(&folded)).collect();
             match holders.as_slice() {
                 [] => {}
                 [_, _, ..] if !using && !scope.shared.contains(&folded) => {
@@ -486,7 +517,8 @@ impl Resolver<'_, '_, '_> {
         }
         let mut known: Vec<String> = Vec::new();
         for scope in self.scopes.iter().filter(|_| self.cx.suggests()) {
-            known.extend(scope.relations.iter().flat_map(|relation| relation.columns.iter().flatten()).cloned());
+            let columns = scope.relations.iter().flat_map(|relation| relation.columns.iter().flatten());
+            known.extend(columns.map(|(name, _)| name.clone()));
             known.extend(scope.outputs.iter().cloned());
         }
         let help = did_you_mean(&folded, known.iter().map(String::as_str));
@@ -495,18 +527,22 @@ impl Resolver<'_, '_, '_> {
         } else {
             format!("no column named `{}` in the tables of this query", ident.value)
         };
-        self.cx.push(Diagnostic::error(self.span(ident), message).maybe_help(help));
+        let origins = self.scopes.iter().rev().flat_map(|scope| &scope.relations).flat_map(|from| &from.origins);
+        let origins: Vec<Id<Table>> = origins.copied().collect();
+        let places = self.cx.declarations(&origins, &folded);
+        self.cx.push(Diagnostic::error(self.span(ident), message).maybe_help(help)).places(places);
     }
 
     fn compound(&mut self, parts: &[Ident]) {
         let [qualifier, column, ..] = parts else { return };
         match self.qualified(qualifier) {
-            Some(Relation { columns: Some(columns), .. }) => {
+            Some(Relation { columns: Some(columns), origins, .. }) => {
                 let folded = fold(column);
-                if !columns.contains(&folded) && !folded.starts_with('$') {
-                    let help = did_you_mean(&folded, columns.iter().map(String::as_str));
+                if !columns.iter().any(|(name, _)| *name == folded) && !folded.starts_with('$') {
+                    let help = did_you_mean(&folded, columns.iter().map(|(name, _)| name.as_str()));
                     let message = format!("no column named `{}` in `{}`", column.value, qualifier.value);
-                    self.cx.push(Diagnostic::error(self.span(column), message).maybe_help(help));
+                    let places = self.cx.declarations(&origins, &folded);
+                    self.cx.push(Diagnostic::error(self.span(column), message).maybe_help(help)).places(places);
                 }
             }
             Some(Relation { columns: None, .. }) => {}
@@ -518,6 +554,64 @@ impl Resolver<'_, '_, '_> {
 
     fn expression(&mut self, expression: &Expr) {
         let _ = expression.visit(&mut Walker::new(self));
+    }
+
+    fn type_of(&self, expression: &Expr) -> Option<ColumnType> {
+        types::of(expression, &|column| self.column_type(column))
+    }
+
+    /// The type of a column that is named here, when it is one and its type is known.
+    fn column_type(&self, expression: &Expr) -> Option<ColumnType> {
+        let found = |relation: &Relation, name: &str| {
+            relation.columns.iter().flatten().find(|(column, _)| column == name).map(|(_, ty)| *ty)
+        };
+        match expression {
+            Expr::CompoundIdentifier(parts) => {
+                let [qualifier, column] = parts.as_slice() else { return None };
+                found(&self.qualified(qualifier)?, &fold(column))?
+            }
+            Expr::Identifier(ident) => {
+                let folded = fold(ident);
+                for scope in self.scopes.iter().rev() {
+                    if scope.outputs.contains(&folded) {
+                        return None;
+                    }
+                    let mut holders = scope.relations.iter().filter_map(|relation| found(relation, &folded));
+                    match (holders.next(), holders.next()) {
+                        (Some(ty), None) => return ty,
+                        (Some(_), Some(_)) => return None,
+                        (None, _) => {}
+                    }
+                    if scope.relations.iter().any(|relation| relation.columns.is_none()) {
+                        return None;
+                    }
+                }
+                None
+            }
+            _ => None,
+        }
+    }
+
+    /// Athena refuses to compare text with numbers, and the like.
+    fn comparison(&mut self, expression: &Expr) {
+        use BinaryOperator::{Eq, Gt, GtEq, Lt, LtEq, NotEq};
+        let (first, others): (&Expr, Vec<&Expr>) = match expression {
+            Expr::BinaryOp { left, op: Eq | NotEq | Lt | LtEq | Gt | GtEq, right } => (left, vec![right]),
+            Expr::Between { expr, low, high, .. } => (expr, vec![low, high]),
+            Expr::InList { expr, list, .. } => (expr, list.iter().collect()),
+            _ => return,
+        };
+        let Some(ours) = self.type_of(first) else { return };
+        let other = others.into_iter().filter_map(|other| self.type_of(other));
+        if let Some(theirs) = other.into_iter().find(|theirs| Family::of(*theirs) != Family::of(ours)) {
+            let span = self.first_word(expression).unwrap_or(self.places.whole);
+            self.cx
+                .error(
+                    span,
+                    format!("this compares `{}` with `{}`, which Athena refuses", ours.athena(), theirs.athena()),
+                )
+                .help("cast one of them");
+        }
     }
 }
 
@@ -556,6 +650,9 @@ impl Visitor for Walker<'_, '_, '_, '_> {
         if self.nested > 0 {
             return ControlFlow::Continue(());
         }
+        if self.resolver.strict && self.lambda.is_empty() {
+            self.resolver.comparison(expression);
+        }
         let bound = |lambda: &[Vec<String>], ident: &Ident| lambda.iter().flatten().any(|name| *name == fold(ident));
         match expression {
             Expr::Lambda(lambda) => self.lambda.push(match &lambda.params {
@@ -587,14 +684,31 @@ impl Visitor for Walker<'_, '_, '_, '_> {
 }
 
 /// The columns of a result as a relation: one without a name makes them unknown.
-fn names(output: Option<Vec<Output>>) -> Option<Vec<String>> {
-    output?.into_iter().map(|column| column.name.or(Some(String::new()))).collect()
+fn names(output: Option<Vec<Output>>) -> Option<Vec<Column>> {
+    Some(output?.into_iter().map(|column| (column.name.unwrap_or_default(), column.ty)).collect())
+}
+
+/// The columns of both sides of a set operation: named by the left one, and of a type that is known where both have it.
+fn both(left: Option<Vec<Output>>, right: Option<&[Output]>) -> Option<Vec<Output>> {
+    let mut output = left?;
+    for (at, column) in output.iter_mut().enumerate() {
+        let other = right.and_then(|right| right.get(at)).and_then(|column| column.ty);
+        column.ty = column.ty.filter(|ty| other == Some(*ty));
+    }
+    Some(output)
+}
+
+/// The columns that `unnest` gives, when its alias names them.
+fn unnested(alias: Option<&TableAlias>, known: bool) -> Relation {
+    let columns = alias.filter(|alias| known && !alias.columns.is_empty()).and_then(|alias| renamed(None, alias));
+    Relation { name: alias.map(|alias| fold(&alias.name)), columns, origins: Vec::new() }
 }
 
 /// Columns under the names that an alias gives them.
-fn renamed(columns: Option<Vec<String>>, alias: &TableAlias) -> Option<Vec<String>> {
+fn renamed(columns: Option<Vec<Column>>, alias: &TableAlias) -> Option<Vec<Column>> {
     if alias.columns.is_empty() {
         return columns;
     }
-    Some(alias.columns.iter().map(|column| fold(&column.name)).collect())
+    let mut types = columns.into_iter().flatten().map(|(_, ty)| ty);
+    Some(alias.columns.iter().map(|column| (fold(&column.name), types.next().flatten())).collect())
 }

@@ -12,7 +12,7 @@ use crate::kind::visual::{
     AggregateSpec, AggregationSpec, ColumnsSpec, ConditionSpec, DeriveSpec, DropDuplicatesSpec, FillSpec, FilterSpec,
     HowSpec, JoinSpec, MappingSpec, NodeSpec, SqlSpec, TargetSpec, UnionSpec,
 };
-use crate::lake::{ColumnType, Home, Table};
+use crate::lake::{ColumnType, Home, Id, Table};
 use crate::source::{Span, Spanned};
 use crate::sql;
 
@@ -47,11 +47,12 @@ pub(crate) fn check(nodes: &Named<NodeSpec>, job: &Spanned<String>, cx: &mut Che
         })
         .collect();
     let order = order(written, &inputs, cx)?;
-    let mut flow = Flow { cx, columns: vec![None; written.len()] };
+    let mut flow = Flow { cx, columns: vec![None; written.len()], origins: vec![Vec::new(); written.len()], at: 0 };
     let mut operations: Vec<Option<Operation>> = vec![None; written.len()];
     for &at in &order {
         let (name, Some(spec)) = &written[at] else { continue };
         let known: Option<Vec<usize>> = inputs[at].iter().copied().collect();
+        flow.behind(at, spec, &inputs[at]);
         let (operation, columns) = flow.node(name, spec, known.as_deref());
         operations[at] = operation;
         flow.columns[at] = columns;
@@ -191,9 +192,26 @@ impl Operation {
 struct Flow<'f, 'a> {
     cx: &'f mut Check<'a>,
     columns: Vec<Columns>,
+    /// The tables that the rows of each node come from.
+    origins: Vec<Vec<Id<Table>>>,
+    /// The node that is looked at.
+    at: usize,
 }
 
 impl Flow<'_, '_> {
+    /// Turns to a node, and finds the tables that its rows come from.
+    fn behind(&mut self, at: usize, spec: &NodeSpec, inputs: &[Option<usize>]) {
+        let mut origins: Vec<Id<Table>> =
+            inputs.iter().flatten().flat_map(|input| &self.origins[*input]).copied().collect();
+        if let NodeSpec::Source(table) = spec {
+            origins.extend(self.cx.find_table(table));
+        }
+        origins.sort_unstable();
+        origins.dedup();
+        self.origins[at] = origins;
+        self.at = at;
+    }
+
     /// What a node does and the columns that it gives; `None` where a mistake, noted here or before, leaves that open.
     fn node(
         &mut self,
@@ -249,7 +267,8 @@ impl Flow<'_, '_> {
             let names: Vec<&str> = given.iter().map(|column| column.name.as_str()).collect();
             let help = did_you_mean(written, names.iter().copied())
                 .unwrap_or_else(|| format!("at this place there are {}", listed(&names)));
-            self.cx.error(written.span, format!("no column named `{}`", written.value)).help(help);
+            let places = self.cx.declarations(&self.origins[self.at], written);
+            self.cx.error(written.span, format!("no column named `{}`", written.value)).help(help).places(places);
         }
         found
     }
@@ -526,8 +545,7 @@ impl Flow<'_, '_> {
                 .error(name.span, format!("the node `{}` derives nothing", name.value))
                 .help("write it like `columns: { total: { sql: \"price * amount\", type: double } }`");
         }
-        let known: Option<Vec<String>> =
-            given.as_ref().map(|given| given.iter().map(|column| column.name.clone()).collect());
+        let known = relation(None, given.as_ref(), &self.origins[self.at]);
         let mut result = given;
         let mut columns = Vec::new();
         for (to, derived) in &spec.columns.0 {
@@ -536,7 +554,7 @@ impl Flow<'_, '_> {
                 result = None;
                 continue;
             };
-            sql::check_expression(&derived.sql, known.as_deref(), self.cx);
+            sql::check_expression(&derived.sql, known.clone(), self.cx);
             let Some(ty) = column_type(&derived.ty, self.cx) else {
                 result = None;
                 continue;
@@ -586,15 +604,11 @@ impl Flow<'_, '_> {
             self.cx.error(name.span, format!("the node `{}` reads nothing", name.value)).help("add `from: [orders]`");
         }
         unique(&spec.from, self.cx);
-        let relations: Vec<(String, Option<Vec<String>>)> = spec
+        let relations: Vec<sql::Relation> = spec
             .from
             .iter()
             .zip(inputs)
-            .map(|(written, at)| {
-                let columns = self.columns[*at].as_ref();
-                let names = columns.map(|columns| columns.iter().map(|column| column.name.clone()).collect());
-                (written.value.clone(), names)
-            })
+            .map(|(written, at)| relation(Some(written.value.clone()), self.columns[*at].as_ref(), &self.origins[*at]))
             .collect();
         let declared: Vec<&Spanned<String>> = spec.columns.0.iter().map(|(column, _)| column).collect();
         sql::check_node(&spec.query, &relations, &declared, self.cx);
@@ -634,16 +648,20 @@ impl Flow<'_, '_> {
                         "`{}` gives no column `{}`, which `{}` declares",
                         written_from.value, column.name, written.value
                     );
-                    self.cx.error(written.span, message).help(help);
+                    let place = self.cx.declaration(id, &column.name).map(|span| (span, "declared here".to_owned()));
+                    self.cx.error(written.span, message).help(help).places(place);
                 }
-                Some(one) if !fits(one.ty, column.ty) => {
+                Some(one) if !one.ty.fits(column.ty) => {
                     let message = format!(
                         "`{}` gives `{}` as {}, and `{}` declares {}",
                         written_from.value, column.name, one.ty, written.value, column.ty
                     );
+                    let place = self.cx.declaration(id, &column.name);
+                    let place = place.map(|span| (span, format!("declared `{}`", column.ty)));
                     self.cx
                         .error(written.span, message)
-                        .help("cast it with a mapping, or declare the type that it has");
+                        .help("cast it with a mapping, or declare the type that it has")
+                        .places(place);
                 }
                 Some(_) => {}
             }
@@ -655,10 +673,19 @@ impl Flow<'_, '_> {
                 "`{}` gives a column `{}`, which `{}` does not declare",
                 written_from.value, column.name, written.value
             );
-            self.cx.error(written.span, message).help("leave it out with `select` or `drop`, or declare it");
+            let places = self.cx.declarations(&[id], &column.name);
+            self.cx
+                .error(written.span, message)
+                .help("leave it out with `select` or `drop`, or declare it")
+                .places(places);
         }
         Some(Operation::Target { from, table: id })
     }
+}
+
+fn relation(name: Option<String>, columns: Option<&Vec<NodeColumn>>, origins: &[Id<Table>]) -> sql::Relation {
+    let columns = columns.map(|columns| columns.iter().map(|column| (column.name.clone(), Some(column.ty))).collect());
+    sql::Relation { name, columns, origins: origins.to_vec() }
 }
 
 fn columns_of(table: &Table) -> Vec<NodeColumn> {
@@ -668,17 +695,4 @@ fn columns_of(table: &Table) -> Vec<NodeColumn> {
 
 fn texts(written: &[Spanned<String>]) -> Vec<String> {
     written.iter().map(|one| one.value.clone()).collect()
-}
-
-/// Whether every value of the one type is one of the other.
-fn fits(narrow: ColumnType, wide: ColumnType) -> bool {
-    use ColumnType::{BigInt, Date, Decimal, Double, Float, Int, SmallInt, Timestamp, TinyInt};
-    const ORDER: [ColumnType; 6] = [TinyInt, SmallInt, Int, BigInt, Float, Double];
-    let rank = |ty: ColumnType| ORDER.iter().position(|one| *one == ty);
-    match (narrow, wide) {
-        _ if narrow == wide => true,
-        (Decimal(p, s), Decimal(q, t)) => q - t.min(q) >= p - s && t >= s,
-        (Decimal(..), Float | Double) | (Date, Timestamp) => true,
-        _ => matches!((rank(narrow), rank(wide)), (Some(narrow), Some(wide)) if narrow < wide),
-    }
 }

@@ -50,7 +50,7 @@ impl Reader<'_> {
         }
         let other = self.other.as_ref()?;
         for (ours, theirs) in &pairs {
-            let own = existing(self.columns, ours, cx).flatten();
+            let own = existing(self.columns, self.table, ours, cx).flatten();
             let their = existing_in(other, theirs, cx);
             if let (Some(own), Some(their)) = (own, their)
                 && own != their

@@ -10,6 +10,7 @@ use crate::check::Check;
 use crate::decode::{Decode, Decoder, Named, Scalar, section};
 use crate::diagnostic::Diagnostic;
 use crate::kind::table::column_type;
+use crate::lake::{Id, Table};
 use crate::source::{Node, Spanned, Value};
 
 section! {
@@ -77,7 +78,12 @@ impl Decode for Tests {
 }
 
 impl RawSpec {
-    pub(super) fn check(&self, columns: Option<&Columns>, cx: &mut Check<'_>) -> (RecipeAction, Option<Columns>) {
+    pub(super) fn check(
+        &self,
+        columns: Option<&Columns>,
+        table: Option<Id<Table>>,
+        cx: &mut Check<'_>,
+    ) -> (RecipeAction, Option<Columns>) {
         let Self { operation, parameters, conditions, makes, deletes, local } = self;
         if operation.is_empty() || !operation.chars().all(|c| c.is_ascii_uppercase() || c == '_') {
             cx.error(operation.span, format!("`{}` is not the name of an operation", operation.value))
@@ -85,14 +91,14 @@ impl RawSpec {
         }
         let mut tests = Vec::new();
         for (column, node) in &conditions.0 {
-            let ty = existing(columns, column, cx).flatten();
+            let ty = existing(columns, table, column, cx).flatten();
             if let Some(Tests(node)) = node {
                 tests.extend(condition::read(node, column, ty, false, cx));
             }
         }
         let mut after = columns.cloned();
         for column in deletes {
-            existing(columns, column, cx);
+            existing(columns, table, column, cx);
             if let Some(after) = &mut after {
                 after.retain(|(name, _)| *name != column.value);
             }

@@ -7,7 +7,7 @@ use crate::check::Check;
 use crate::decode::{Scalar, section};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
 use crate::kind::table::column_type;
-use crate::lake::ColumnType;
+use crate::lake::{ColumnType, Id, Table};
 use crate::source::{Node, Span, Spanned, Value};
 
 section! {
@@ -45,6 +45,8 @@ section! {
 pub(super) struct Reader<'a> {
     /// The columns before the step; none when an earlier mistake makes them unknown.
     pub(super) columns: Option<&'a Columns>,
+    /// The table that the recipe reads.
+    pub(super) table: Option<Id<Table>>,
     pub(super) action: &'static Action,
     /// Where the step is named.
     pub(super) span: Span,
@@ -265,7 +267,7 @@ impl Reader<'_> {
 
     /// The type of a column that must exist and fit.
     fn existing(&self, name: &Spanned<String>, fits: Fits, cx: &mut Check<'_>) -> Option<ColumnType> {
-        let ty = existing(self.columns, name, cx)?;
+        let ty = existing(self.columns, self.table, name, cx)?;
         if !fits.takes(ty) {
             let found = ty.map_or_else(String::new, |ty| ty.to_string());
             let (wanted, to) = match fits {
@@ -390,6 +392,7 @@ impl Reader<'_> {
 )]
 pub(super) fn existing(
     columns: Option<&Columns>,
+    table: Option<Id<Table>>,
     name: &Spanned<String>,
     cx: &mut Check<'_>,
 ) -> Option<Option<ColumnType>> {
@@ -399,7 +402,8 @@ pub(super) fn existing(
         let there = || listed(&columns.iter().map(|(column, _)| column.as_str()).collect::<Vec<_>>());
         let help = did_you_mean(name, columns.iter().map(|(column, _)| column.as_str()))
             .unwrap_or_else(|| format!("at this step there are {}", there()));
-        cx.error(name.span, format!("no column named `{}` at this step", name.value)).help(help);
+        let places = cx.declarations(table.as_slice(), name);
+        cx.error(name.span, format!("no column named `{}` at this step", name.value)).help(help).places(places);
     }
     found
 }

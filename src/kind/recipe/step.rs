@@ -108,12 +108,17 @@ impl Decode for StepSpec {
 
 impl StepSpec {
     /// The step in DataBrew's form. What it does to the columns is done to `columns`, which become unknown when a step that
-    /// does more to them than make one has a mistake.
-    pub(super) fn check(&self, columns: &mut Option<Columns>, cx: &mut Check<'_>) -> RecipeAction {
+    /// does more to them than make one has a mistake. `table` is the one that the recipe reads.
+    pub(super) fn check(
+        &self,
+        columns: &mut Option<Columns>,
+        table: Option<Id<Table>>,
+        cx: &mut Check<'_>,
+    ) -> RecipeAction {
         let before = cx.errors();
         let (action, after) = match self {
-            Self::Readable(step) => step.check(columns.as_ref(), cx),
-            Self::Raw(step) => step.check(columns.as_ref(), cx),
+            Self::Readable(step) => step.check(columns.as_ref(), table, cx),
+            Self::Raw(step) => step.check(columns.as_ref(), table, cx),
         };
         let more = |does: &Does| matches!(does, Does::Columns(_) | Does::Combine(..));
         let unclear = matches!(self, Self::Readable(step) if more(&step.action.does));
@@ -130,9 +135,14 @@ impl ReadableSpec {
         }
     }
 
-    fn check(&self, columns: Option<&Columns>, cx: &mut Check<'_>) -> (RecipeAction, Option<Columns>) {
+    fn check(
+        &self,
+        columns: Option<&Columns>,
+        table: Option<Id<Table>>,
+        cx: &mut Check<'_>,
+    ) -> (RecipeAction, Option<Columns>) {
         let Self { action, span, fields: _ } = self;
-        let mut reader = Reader { columns, action, span: *span, column: None, made: Vec::new(), other: None };
+        let mut reader = Reader { columns, table, action, span: *span, column: None, made: Vec::new(), other: None };
         let mut args: Vec<(_, Arg)> = Vec::new();
         for key in action.keys {
             match (self.get(key.name), key.need) {
