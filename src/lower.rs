@@ -32,7 +32,7 @@ use crate::cfn::glue::SecurityConfiguration;
 use crate::cfn::s3::Bucket;
 use crate::cfn::sns::Topic;
 use crate::cfn::{Arn, LogicalId, Name, Retention, S3Uri, Tags, Text, Value, sub};
-use crate::lake::{Api, Arena, Environment, Home, Id, Lake, StepId, Table, Zone};
+use crate::lake::{Api, Environment, Home, Id, Lake, StepId, Table};
 use crate::placement::{Part, Placement, Thing};
 use classifier::Classifiers;
 use model::Trained;
@@ -50,8 +50,8 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         root: _,
         environments: _,
         sample: _,
-        zones,
         // Each in the stack that `placement` says.
+        zones: _,
         tables: _,
         classifiers: _,
         crawlers: _,
@@ -68,7 +68,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         pipelines: _,
         steps: _,
     } = lake;
-    let (mut storage, kept) = lower_storage(&cx, zones);
+    let (mut storage, kept) = lower_storage(&cx);
     let (processing, trained) = lower_processing(&cx, &kept);
     let pool = api.as_ref().zip(storage.first_mut()).and_then(|(api, first)| api::lower_pool(&cx, first, api));
     let endpoints = trained.iter().filter_map(|model| endpoint::lower(&cx, &kept, model)).collect::<Vec<_>>();
@@ -98,17 +98,30 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
 }
 
 /// What must not be lost: shared things, zones and key-value tables.
-fn lower_storage(cx: &Context, zones: &Arena<Zone>) -> (Vec<StackTemplate>, Kept) {
+fn lower_storage(cx: &Context) -> (Vec<StackTemplate>, Kept) {
     let mut first = cx.stack(Part::Storage, 1);
-    let kept = storage::lower(cx, &mut first, zones);
+    let mut kept = storage::lower(cx, &mut first);
     let more = (2..=cx.placement.stacks(Part::Storage)).map(|number| cx.stack(Part::Storage, number));
     let mut stacks: Vec<_> = std::iter::once(first).chain(more).collect();
     for (number, stack) in (1..).zip(&mut stacks) {
-        let key = if number == 1 { kept.key_here.clone() } else { stack.import(&kept.key, KEY) };
+        let (key, logs) = match number {
+            1 => (kept.key_here.clone(), kept.logs_here.clone()),
+            _ => (stack.import(&kept.key, KEY), cx.names.log_bucket()),
+        };
         for thing in cx.placement.things(Part::Storage, number) {
-            if let Thing::Items(id) = *thing {
-                stack.comes_from(Some(cx.origin(*thing)));
-                table::lower_items(cx, stack, &key, &cx.lake.tables[id]);
+            stack.comes_from(Some(cx.origin(*thing)));
+            match *thing {
+                Thing::Zone(id) => {
+                    let bucket = storage::lower_zone(cx, stack, &key, &logs, &cx.lake.zones[id]);
+                    kept.zones.insert(id, bucket);
+                }
+                Thing::Items(id) => table::lower_items(cx, stack, &key, &cx.lake.tables[id]),
+                Thing::Table(_)
+                | Thing::Checks(_)
+                | Thing::Profile(_)
+                | Thing::Statement(_)
+                | Thing::Step(_)
+                | Thing::Function(_) => {}
             }
         }
     }
@@ -157,7 +170,7 @@ fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTempla
             }
             Thing::Checks(id) => checks::lower(cx, &mut stack, &shared, &catalog, &cx.lake.checks[id]),
             Thing::Profile(id) => profile::lower(cx, &mut stack, &shared, &cx.lake.profiles[id]),
-            Thing::Items(_) | Thing::Function(_) => {}
+            Thing::Zone(_) | Thing::Items(_) | Thing::Function(_) => {}
         }
     }
     (stack, trained)
@@ -181,7 +194,8 @@ fn lower_serving(
                     let function = function::lower(cx, stack, kept, id, &cx.lake.functions[id]);
                     functions[id.index()] = (number == 1).then_some(function);
                 }
-                Thing::Items(_)
+                Thing::Zone(_)
+                | Thing::Items(_)
                 | Thing::Table(_)
                 | Thing::Checks(_)
                 | Thing::Profile(_)
@@ -237,12 +251,7 @@ impl Context<'_> {
     }
 
     fn stack_name(&self, part: Part, number: usize) -> String {
-        let part = match part {
-            Part::Storage => "storage",
-            Part::Processing => "processing",
-            Part::Serving => "serving",
-            Part::Pipelines => "pipelines",
-        };
+        let part = part.word();
         let number = number.to_string();
         if number == "1" { self.names.stack(&[part]) } else { self.names.stack(&[part, &number]) }
     }

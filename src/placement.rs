@@ -5,10 +5,16 @@
 //! The places are remembered in a lock file beside the blueprint, as Cargo remembers versions; what is new goes into the first stack
 //! with room. Room is reckoned with before anything is lowered, generously: a stack stays well under its limits when things in it grow.
 
-use std::collections::{BTreeMap, HashMap};
-use std::fmt::Write;
+mod lock;
+mod room;
 
-use crate::lake::{Home, Id, Job, Lake, Profile, Recipe, Ruleset, Script, Statement, StepId, Table};
+use std::collections::{BTreeMap, HashMap};
+
+use crate::lake::{Home, Id, Lake, Profile, Ruleset, Statement, StepId, Table, Zone};
+#[cfg(test)]
+pub(crate) use lock::KINDS;
+pub use lock::{Lock, LockError};
+use room::{CAPACITY, Room, SHARED, SMALLEST};
 
 /// CloudFormation's limit for the resources of one template. Source: "CloudFormation quotas".
 pub const MAX_RESOURCES: usize = 500;
@@ -16,11 +22,6 @@ pub const MAX_RESOURCES: usize = 500;
 pub const MAX_BYTES: usize = 1 << 20;
 /// CloudFormation's limits for parameters and for outputs. Source: "CloudFormation quotas".
 pub const MAX_VALUES: usize = 200;
-
-/// How much of a stack is given away: about two thirds of what CloudFormation takes, of what things may need at most.
-const CAPACITY: Room = Room { resources: 330, bytes: 700_000, outputs: 120 };
-/// What a part's first stack holds for all of them.
-const SHARED: Room = Room { resources: 60, bytes: 100_000, outputs: 20 };
 
 /// A part of a lake, by what it may lose. Its first stack holds what all of them share.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -35,9 +36,24 @@ pub enum Part {
     Pipelines,
 }
 
+impl Part {
+    /// Its word in names and messages.
+    #[must_use]
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::Storage => "storage",
+            Self::Processing => "processing",
+            Self::Serving => "serving",
+            Self::Pipelines => "pipelines",
+        }
+    }
+}
+
 /// Something that is whole in one stack.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Thing {
+    /// The bucket of a zone.
+    Zone(Id<Zone>),
     /// A key-value table.
     Items(Id<Table>),
     /// A table of files in the catalog.
@@ -57,7 +73,7 @@ pub enum Thing {
 impl Thing {
     fn part(self) -> Part {
         match self {
-            Self::Items(_) => Part::Storage,
+            Self::Zone(_) | Self::Items(_) => Part::Storage,
             Self::Table(_) | Self::Checks(_) | Self::Profile(_) | Self::Statement(_) | Self::Step(_) => {
                 Part::Processing
             }
@@ -69,6 +85,7 @@ impl Thing {
     #[must_use]
     pub fn section(self, lake: &Lake) -> (&'static str, &str) {
         let section = match self {
+            Self::Zone(_) => "zones",
             Self::Items(_) | Self::Table(_) => "tables",
             Self::Checks(_) => "checks",
             Self::Profile(_) => "profiles",
@@ -86,6 +103,7 @@ impl Thing {
     /// The first two words of its line in the lock file.
     fn key(self, lake: &Lake) -> (&'static str, &str) {
         match self {
+            Self::Zone(id) => ("zone", &lake.zones[id].name),
             Self::Items(id) => ("items", &lake.tables[id].name),
             Self::Table(id) => ("table", &lake.tables[id].name),
             Self::Checks(id) => ("checks", &lake.tables[lake.checks[id].table].name),
@@ -94,134 +112,6 @@ impl Thing {
             Self::Step(id) => (id.kind(), lake.step_name(id)),
             Self::Function(id) => ("function", &lake.functions[id].name),
         }
-    }
-}
-
-/// What a thing needs of a stack, at most.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Room {
-    resources: usize,
-    bytes: usize,
-    outputs: usize,
-}
-
-impl Room {
-    fn add(&mut self, other: Self) {
-        self.resources += other.resources;
-        self.bytes += other.bytes;
-        self.outputs += other.outputs;
-    }
-
-    fn remove(&mut self, other: Self) {
-        self.resources -= other.resources;
-        self.bytes -= other.bytes;
-        self.outputs -= other.outputs;
-    }
-
-    fn fits(self, other: Self) -> bool {
-        self.resources + other.resources <= CAPACITY.resources
-            && self.bytes + other.bytes <= CAPACITY.bytes
-            && self.outputs + other.outputs <= CAPACITY.outputs
-    }
-
-    fn of(thing: Thing, lake: &Lake) -> Self {
-        // A step's role takes further policies when it touches many tables.
-        let step = |resources: usize, text: usize| match thing {
-            Thing::Step(id) => {
-                let tables = lake.step_reads(id).len() + lake.step_writes(id).len();
-                Self { resources: resources + tables / 12, bytes: 7_000 + 600 * tables + 2 * text, outputs: 1 }
-            }
-            _ => Self::default(),
-        };
-        match thing {
-            Thing::Items(_) => Self { resources: 2, bytes: 2_000, outputs: 1 },
-            Thing::Table(id) => {
-                let columns = &lake.tables[id].columns;
-                let comments: usize =
-                    columns.iter().filter_map(|column| column.comment.as_ref()).map(String::len).sum();
-                Self { resources: 1, bytes: 1_500 + 100 * columns.len() + comments, outputs: 0 }
-            }
-            Thing::Checks(id) => {
-                let Ruleset { rules, others, .. } = &lake.checks[id];
-                let text: usize = rules.iter().map(|rule| rule.to_string().len() + 8).sum();
-                Self { resources: 3 + others.len() / 12, bytes: 7_000 + 600 * others.len() + text, outputs: 0 }
-            }
-            Thing::Profile(_) => Self { resources: 7, bytes: 20_000, outputs: 1 },
-            Thing::Statement(id) => Self { resources: 1, bytes: 2_000 + 2 * lake.statements[id].sql.len(), outputs: 0 },
-            Thing::Step(StepId::Crawler(_)) => step(4, 0),
-            Thing::Step(StepId::Query(id)) => step(3, lake.queries[id].sql.len()),
-            Thing::Step(StepId::Recipe(id)) => {
-                let Recipe { others, steps, .. } = &lake.recipes[id];
-                step(8 + others.len(), 600 * steps.len() + 1_000 * others.len())
-            }
-            Thing::Step(StepId::Job(id)) => {
-                let Job { arguments, script, .. } = &lake.jobs[id];
-                let arguments: usize = arguments.iter().map(|(name, value)| name.len() + value.len()).sum();
-                // The nodes of a visual job stand in the template, each with the columns that pass through it.
-                let nodes = if let Script::Visual(graph) = script { 3_000 * graph.nodes.len() } else { 0 };
-                step(5, arguments + nodes)
-            }
-            // Three roles: of training, of the endpoint, of releases.
-            Thing::Step(StepId::Model(_)) => step(8, 12_000),
-            Thing::Function(id) => {
-                let function = &lake.functions[id];
-                let tables = function.reads.len() + function.calls.len();
-                Self { resources: 5 + tables / 12, bytes: 8_000 + 600 * tables, outputs: 2 }
-            }
-        }
-    }
-}
-
-/// The content of a lock file: places given before.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Lock(BTreeMap<(String, String), usize>);
-
-/// A line of a lock file that makes no sense.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} is no place: `{text}`")]
-pub struct LockError {
-    /// Its number, from 1.
-    pub line: usize,
-    /// What stands there.
-    pub text: String,
-}
-
-const HEADER: &str = "# Which stack each thing is in. Written by lakegen; commit it: what has a place keeps it.\n";
-/// More stacks than an account may have.
-const MAX_STACKS: usize = 2_000;
-
-impl Lock {
-    /// Reads a lock file.
-    ///
-    /// # Errors
-    /// The first line that is not `<kind> <name> <number>`.
-    pub fn parse(text: &str) -> Result<Self, LockError> {
-        let mut places = BTreeMap::new();
-        for (at, line) in text.lines().enumerate().filter(|(_, line)| !line.is_empty() && !line.starts_with('#')) {
-            let error = || LockError { line: at + 1, text: line.chars().take(60).collect() };
-            let words: Vec<&str> = line.split(' ').collect();
-            let [kind, name, number] = words.as_slice() else { return Err(error()) };
-            let number = number.parse::<usize>().ok().filter(|number| (1..=MAX_STACKS).contains(number));
-            places.insert(((*kind).to_owned(), (*name).to_owned()), number.ok_or_else(error)?);
-        }
-        Ok(Self(places))
-    }
-
-    /// The file: a line for each thing, sorted, so that two branches merge.
-    #[must_use]
-    pub fn render(&self) -> String {
-        let mut text = HEADER.to_owned();
-        for ((kind, name), number) in &self.0 {
-            let _ = writeln!(text, "{kind} {name} {number}");
-        }
-        text
-    }
-
-    fn place(&self, (kind, name): (&str, &str)) -> Option<usize> {
-        if self.0.is_empty() {
-            return None;
-        }
-        self.0.get(&(kind.to_owned(), name.to_owned())).copied()
     }
 }
 
@@ -243,9 +133,9 @@ impl Placement {
         if let (Some(api), Some([(room, _), ..])) =
             (&lake.api, placement.stacks.get_mut(&Part::Serving).map(Vec::as_mut_slice))
         {
-            let routes = api.routes.len();
-            room.add(Room { resources: 3 * routes, bytes: 3_000 * routes, outputs: 0 });
+            room.add(Room::of_api(api));
         }
+        let zones = lake.zones.iter().map(|(id, _)| Thing::Zone(id));
         let tables = lake.tables.iter().map(|(id, table)| match table.home {
             Home::Zone { .. } | Home::View { .. } => Thing::Table(id),
             Home::DynamoDb { .. } => Thing::Items(id),
@@ -255,7 +145,7 @@ impl Placement {
         let profiles = lake.profiles.iter().map(|(id, _)| Thing::Profile(id));
         let statements = lake.statements.iter().map(|(id, _)| Thing::Statement(id));
         let others = checks.chain(profiles).chain(statements);
-        let things = tables.chain(others).chain(steps(lake).map(Thing::Step)).chain(functions);
+        let things = zones.chain(tables).chain(others).chain(steps(lake).map(Thing::Step)).chain(functions);
         let (known, new): (Vec<_>, Vec<_>) =
             things.map(|thing| (thing, lock.place(thing.key(lake)))).partition(|(_, place)| place.is_some());
         for (thing, place) in known {
@@ -344,6 +234,30 @@ impl Placement {
         stack.map(|(_, things)| things.as_slice()).unwrap_or_default()
     }
 
+    /// What was reckoned with for a thing: resources, bytes and outputs.
+    #[cfg(test)]
+    pub(crate) fn reckoned(thing: Thing, lake: &Lake) -> [usize; 3] {
+        let Room { resources, bytes, outputs } = Room::of(thing, lake);
+        [resources, bytes, outputs]
+    }
+
+    /// The first line of a thing in a lock file, without its number.
+    #[cfg(test)]
+    pub(crate) fn line(thing: Thing, lake: &Lake) -> String {
+        let (kind, name) = thing.key(lake);
+        format!("{kind} {name}")
+    }
+
+    /// A stack into which a lock put more than CloudFormation takes.
+    #[must_use]
+    pub fn overfull(&self) -> Option<(Part, usize)> {
+        let too_much = |(part, stacks): (&Part, &Vec<(Room, Vec<Thing>)>)| {
+            let at = stacks.iter().position(|(room, _)| room.is_too_much())?;
+            Some((*part, at + 1))
+        };
+        self.stacks.iter().find_map(too_much)
+    }
+
     /// Whether the places must be remembered: a lake that fills half a stack may grow out of it.
     #[must_use]
     pub fn needs_lock(&self) -> bool {
@@ -358,12 +272,9 @@ impl Placement {
             let (kind, name) = thing.key(lake);
             ((kind.to_owned(), name.to_owned()), *number)
         };
-        Lock(self.places.iter().map(place).collect())
+        Lock::new(&lake.name, self.places.iter().map(place).collect())
     }
 }
-
-/// What hardly anything is smaller than.
-const SMALLEST: Room = Room { resources: 1, bytes: 1_600, outputs: 0 };
 
 /// The steps in the order of the blueprint.
 fn steps(lake: &Lake) -> impl Iterator<Item = StepId> {

@@ -39,8 +39,8 @@ pub enum Error {
         /// Its line, from 1.
         line: usize,
     },
-    /// The lock file of places makes no sense.
-    #[error("`{}` cannot be understood: {source}", path.display())]
+    /// The lock file of places cannot be followed.
+    #[error("`{}` cannot be followed: {source}", path.display())]
     Lock {
         /// The file.
         path: PathBuf,
@@ -75,9 +75,7 @@ impl Error {
             Self::Read { .. } => "check the path and its permissions",
             Self::NotAFile(_) => "name the blueprint itself",
             Self::Encoding { .. } => "save the file as UTF-8",
-            Self::Lock { .. } => {
-                "of a merge conflict take both sides, and of two lines for one thing the one that is deployed"
-            }
+            Self::Lock { source, .. } => source.help(),
             Self::WriteLock { .. } => "check the folder, its permissions and the free space",
             Self::TooLarge { .. } => "split the lake",
         }
@@ -154,22 +152,26 @@ impl Project {
     /// the first with room.
     ///
     /// # Errors
-    /// The lock file cannot be read or understood.
+    /// The lock file cannot be read or followed.
     pub fn placement(&self, lake: &Lake) -> Result<Placement, Error> {
-        Ok(Placement::of(lake, &self.read_lock()?))
+        let placement = Placement::of(lake, &self.read_lock(lake)?);
+        if let Some((part, number)) = placement.overfull() {
+            return Err(Error::Lock { path: self.lock_path(), source: LockError::Full { part, number } });
+        }
+        Ok(placement)
     }
 
     /// Remembers the places, when they are many enough to matter and others than before. True if the file was written.
     ///
     /// # Errors
-    /// The lock file cannot be read, understood or written.
+    /// The lock file cannot be read, followed or written.
     pub fn remember(&self, lake: &Lake, placement: &Placement) -> Result<bool, Error> {
         let path = self.lock_path();
         if !placement.needs_lock() && !path.exists() {
             return Ok(false);
         }
         let lock = placement.lock(lake);
-        if self.read_lock()? == lock {
+        if self.read_lock(lake)? == lock {
             return Ok(false);
         }
         std::fs::write(&path, lock.render()).map_err(|source| Error::WriteLock { path, source })?;
@@ -180,10 +182,10 @@ impl Project {
         self.path.with_extension("lock")
     }
 
-    fn read_lock(&self) -> Result<Lock, Error> {
+    fn read_lock(&self, lake: &Lake) -> Result<Lock, Error> {
         let path = self.lock_path();
         match std::fs::read_to_string(&path) {
-            Ok(text) => Lock::parse(&text).map_err(|source| Error::Lock { path, source }),
+            Ok(text) => Lock::parse(&text, &lake.name).map_err(|source| Error::Lock { path, source }),
             Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Lock::default()),
             Err(source) => Err(Error::Read { path, source }),
         }

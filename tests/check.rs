@@ -209,3 +209,19 @@ fn the_blueprint_of_the_readme_is_right_and_its_mistake_is_shown_as_it_says() {
     let shown = diagnostics.render(false);
     assert!(include_str!("../README.md").contains(&shown), "the README does not show:\n{shown}");
 }
+
+#[test]
+fn an_api_that_no_stack_holds_is_refused_at_its_last_route() {
+    let api = |routes: usize| {
+        let mut text = String::from("name: a\nfunctions: { f: { source: lambdas/answer } }\napi:\n  routes:\n");
+        for route in 0..routes {
+            text.push_str(&format!("    GET /things{route}: {{ function: f }}\n"));
+        }
+        text
+    };
+    let source = |text: String| Source { name: "a.yaml".into(), text: text.into() };
+    let errors = |routes| check(source(api(routes)), Path::new(""), &Project).1.render(false);
+    assert_eq!(errors(150), "");
+    let said = errors(151);
+    assert!(said.contains("the routes take 453 resources") && said.contains("GET /things150"), "{said}");
+}

@@ -1,5 +1,7 @@
 //! The API: routes that functions answer.
 
+use std::collections::HashSet;
+
 use crate::check::Check;
 use crate::decode::{Decode, Decoder, Named, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
@@ -189,6 +191,19 @@ impl Api {
         if route.public { &Access::Public } else { &self.access }
     }
 
+    /// How many resources its routes are in CloudFormation: parts of paths, methods with leave to call their functions, models of
+    /// bodies, and what web pages of other origins need.
+    #[must_use]
+    pub fn resources(&self) -> usize {
+        let parts: HashSet<&[Segment]> =
+            self.routes.iter().flat_map(|route| (1..=route.segments.len()).map(|end| &route.segments[..end])).collect();
+        let bodies = self.routes.iter().filter(|route| route.method.has_body() && route.body.is_some()).count();
+        let any = self.routes.iter().any(|route| route.method.has_body() && route.body.is_none());
+        let paths: HashSet<&str> = self.routes.iter().map(|route| route.path.as_str()).collect();
+        let cors = if self.cors.is_some() { paths.len() + 2 } else { 0 };
+        parts.len() + 2 * self.routes.len() + bodies + usize::from(any) + cors
+    }
+
     /// The methods that a web page may use on a path.
     #[must_use]
     pub fn cors_methods(&self, path: &str) -> Vec<&'static str> {
@@ -340,6 +355,8 @@ pub enum Segment {
 /// API Gateway's own account limits. Source: its quotas page, "Throttle quota per account, per Region".
 const MAX_RATE: u32 = 10_000;
 const MAX_BURST: u32 = 5_000;
+/// An API is whole in one stack of CloudFormation, of whose 500 resources it leaves some to what all routes share.
+const MAX_RESOURCES: usize = 450;
 
 impl ApiSpec {
     pub(crate) fn check(&self, cx: &mut Check<'_>) -> Option<Api> {
@@ -354,14 +371,21 @@ impl ApiSpec {
             }
             routes.push((route, key));
         }
-        Some(Api {
+        let last = routes.last().map(|(_, key)| *key);
+        let api = Api {
             access,
             throttle,
             cors: self.cors.as_ref().map(|cors| cors.check(cx)),
             waf: self.waf.as_ref().and_then(|waf| firewall(waf, cx)),
             domain: self.domain.as_ref().map(|domain| domain.check(cx)),
             routes: routes.into_iter().map(|(route, _)| route).collect(),
-        })
+        };
+        let resources = api.resources();
+        if let Some(last) = last.filter(|_| resources > MAX_RESOURCES) {
+            cx.error(last.span, format!("the routes take {resources} resources, and one stack has room for {MAX_RESOURCES} of them"))
+                .help("let fewer paths with parameters, like `/things/{thing_id}`, take the place of many, or make a second lake of some");
+        }
+        Some(api)
     }
 
     fn access(&self, cx: &mut Check<'_>) -> Access {

@@ -135,7 +135,7 @@ fn image(cx: &Context) -> Option<String> {
 fn channel(cx: &Context, kept: &Kept, name: &str, table: Id<lake::Table>) -> Option<Channel> {
     let table = &cx.lake.tables[table];
     let Home::Zone { zone, .. } = table.home else { return None };
-    let bucket = kept.zones.get(zone.index())?.reference();
+    let bucket = kept.zones.get(&zone)?.reference();
     let place = S3Place { bucket, prefix: format!("{}/", table.name) };
     Some(Channel { name: name.to_owned(), table: table.name.clone(), place })
 }

@@ -206,6 +206,11 @@ impl<'a> Names<'a> {
         self.plain(&["recipe-publisher"], 64)
     }
 
+    /// What the names of all recipes are like.
+    pub(super) fn recipes(&self) -> String {
+        format!("{}-*", self.plain(&[], usize::MAX).replace('_', "-"))
+    }
+
     /// A recipe, its dataset and its job.
     pub(super) fn recipe(&self, name: &str) -> String {
         self.hyphenated(&[name], 240)
@@ -341,6 +346,7 @@ mod tests {
             let endpoint = names.endpoint(&thing);
             prop_assert!(endpoint.len() <= 63 && endpoint.chars().all(|c| c.is_ascii_alphanumeric() || c == '-'), "{}", endpoint);
             prop_assert!(!endpoint.ends_with('-') && !endpoint.starts_with('-'), "{}", endpoint);
+            prop_assert!(names.recipe(&thing).starts_with(names.recipes().trim_end_matches('*')));
             prop_assert!(names.training(&thing).len() <= 47);
             prop_assert!(names.release(&thing).len() <= 45);
             for stack in [names.stack(&["processing"]), names.stack(&["endpoint", &thing])] {

@@ -30,24 +30,21 @@ const PUBLISH_SECONDS: u32 = 120;
 
 /// The function that publishes recipes; the `first` stack has it.
 pub(super) fn publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared, first: bool) -> Value<Arn<Function>> {
-    let recipes = &cx.lake.recipes;
-    if !first || recipes.is_empty() {
+    if !first || cx.lake.recipes.is_empty() {
         return function_arn(&cx.names.publisher());
     }
     let name = cx.names.publisher();
     let group = logs::name(format!("/aws/lambda/{name}"));
     let log_group = logs::add(cx, stack, Kind::PublisherLogs.fixed(), &group, &shared.key);
-    let arns = recipes.values().map(|recipe| {
-        let arn: Value<Arn<RecipeResource>> = arn("databrew", sub!["recipe/", cx.names.recipe(&recipe.name)]);
-        arn.pattern()
-    });
+    // All recipes of the lake: one more does not change the role, and thousands do not outgrow it.
+    let recipes: Value<Arn<RecipeResource>> = arn("databrew", sub!["recipe/", cx.names.recipes()]);
     let actions = [
         Action::DATABREW_DELETE_RECIPE_VERSION,
         Action::DATABREW_DESCRIBE_RECIPE,
         Action::DATABREW_LIST_RECIPE_VERSIONS,
         Action::DATABREW_PUBLISH_RECIPE,
     ];
-    let mut statements = grant::allow("PublishRecipes", &actions, arns.collect());
+    let mut statements = grant::allow("PublishRecipes", &actions, vec![recipes.pattern()]);
     statements.push(grant::write_logs([&group]));
     let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
     let role_name = cx.names.plain(&["recipe-publisher"], 64);

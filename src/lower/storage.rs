@@ -1,8 +1,10 @@
 //! What the lake must not lose: the key, the buckets.
 
+use std::collections::HashMap;
+
 use super::Context;
 use super::names::{Kind, arn};
-use crate::assembly::{Exported, Origin, StackTemplate};
+use crate::assembly::{Exported, StackTemplate};
 use crate::cfn::cloudwatch::Alarm;
 use crate::cfn::iam::{Action, Policy, Principal, Statement};
 use crate::cfn::kms::{Alias, Key};
@@ -13,7 +15,7 @@ use crate::cfn::s3::{
     PublicAccessBlockConfiguration, Transition, VersioningConfiguration,
 };
 use crate::cfn::{Arn, Declaration, LogicalId, Name, Ref, Retention, Tags, Value, pseudo, sub};
-use crate::lake::{Arena, Days, Keep, LockSpec, StorageClass, Zone};
+use crate::lake::{Days, Id, Keep, LockSpec, StorageClass, Zone};
 
 /// For how many days an overwritten or deleted object of lakegen's own buckets can be brought back.
 const NONCURRENT_DAYS: u32 = 30;
@@ -29,31 +31,16 @@ pub(super) struct Kept {
     pub(super) key: Exported<Arn<Key>>,
     /// The same key inside the storage stack itself.
     pub(super) key_here: Value<Arn<Key>>,
-    pub(super) zones: Vec<Exported<Name<Bucket>>>,
+    /// The bucket for access logs inside the storage stack itself.
+    pub(super) logs_here: Value<Name<Bucket>>,
+    pub(super) zones: HashMap<Id<Zone>, Exported<Name<Bucket>>>,
     pub(super) models: Option<Exported<Name<Bucket>>>,
 }
 
-pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, zones: &Arena<Zone>) -> Kept {
+/// Adds what the stacks of the part share; the zones come to it from the stacks that hold them.
+pub(super) fn lower(cx: &Context, stack: &mut StackTemplate) -> Kept {
     let key = lower_key(cx, stack);
     let logs = lower_log_bucket(cx, stack);
-
-    let zones = zones.values().map(|zone| {
-        let Zone { name, keep, recover, archive, lock } = zone;
-        let expiration = match keep {
-            Keep::Forever => None,
-            Keep::Days(days) => Some(*days),
-        };
-        let mut bucket = data_bucket(cx, cx.names.zone_bucket(name), &key, expiration, Some(&logs), name);
-        bucket.lifecycle = lifecycle(expiration, recover.0, archive);
-        bucket.locked = lock.map(|_| true);
-        bucket.lock = lock.map(object_lock);
-        let policy = Kind::ZonePolicy.of(name);
-        stack.comes_from(Some(Origin { section: "zones", name: Some(name.clone()) }));
-        let bucket = add_bucket(stack, Kind::ZoneBucket.of(name), policy, bucket, cx.retention());
-        stack.export(Kind::ZoneBucket.of(name), format!("Bucket of the zone {name}"), bucket.name())
-    });
-    let zones = zones.collect();
-    stack.comes_from(None);
 
     let work = data_bucket(cx, cx.names.work_bucket(), &key, Some(WORK_DAYS), Some(&logs), "work");
     // Nothing in it is worth keeping, protected or not.
@@ -68,7 +55,29 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, zones: &Arena<Zone>
     });
 
     let exported = stack.export(LogicalId::fixed("KeyArn"), "ARN of the key that encrypts the lake", key.clone());
-    Kept { key: exported, key_here: key, zones, models }
+    Kept { key: exported, key_here: key, logs_here: logs, zones: HashMap::new(), models }
+}
+
+/// Adds the bucket of a zone.
+pub(super) fn lower_zone(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    key: &Value<Arn<Key>>,
+    logs: &Value<Name<Bucket>>,
+    zone: &Zone,
+) -> Exported<Name<Bucket>> {
+    let Zone { name, keep, recover, archive, lock } = zone;
+    let expiration = match keep {
+        Keep::Forever => None,
+        Keep::Days(days) => Some(*days),
+    };
+    let mut bucket = data_bucket(cx, cx.names.zone_bucket(name), key, expiration, Some(logs), name);
+    bucket.lifecycle = lifecycle(expiration, recover.0, archive);
+    bucket.locked = lock.map(|_| true);
+    bucket.lock = lock.map(object_lock);
+    let policy = Kind::ZonePolicy.of(name);
+    let bucket = add_bucket(stack, Kind::ZoneBucket.of(name), policy, bucket, cx.retention());
+    stack.export(Kind::ZoneBucket.of(name), format!("Bucket of the zone {name}"), bucket.name())
 }
 
 fn lower_key(cx: &Context, stack: &mut StackTemplate) -> Value<Arn<Key>> {

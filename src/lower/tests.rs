@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::*;
@@ -91,6 +92,41 @@ fn review(lake: &Lake, assets: &Assets, folder: &str) {
             settings.bind(|| insta::assert_snapshot!(name, text));
         }
     }
+}
+
+/// What one thing lowers to when it is alone in a stack, against what placement reckoned with.
+#[test]
+fn nothing_takes_more_of_a_stack_than_was_reckoned_with() {
+    let (lake, assets) = read(SHOP);
+    let environment = lake.environment("prod").unwrap();
+    let parts = [Part::Storage, Part::Processing, Part::Serving];
+    let together = Placement::of(&lake, &Lock::default());
+    let lines: Vec<_> =
+        parts.iter().flat_map(|part| together.things(*part, 1)).map(|thing| Placement::line(*thing, &lake)).collect();
+    let mut short = Vec::new();
+    for line in &lines {
+        let places = lines.iter().map(|other| format!("{other} {}\n", if other == line { 9 } else { 1 }));
+        let lock = Lock::parse(&format!("lake shop\nversion 1\n{}", places.collect::<String>()), "shop").unwrap();
+        let placement = Placement::of(&lake, &lock);
+        let assembly = lower(&lake, environment, &assets, &placement);
+        let stack = assembly.stacks.iter().find(|stack| stack.name.ends_with("-9")).unwrap();
+        let used =
+            [stack.template.len(), stack.template.render(Notation::Json).len(), stack.template.outputs().count()];
+        // Parameters and the frame of a template are not a thing's own. Crawlers and checks follow their tables.
+        let mut reckoned = [0, 2_000, 0];
+        for thing in parts.iter().flat_map(|part| placement.things(*part, 9)) {
+            let takes = Placement::reckoned(*thing, &lake);
+            (0..3).for_each(|at| reckoned[at] += takes[at]);
+        }
+        if (0..3).any(|at| used[at] > reckoned[at]) {
+            short.push(format!(
+                "{line} takes {used:?} resources, bytes and outputs, and {reckoned:?} were reckoned with"
+            ));
+        }
+    }
+    assert!(short.is_empty(), "{}", short.join("\n"));
+    let kinds: BTreeSet<_> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
+    assert_eq!(kinds.len(), crate::placement::KINDS.len(), "the shop has one of every kind, and not only {kinds:?}");
 }
 
 #[test]

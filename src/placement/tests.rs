@@ -1,4 +1,4 @@
-use std::fmt::Write;
+use std::fmt::Write as _;
 use std::path::Path;
 
 use proptest::prelude::*;
@@ -62,7 +62,7 @@ fn lake(text: &str, root: &Path) -> Lake {
 
 /// By name, so that lakes of other ids can be compared.
 fn places(placement: &Placement, lake: &Lake) -> BTreeMap<(String, String), usize> {
-    placement.lock(lake).0
+    placement.lock(lake).places().clone()
 }
 
 fn plan() -> impl Strategy<Value = Plan> {
@@ -94,7 +94,7 @@ proptest! {
         } else {
             more.jobs.insert(at.index(more.jobs.len() + 1), added);
         }
-        let lock = Lock::parse(&placement.lock(&before).render()).unwrap();
+        let lock = Lock::parse(&placement.lock(&before).render(), "many").unwrap();
         let (_root, after) = more.lake();
         let next = Placement::of(&after, &lock);
         let (old, new) = (places(&placement, &before), places(&next, &after));
@@ -117,6 +117,31 @@ proptest! {
                 prop_assert!(placement.number(Thing::Table(*table)) <= at);
             }
         }
+    }
+}
+
+/// A lake of 5,000 things: 2,499 jobs, a table for each, a zone and a crawler.
+fn five_thousand() -> Plan {
+    let jobs = (0..2_499).map(|n| format!("n{n}")).collect();
+    Plan { jobs, crawlers: vec![("raw".into(), 1)], items: 0 }
+}
+
+#[test]
+fn one_thing_more_in_a_lake_of_five_thousand_moves_nothing_wherever_it_stands() {
+    let plan = five_thousand();
+    let (_root, before) = plan.lake();
+    let placement = Placement::of(&before, &Lock::default());
+    let lock = placement.lock(&before);
+    let old = places(&placement, &before);
+    assert_eq!(old.len(), 5_001);
+    for at in [0, 1_250] {
+        let mut more = plan.clone();
+        more.jobs.insert(at, "added".into());
+        let (_root, after) = more.lake();
+        let mut new = places(&Placement::of(&after, &lock), &after);
+        assert!(new.remove(&("job".into(), "j_added".into())).is_some());
+        assert!(new.remove(&("table".into(), "t_added".into())).is_some());
+        assert!(new == old, "something moved when a job was added at {at}");
     }
 }
 
@@ -176,17 +201,57 @@ fn a_crawler_that_is_given_a_table_of_a_later_stack_follows_it() {
     let text = "name: a\nzones: { lake: }\ntables:\n  old: { zone: lake, format: json, columns: { id: int } }\n  \
         new: { zone: lake, format: json, columns: { id: int } }\ncrawlers: { c: { reads: [old, new] } }\n";
     let lake = lake(text, root.path());
-    let placement = Placement::of(&lake, &Lock::parse("table old 1\ntable new 2\ncrawler c 1\n").unwrap());
+    let placement = Placement::of(&lake, &locked("a", "table old 1\ntable new 2\ncrawler c 1\n"));
     assert_eq!(placement.number(Thing::Step(lake.steps[0].id)), 2);
     assert!(placement.needs_lock());
 }
 
+/// A lock file with these lines.
+fn locked(lake: &str, lines: &str) -> Lock {
+    Lock::parse(&format!("lake {lake}\nversion 1\n{lines}"), lake).unwrap()
+}
+
 #[test]
 fn a_line_that_is_no_place_is_refused() {
-    for text in ["<<<<<<< HEAD", "job a", "job a 0", "job a x", "job a 1 2", "job  a 1", "job a 100000"] {
-        let error = Lock::parse(&format!("# comment\n{text}\n")).unwrap_err();
-        assert_eq!((error.line, error.text.as_str()), (2, text));
+    for text in ["<<<<<<< HEAD", "job a", "job a 0", "job a x", "job a 1 2", "job  a 1", "job a 100000", "jobb a 1"] {
+        let error = Lock::parse(&format!("# comment\nlake a\nversion 1\n{text}\n"), "a").unwrap_err();
+        assert_eq!(error, LockError::Line { line: 4, text: text.to_owned() });
     }
+}
+
+#[test]
+fn a_lock_file_that_cannot_be_followed_is_refused_and_says_why() {
+    let refused = |text: &str| Lock::parse(text, "shop").unwrap_err();
+    for text in ["", "job a 1\n", "lake shop\njob a 1\n", "version 1\nlake shop\n"] {
+        assert_eq!(refused(text), LockError::Headless);
+    }
+    assert_eq!(refused("lake shop\nversion 2\nanything else\n"), LockError::Version("2".into()));
+    let foreign = LockError::Foreign { found: "bikes".into(), lake: "shop".into() };
+    assert_eq!(refused("lake bikes\nversion 1\n"), foreign);
+    let twice = LockError::Twice { line: 4, thing: "job a".into() };
+    assert_eq!(refused("lake shop\nversion 1\njob a 1\njob a 2\n"), twice);
+    assert!(Lock::parse("lake shop\nversion 1\njob a 1\njob a 1\n", "shop").is_ok());
+}
+
+#[test]
+fn a_lock_file_forgets_what_is_gone_and_keeps_every_kind_of_line() {
+    let plan = Plan { jobs: vec!["a".into()], ..Plan::default() };
+    let (_root, lake) = plan.lake();
+    let lines: String = KINDS.iter().map(|kind| format!("{kind} gone 3\n")).collect();
+    let placement = Placement::of(&lake, &locked("many", &format!("{lines}job j_a 2\n")));
+    let places = places(&placement, &lake);
+    let names: Vec<_> = places.keys().map(|(kind, name)| format!("{kind} {name}")).collect();
+    assert_eq!(names, ["job j_a", "table t_a", "zone lake"]);
+    assert_eq!(places[&("job".to_owned(), "j_a".to_owned())], 2);
+}
+
+#[test]
+fn a_stack_that_a_lock_file_overfills_is_named() {
+    let plan = Plan { jobs: (0..150).map(|n| format!("n{n}")).collect(), ..Plan::default() };
+    let (_root, lake) = plan.lake();
+    assert_eq!(Placement::of(&lake, &Lock::default()).overfull(), None);
+    let lines: String = plan.jobs.iter().map(|name| format!("job j_{name} 2\n")).collect();
+    assert_eq!(Placement::of(&lake, &locked("many", &lines)).overfull(), Some((Part::Processing, 2)));
 }
 
 #[test]
