@@ -170,10 +170,10 @@ impl StackTemplate {
         self.role = Some(role.reference());
     }
 
-    /// A parameter that is empty when the stack is created and that no deploy changes.
-    pub fn kept<T>(&mut self, id: LogicalId, description: &'static str) -> Value<T> {
+    /// A parameter that is `default` when the stack is created and that no deploy changes.
+    pub fn kept<T>(&mut self, id: LogicalId, default: &str, description: &'static str) -> Value<T> {
         self.parameters.push(StackParameter { name: id.to_string(), source: Source::Kept });
-        self.template.parameter_or_empty(id, description)
+        self.template.parameter_or(id, default, description)
     }
 
     /// The parameter that whoever deploys fills from `source`, added when it is first asked for.

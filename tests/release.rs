@@ -25,18 +25,17 @@ models:
     endpoint: { serverless: { memory: 2 GB } }
 ";
 
-/// What happened, how the release ended, what is live by the ledger and by the stack, whether alarms may take it back, and how the
-/// stack is.
+/// How each release ended, what is then live by the ledger and by the stack, whether alarms were watched, and how the stack is.
 const TOLD: [&str; 11] = [
     "deployed:  - - unwatched CREATE_COMPLETE",
-    "good: RELEASED shop-dev-taste-good shop-dev-taste-good yes UPDATE_COMPLETE",
-    "bad: REFUSED shop-dev-taste-good shop-dev-taste-good yes UPDATE_COMPLETE",
+    "good: RELEASED shop-dev-taste-good shop-dev-taste-good watched UPDATE_COMPLETE",
+    "bad: REFUSED shop-dev-taste-good shop-dev-taste-good unwatched UPDATE_COMPLETE",
     "`validation:auc` is 0.6000, not at least 0.7",
-    "deployed again:  shop-dev-taste-good shop-dev-taste-good yes UPDATE_COMPLETE",
-    "lost: FAILED shop-dev-taste-good shop-dev-taste-good yes UPDATE_ROLLBACK_COMPLETE",
+    "deployed again:  shop-dev-taste-good shop-dev-taste-good unwatched UPDATE_COMPLETE",
+    "lost: FAILED shop-dev-taste-good shop-dev-taste-good watched UPDATE_ROLLBACK_COMPLETE",
     "EndpointModel: Could not find model data at s3://shop-dev-111122223333-eu-west-1-models/taste/shop-dev-taste-lost/output/model.tar.gz.",
-    "better: RELEASED shop-dev-taste-better shop-dev-taste-better yes UPDATE_COMPLETE",
-    "told again:  shop-dev-taste-better shop-dev-taste-better yes UPDATE_COMPLETE",
+    "better: RELEASED shop-dev-taste-better shop-dev-taste-better watched UPDATE_COMPLETE",
+    "told again:  shop-dev-taste-better shop-dev-taste-better unwatched UPDATE_COMPLETE",
     "back: RELEASED shop-dev-taste-good shop-dev-taste-good unwatched UPDATE_COMPLETE",
     "given up: 0",
 ];

@@ -82,9 +82,12 @@ class Stack:
             "Watched": "yes" if watched else "",
         }
         described = self.describe() or {}
-        kept = [entry["ParameterKey"] for entry in described.get("Parameters", ())]
-        parameters = [{"ParameterKey": key, "UsePreviousValue": True} for key in kept if key not in released]
-        parameters += [{"ParameterKey": key, "ParameterValue": value} for key, value in released.items()]
+        parameters = [
+            {"ParameterKey": key, "ParameterValue": released[key]}
+            if key in released
+            else {"ParameterKey": key, "UsePreviousValue": True}
+            for key in (entry["ParameterKey"] for entry in described.get("Parameters", ()))
+        ]
         try:
             self.cloudformation.update_stack(
                 StackName=self.model["stack"],

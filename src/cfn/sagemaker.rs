@@ -116,7 +116,7 @@ shape! {
     /// How an endpoint on instances comes to another configuration.
     DeploymentConfig {
         policy: BlueGreenUpdatePolicy = "BlueGreenUpdatePolicy",
-        rollback: Only<AutoRollbackConfig> = "AutoRollbackConfiguration",
+        rollback: Option<Only<AutoRollbackConfig>> = "AutoRollbackConfiguration",
     }
 }
 

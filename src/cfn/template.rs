@@ -295,10 +295,11 @@ impl Template {
         Value::reference(id)
     }
 
-    /// Adds a parameter that is empty unless whoever deploys gives it.
-    pub fn parameter_or_empty<T>(&mut self, id: LogicalId, description: &'static str) -> Value<T> {
-        let [kind, default] = [("Type", "String"), ("Default", "")].map(|(key, value)| (key, Node::text(value)));
-        self.parameters.push((id.0.clone(), Node::map([kind, default, ("Description", Node::text(description))])));
+    /// Adds a parameter that is `default` unless whoever deploys gives it.
+    pub fn parameter_or<T>(&mut self, id: LogicalId, default: &str, description: &'static str) -> Value<T> {
+        let default = ("Default", Node::text(default.to_owned()));
+        let entry = [("Type", Node::text("String")), default, ("Description", Node::text(description))];
+        self.parameters.push((id.0.clone(), Node::map(entry)));
         Value::reference(id)
     }
 

@@ -217,6 +217,9 @@ fn captured(cx: &Context, model: &str, Capture { zone, percent: _ }: &Capture) -
     Place { zone: zone.clone(), bucket: cx.names.zone_bucket(zone), prefix: format!("endpoint-capture/{model}/") }
 }
 
+/// An address that SageMaker would take, where there is no model yet.
+const NO_MODEL: &str = "s3://none";
+
 /// What a release writes into the stack, and what a deploy leaves as it is.
 struct Released {
     data: Value<S3Uri>,
@@ -226,30 +229,36 @@ struct Released {
     id: Value<Text>,
     /// There is a released model.
     some: Condition,
-    /// The alarms may take this release back.
-    watched: Condition,
+    /// The alarms may take this release back; for SageMaker, which watches instances. What CloudFormation watches it is told with the
+    /// update.
+    watched: Option<Condition>,
 }
 
 impl Released {
-    fn new(stack: &mut StackTemplate) -> Self {
-        let data =
-            stack.kept(LogicalId::fixed("ModelData"), "model.tar.gz of the released model; empty while there is none");
-        let watched =
-            stack.kept::<Text>(LogicalId::fixed("Watched"), "Whether alarms take the release back; empty for no");
+    fn new(stack: &mut StackTemplate, image: &str, host: &Host) -> Self {
+        let id = LogicalId::fixed;
+        let training =
+            stack.kept(id("TrainingJob"), "", "The training job of the released model; empty while there is none");
+        let some = stack.template.when_given(id("IsReleased"), Value::clone(&training));
+        let watched = matches!(host, Host::Instances { .. }).then(|| {
+            let watched: Value<Text> =
+                stack.kept(id("Watched"), "", "Whether alarms take the release back; empty for no");
+            stack.template.when_given(id("IsWatched"), watched)
+        });
         Self {
-            some: stack.template.when_given(LogicalId::fixed("IsReleased"), data.clone()),
-            watched: stack.template.when_given(LogicalId::fixed("IsWatched"), watched),
-            data,
-            image: stack.kept(LogicalId::fixed("ModelImage"), "The container that trained it"),
-            training: stack.kept(LogicalId::fixed("TrainingJob"), "The training job that made it"),
-            id: stack.kept(LogicalId::fixed("ReleaseId"), "What tells the names of this release from others"),
+            data: stack.kept(id("ModelData"), NO_MODEL, "model.tar.gz of the released model"),
+            image: stack.kept(id("ModelImage"), image, "The container that trained it"),
+            id: stack.kept(id("ReleaseId"), "", "What tells the names of this release from others"),
+            training,
+            some,
+            watched,
         }
     }
 }
 
 /// The stack of the endpoint of a trained model, if it has one.
 pub(super) fn lower(cx: &Context, kept: &Kept, trained: &Trained) -> Option<StackTemplate> {
-    let Trained { model: Model { name, endpoint, .. }, endpoint: roles, .. } = trained;
+    let Trained { model: Model { name, endpoint, .. }, endpoint: roles, training, .. } = trained;
     let (Endpoint { host, rollback }, Roles { container, deployment }) = (endpoint.as_ref()?, roles.as_ref()?);
     let description =
         format!("{} in {}: the endpoint of {name} (written by lakegen)", cx.lake.name, cx.environment.name);
@@ -258,7 +267,8 @@ pub(super) fn lower(cx: &Context, kept: &Kept, trained: &Trained) -> Option<Stac
     stack.operated_by(deployment);
     let key: Value<Arn<Key>> = stack.import(&kept.key, KEY);
     let role = stack.import(container, "ARN of the role with which the container runs");
-    let released = Released::new(&mut stack);
+    let image = training.image.as_deref().unwrap_or_default();
+    let released = Released::new(&mut stack, image, host);
     let physical = cx.names.endpoint(name);
     let log_group = logs::add(cx, &mut stack, Kind::EndpointLogs.fixed(), &log_group(cx, name), &key);
     let alarms = lower_alarms(cx, &mut stack, &physical, rollback);
@@ -271,10 +281,7 @@ pub(super) fn lower(cx: &Context, kept: &Kept, trained: &Trained) -> Option<Stac
         retain_properties: matches!(host, Host::Instances { scale: Some(_), .. }).then_some(true),
         tags: cx.tag_list(),
     };
-    let mut declaration = Declaration::from(endpoint).when(&released.some).after(&log_group);
-    for alarm in &alarms {
-        declaration = declaration.after(alarm);
-    }
+    let declaration = Declaration::from(endpoint).when(&released.some).after(&log_group);
     let endpoint = stack.template.add(Kind::EndpointHost.fixed(), declaration);
     if let Host::Instances { scale: Some(scale), .. } = host {
         lower_scale(&mut stack, &released, &physical, scale, &endpoint);
@@ -452,7 +459,7 @@ fn deployment_config(
             termination_wait_seconds: 60 * watch_minutes,
             timeout_seconds: 60 * (START_MINUTES + shift.minutes() + watch_minutes),
         },
-        rollback: released.watched.only(AutoRollbackConfig { alarms }),
+        rollback: released.watched.as_ref().map(|watched| watched.only(AutoRollbackConfig { alarms })),
     })
 }
 

@@ -13,7 +13,7 @@ use super::model::Trained;
 use super::names::{Kind, arn, bucket_arn, role_arn};
 use super::storage::Kept;
 use super::{Context, KEY, asset_bucket, logs};
-use crate::assembly::{AssetPath, Assets, StackTemplate};
+use crate::assembly::{AssetPath, Assets, Origin, StackTemplate};
 use crate::cfn::cloudwatch::{Alarm, Dimension};
 use crate::cfn::dynamodb;
 use crate::cfn::events::{DeadLetterConfig, InputTransformer, QueueRule, QueueTarget, RetryPolicy};
@@ -23,7 +23,7 @@ use crate::cfn::lambda::{Code, Environment, EventSourceMapping, Function, Mappin
 use crate::cfn::s3::Bucket;
 use crate::cfn::sns::Topic;
 use crate::cfn::sqs::{Queue, QueuePolicy, RedrivePolicy};
-use crate::cfn::{Arn, ArnPattern, Name, Node, Ref, Text, Value, sub};
+use crate::cfn::{Arn, ArnPattern, Declaration, Name, Node, Ref, Retention, Text, Value, sub};
 use crate::lake::{Endpoint, Gate, Host, Model};
 
 const TIMEOUT_SECONDS: u32 = 60;
@@ -52,6 +52,7 @@ pub(super) fn lower(
     let mut release = StackTemplate::new(cx.names.stack(&["release"]), description);
     before.iter().for_each(|other| release.comes_after(other.name.clone()));
     let stack = &mut release;
+    stack.comes_from(Some(Origin { section: "models", name: None }));
     let key: Value<Arn<Key>> = stack.import(&kept.key, KEY);
     let bucket = asset_bucket(stack);
     let models = assets.text("what releasing the models takes", models(cx, trained).to_string(), "json").to_string();
@@ -87,6 +88,7 @@ fn lower_failures(cx: &Context, stack: &mut StackTemplate, topic: Option<&Value<
         encrypted: true,
         tags: cx.tag_list(),
     };
+    let failed = Declaration::from(failed).retention(cx.retention());
     let failed = stack.template.add(Kind::FailedReleasesQueue.fixed(), failed);
     let alarm = Alarm {
         name: Value::literal(name),
@@ -118,6 +120,8 @@ fn lower_queue(cx: &Context, stack: &mut StackTemplate, failed: &Ref<Queue>) -> 
         encrypted: true,
         tags: cx.tag_list(),
     };
+    // What is lost with it, SageMaker still knows.
+    let queue = Declaration::from(queue).retention(Retention::Delete);
     let queue = stack.template.add(Kind::ReleaseQueue.fixed(), queue);
     let one = |text: &'static str| Node::List(vec![Node::text(text)]);
     let ours = format!("{}-", cx.names.plain(&[], 128).replace('_', "-"));

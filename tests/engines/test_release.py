@@ -148,6 +148,9 @@ ARN = "arn:aws:lambda:eu-west-1:111122223333:function:shop-dev-release"
 STACK = "arn:aws:cloudformation:eu-west-1:111122223333:stack/shop-dev-endpoint-taste/1"
 
 
+PARAMETERS = ("KeyArn", "ModelData", "ModelImage", "TrainingJob", "ReleaseId", "Watched")
+
+
 def client(service: str) -> Any:
     return boto3.client(service, region_name="eu-west-1", aws_access_key_id="x", aws_secret_access_key="x")
 
@@ -163,7 +166,7 @@ def test_an_update_changes_what_is_released_and_nothing_else(watched: bool) -> N
     cloudformation = client("cloudformation")
     alarm = "arn:aws:cloudwatch:eu-west-1:111122223333:alarm:a-errors"
     with Stubber(cloudformation) as stub:
-        stub.add_response("describe_stacks", described(KeyArn="k", ModelData=""), {"StackName": MODEL["stack"]})
+        stub.add_response("describe_stacks", described(**dict.fromkeys(PARAMETERS, "x")), {"StackName": MODEL["stack"]})
         asked = {
             "StackName": MODEL["stack"],
             "UsePreviousTemplate": True,

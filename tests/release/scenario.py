@@ -69,14 +69,14 @@ def stack() -> dict[str, Any]:
 
 
 def tells(what: str, item: dict[str, Any] | None = None) -> None:
-    """Prints what happened, what is live by the ledger, by the stack, and whether alarms would take it back."""
+    """Prints how a release ended, what is live by the ledger and by the stack, and whether alarms were watched."""
     parameters = {one["ParameterKey"]: one["ParameterValue"] for one in stack()["Parameters"]}
     last = ledger.get_item(Key={"pk": "RELEASES", "sk": MODEL}, ConsistentRead=True).get("Item", {})
     live = last.get("live", {})
     if live:
         assert (parameters["ModelData"], parameters["ModelImage"]) == (live["data"], live["image"]), (parameters, live)
     named = (item or {}).get("state", ""), live.get("training", "-"), parameters["TrainingJob"] or "-"
-    print(f"{what}:", *named, parameters["Watched"] or "unwatched", stack()["StackStatus"])
+    print(f"{what}:", *named, "watched" if (item or {}).get("watched") else "unwatched", stack()["StackStatus"])
 
 
 def endpoint() -> dict[str, str]:

@@ -1,4 +1,4 @@
-"""Which changes make a new resource: MiniStack knows it of some types only and calls every change of the others doubtful.
+"""Which changes make a new resource: MiniStack knows it of some types only and calls all others' changes doubtful.
 
 Source: `createOnlyProperties` of the resource provider schemas of the CloudFormation registry.
 """
