@@ -57,6 +57,8 @@ pub struct StackTemplate {
     pub parameters: Vec<StackParameter>,
     /// Names of the stacks that must be there before
     pub depends_on: Vec<String>,
+    /// Buckets among its resources that were there before the lake
+    pub adopted: Vec<Adopted>,
     /// The ARN of the role with which CloudFormation works on it; whoever deploys lends their own rights if there is none
     pub role: Option<OutputRef>,
     /// What of the blueprint the resources come from: from which resource on, counted from 0
@@ -79,6 +81,15 @@ impl fmt::Display for Origin {
             None => formatter.write_str(self.section),
         }
     }
+}
+
+/// A bucket that was there before the lake.
+#[derive(Clone, Debug, PartialEq, Eq, serde::Serialize)]
+pub struct Adopted {
+    /// Its id in the template
+    pub id: String,
+    /// Its name
+    pub bucket: String,
 }
 
 /// A parameter of a template.
@@ -124,6 +135,7 @@ impl StackTemplate {
             template: Template::new(description),
             parameters: Vec::new(),
             depends_on: Vec::new(),
+            adopted: Vec::new(),
             role: None,
             origins: Vec::new(),
         }
@@ -144,6 +156,11 @@ impl StackTemplate {
         let at = self.template.position(id)?;
         let (_, origin) = self.origins.iter().rev().find(|(from, _)| *from <= at)?;
         origin.as_ref()
+    }
+
+    /// Whether a resource was there before the lake.
+    pub fn adopts(&self, id: &str) -> bool {
+        self.adopted.iter().any(|adopted| adopted.id == id)
     }
 
     /// Must be deployed after another stack.

@@ -10,6 +10,7 @@ use crate::blueprint::{self, Blueprint};
 use crate::decode::{Attempt, Decode, Decoder, Named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Noted, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
+use crate::kind::renamed;
 use crate::lake::{
     Arena, Classifier, Crawler, Function, Home, Id, Job, Lake, Model, Query, Recipe, Ruleset, Step, StepId, Table, Zone,
 };
@@ -108,6 +109,7 @@ impl<'a> Check<'a> {
         let b = self.blueprint;
         let name = self.lake_name();
         self.step_names();
+        renamed::check(b, self);
         let environments = self.all(&b.environments, "an environment", |spec, name, cx| spec.check(name, cx));
         let sample = b.sample.as_ref().map(|sample| sample.check(self));
         let zones = self.all(&b.zones, "a zone", |spec, name, cx| spec.check(name, cx));

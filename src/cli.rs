@@ -72,6 +72,12 @@ pub enum Command {
     Serve(Serve),
     /// Call the API once
     Call(Call),
+    /// Show how a lake is: stacks, last runs, models, the API
+    Status(Status),
+    /// Take a lake down; data that is retained stays and is listed
+    Destroy(Destroy),
+    /// List, or remove, uploaded assets that nothing uses any more
+    Gc(Gc),
     /// Draw the lake: from raw files to routes
     Graph(Graph),
     /// Write shell completions
@@ -180,29 +186,44 @@ pub struct Sample {
 /// Arguments of `run`.
 #[derive(Debug, Args)]
 pub struct Run {
-    /// Where to run: `local`
+    /// Where to run: `local`, or an environment of the blueprint
     #[arg(long, short)]
     pub env: String,
     /// Steps to begin with; what depends on them follows
     pub steps: Vec<String>,
+    /// The steps of this pipeline
+    #[arg(long, value_name = "NAME", conflicts_with = "steps")]
+    pub pipeline: Option<String>,
     /// A folder with the raw tables' files
-    #[arg(long, value_name = "DIR", conflicts_with = "users")]
+    #[arg(long, value_name = "DIR", conflicts_with = "users", help_heading = LOCAL)]
     pub data: Option<PathBuf>,
     /// How many customers the sample has
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", help_heading = LOCAL)]
     pub users: Option<u32>,
     /// Run steps again that nothing has changed for
-    #[arg(long)]
+    #[arg(long, help_heading = LOCAL)]
     pub force: bool,
+    /// Start the run and leave it to itself
+    #[arg(long, help_heading = IN_AWS)]
+    pub detach: bool,
+    /// Start nothing: follow this run
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["steps", "pipeline", "detach"], help_heading = IN_AWS)]
+    pub follow: Option<String>,
+    /// Start nothing: stop this run, and follow it until it has ended
+    #[arg(long, value_name = "RUN", conflicts_with_all = ["steps", "pipeline", "follow"], help_heading = IN_AWS)]
+    pub cancel: Option<String>,
 }
+
+const LOCAL: &str = "Options of `--env local`";
+const IN_AWS: &str = "Options of environments in AWS";
 
 /// Arguments of `query`.
 #[derive(Debug, Args)]
 pub struct Query {
-    /// Where to ask: `local`
+    /// Where to ask: `local`, or an environment of the blueprint
     #[arg(long, short)]
     pub env: String,
-    /// One `select`, in Athena's dialect
+    /// One statement, in Athena's dialect
     pub sql: String,
     /// At most so many rows
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
@@ -237,7 +258,7 @@ pub struct Serve {
 /// Arguments of `call`.
 #[derive(Debug, Args)]
 pub struct Call {
-    /// Where to call: `local`
+    /// Where to call: `local`, or an environment of the blueprint
     #[arg(long, short)]
     pub env: String,
     /// Method and path, like `GET /users/42/buy-again?limit=5`
@@ -245,6 +266,48 @@ pub struct Call {
     /// The body, for methods that have one
     #[arg(long, short)]
     pub data: Option<String>,
+    /// The token of a signed-in user, where the API's access is `cognito`
+    #[arg(long, env = "LAKEGEN_TOKEN", hide_env_values = true)]
+    pub token: Option<String>,
+}
+
+/// Arguments of `status`.
+#[derive(Debug, Args)]
+pub struct Status {
+    /// Which copy of the lake: `local`, or an environment of the blueprint
+    #[arg(long, short)]
+    pub env: String,
+    /// Look for what was changed by hand; CloudFormation takes its time
+    #[arg(long)]
+    pub drift: bool,
+}
+
+/// Arguments of `destroy`.
+#[derive(Debug, Args)]
+pub struct Destroy {
+    /// The environment
+    #[arg(long, short)]
+    pub env: String,
+    /// Ask nothing: the name of what goes, `<lake>-<environment>`
+    #[arg(long, value_name = "NAME")]
+    pub yes: Option<String>,
+    /// The bucket of the assets too
+    #[arg(long)]
+    pub assets: bool,
+}
+
+/// Arguments of `gc`.
+#[derive(Debug, Args)]
+pub struct Gc {
+    /// The environment
+    #[arg(long, short)]
+    pub env: String,
+    /// Delete them, not only list them
+    #[arg(long)]
+    pub remove: bool,
+    /// Only what was uploaded more than so many days ago; a deploy that has just begun may need what is younger
+    #[arg(long, value_name = "DAYS", default_value_t = 7)]
+    pub older_than: u32,
 }
 
 /// Arguments of `graph`.

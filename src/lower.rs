@@ -36,7 +36,8 @@ use crate::lake::{Api, Environment, Home, Id, Lake, StepId, Table};
 use crate::placement::{Part, Placement, Thing};
 use classifier::Classifiers;
 use model::Trained;
-use names::{Kind, Names, function_arn};
+pub(crate) use names::Names;
+use names::{Kind, function_arn};
 use storage::Kept;
 use table::Catalog;
 
@@ -288,9 +289,9 @@ impl Context<'_> {
     fn place(&self, table: Id<Table>) -> Option<Place> {
         match self.lake.tables[table].home {
             Home::Zone { zone, format: _ } => {
-                let zone = &self.lake.zones[zone].name;
+                let zone = &self.lake.zones[zone];
                 let bucket = self.names.zone_bucket(zone);
-                Some(Place { zone: zone.clone(), bucket, prefix: format!("{}/", self.lake.tables[table].name) })
+                Some(Place { zone: zone.name.clone(), bucket, prefix: format!("{}/", self.lake.tables[table].in_aws) })
             }
             Home::DynamoDb { key: _ } | Home::View { sql: _, reads: _ } => None,
         }
@@ -300,7 +301,7 @@ impl Context<'_> {
     fn location(&self, table: Id<Table>) -> Value<Text> {
         match self.place(table) {
             Some(place) => place.uri().text(),
-            None => sub!["dynamodb://", self.names.items(&self.lake.tables[table].name)],
+            None => sub!["dynamodb://", self.names.items(&self.lake.tables[table])],
         }
     }
 }

@@ -103,9 +103,9 @@ impl Thing {
     /// The first two words of its line in the lock file.
     fn key(self, lake: &Lake) -> (&'static str, &str) {
         match self {
-            Self::Zone(id) => ("zone", &lake.zones[id].name),
-            Self::Items(id) => ("items", &lake.tables[id].name),
-            Self::Table(id) => ("table", &lake.tables[id].name),
+            Self::Zone(id) => ("zone", &lake.zones[id].in_aws),
+            Self::Items(id) => ("items", &lake.tables[id].in_aws),
+            Self::Table(id) => ("table", &lake.tables[id].in_aws),
             Self::Checks(id) => ("checks", &lake.tables[lake.checks[id].table].name),
             Self::Profile(id) => ("profile", &lake.profiles[id].name),
             Self::Statement(id) => ("statement", &lake.statements[id].name),

@@ -16,7 +16,7 @@ use crate::console::Console;
 use crate::failure::{Exit, Failure};
 use crate::local::outcome::{Event, ExampleAnswer, ModelReport, Outcome, Reporter, StepFailure, StepReport, StepState};
 use crate::local::python::Setup;
-use crate::text;
+use crate::text::{self, size, thousands};
 
 /// Tells a run to a console.
 #[derive(Debug)]
@@ -240,7 +240,9 @@ fn summary(outcome: &Outcome, paint: Paint) -> String {
         (false, _) if outcome.steps_succeeded() => {
             "the steps are up to date, but the API does not answer: `.lakegen/local/serve/` has the logs"
         }
-        (false, _) => "not everything is up to date: mend what failed and run again, finished steps are kept",
+        (false, _) => {
+            "not everything is up to date: mend what failed and run again from there, finished steps are kept"
+        }
     };
     let _ = writeln!(text, "\n{end} ({seconds:.1} s)");
     text
@@ -371,34 +373,6 @@ fn row_count(rows: u64) -> String {
     format!("{} row{}", thousands(rows), if rows == 1 { "" } else { "s" })
 }
 
-/// `1,234,567`.
-fn thousands(n: u64) -> String {
-    let digits = n.to_string();
-    let mut text = String::new();
-    for (i, digit) in digits.chars().enumerate() {
-        if i > 0 && (digits.len() - i).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `812 B`, `4.2 MB`.
-fn size(bytes: u64) -> String {
-    let units = ["kB", "MB", "GB", "TB"];
-    if bytes < 1000 {
-        return format!("{bytes} B");
-    }
-    let mut value = bytes as f64 / 1000.0;
-    let mut unit = 0;
-    while value >= 999.95 && unit + 1 < units.len() {
-        value /= 1000.0;
-        unit += 1;
-    }
-    format!("{value:.1} {}", units.get(unit).copied().unwrap_or_default())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -473,7 +447,7 @@ mod tests {
         GET /users/42/buy-again  200
            1. Banana  0.812
 
-        not everything is up to date: mend what failed and run again, finished steps are kept (12.3 s)
+        not everything is up to date: mend what failed and run again from there, finished steps are kept (12.3 s)
         "#);
     }
 
@@ -511,11 +485,5 @@ mod tests {
           ✗ `ndcg` was not reported
           the training reported `recall`
         ");
-    }
-
-    #[test]
-    fn numbers_are_readable() {
-        assert_eq!([0, 999, 1000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
-        assert_eq!([812, 4_200_000, 999_999].map(size), ["812 B", "4.2 MB", "1.0 MB"]);
     }
 }

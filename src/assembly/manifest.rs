@@ -3,7 +3,7 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::{Assembly, Source, StackTemplate};
+use super::{Adopted, Assembly, Source, StackTemplate};
 use crate::cfn::Format;
 
 /// The version of the manifest's form; it grows when a reader of the old form would go wrong.
@@ -48,6 +48,9 @@ pub struct StackEntry {
     /// The ARN of the role with which CloudFormation works on it (`RoleARN` of `CreateStack` and `UpdateStack`); the rights of whoever
     /// deploys, if `null`
     pub role: Option<OutputRef>,
+    /// Buckets that were there before the lake: they are imported before the stack is created or changed
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub adopted: Vec<Adopted>,
     /// Where each parameter's value comes from: `{"output": {stack, output}}`, `"asset_bucket"`, or `"kept"`: none is given when the
     /// stack is created, so that it takes the template's default, and `UsePreviousValue` at every update
     pub parameters: IndexMap<String, Source>,
@@ -212,6 +215,7 @@ fn stack_entry(stack: &StackTemplate, format: Format) -> StackEntry {
         template: stack.file(format),
         depends_on: stack.depends_on.clone(),
         role: stack.role.clone(),
+        adopted: stack.adopted.clone(),
         parameters: parameters.collect(),
         outputs: stack.template.outputs().map(str::to_owned).collect(),
     }

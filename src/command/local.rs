@@ -8,19 +8,6 @@ use crate::local::process::Groups;
 use crate::local::python::{self, Environment, Setup};
 use crate::report::Report;
 
-/// Refuses environments other than `local`.
-pub fn cloud_is_not_here(environment: &str, lake: &Lake) -> Result<(), Failure> {
-    if environment == "local" {
-        return Ok(());
-    }
-    if lake.environment(environment).is_some() {
-        let message = format!("`{environment}` is in the cloud, and this version runs lakes on this machine only");
-        let help = "`lakegen synth` writes its templates; `--env local` runs the same lake here";
-        return Err(Failure::usage(message, Some(help.to_owned())));
-    }
-    Err(unknown_environment(environment, lake))
-}
-
 /// No such environment in the blueprint.
 pub fn unknown_environment(environment: &str, lake: &Lake) -> Failure {
     let names = || std::iter::once("local").chain(lake.environments.iter().map(|known| known.name.as_str()));

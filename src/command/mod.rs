@@ -5,6 +5,9 @@ mod check;
 mod cloud;
 mod completions;
 mod deploy;
+mod deployed;
+mod destroy;
+mod gc;
 mod graph;
 mod init;
 mod local;
@@ -13,6 +16,7 @@ mod query;
 mod run;
 mod sample;
 mod serve;
+mod status;
 mod synth;
 
 use std::path::Path;
@@ -40,6 +44,9 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Query(args) => query::run(args, &context),
         Command::Serve(args) => serve::run(args, &context),
         Command::Call(args) => call::run(args, &context),
+        Command::Status(args) => status::run(args, &context),
+        Command::Destroy(args) => destroy::run(args, &context),
+        Command::Gc(args) => gc::run(args, &context),
     };
     match result {
         Ok(()) => Exit::Done,

@@ -1,51 +1,53 @@
 //! `lakegen query`
 
-use std::fmt::Write as _;
-
-use serde::Deserialize;
 use serde_json::{Map, Value, json};
 
 use super::Context;
-use super::local::{cloud_is_not_here, failed, prepare, runtime};
+use super::deployed::{self, Place};
+use super::local::{failed, prepare, runtime};
 use crate::cli::{Query, RowFormat};
 use crate::failure::{Exit, Failure};
-use crate::lake::{Home, Lake};
+use crate::lake::{Environment, Home, Lake};
+use crate::local::interrupt::Interrupt;
 use crate::local::layout::Layout;
 use crate::local::plan;
 use crate::local::process::Groups;
 use crate::local::worker::{Settings, Worker, WorkerError};
+use crate::lower::Names;
+use crate::operate::athena::{self, Answer, Question};
 use crate::report::Report;
-
-#[derive(Debug, Deserialize)]
-struct Answer {
-    columns: Vec<Column>,
-    rows: Vec<Vec<Value>>,
-    truncated: bool,
-}
-
-#[derive(Debug, Deserialize)]
-struct Column {
-    name: String,
-}
+use crate::rows::Rows;
+use crate::text::{counted, size};
 
 pub fn run(args: &Query, context: &Context<'_>) -> Result<(), Failure> {
     let lake = context.lake()?;
-    cloud_is_not_here(&args.env, &lake)?;
-    let report = Report::new(context.console);
-    let answer = runtime()?.block_on(ask(args, &lake, &report))?;
+    let answer = match Place::of(&args.env, &lake)? {
+        Place::Local => runtime()?.block_on(ask(args, &lake, &Report::new(context.console)))?,
+        Place::Cloud(environment) => {
+            let answer = runtime()?.block_on(ask_athena(args, &lake, environment))?;
+            let Answer { rows, scanned, took } = answer;
+            context.console.note(&format!("scanned {} in {:.1} s", size(scanned), took.as_secs_f64()));
+            rows
+        }
+    };
     let format = if context.console.json { RowFormat::Json } else { args.format };
-    context.console.result(&match format {
-        RowFormat::Table => table(&answer),
-        RowFormat::Csv => csv(&answer),
-        RowFormat::Json => json(&answer),
-    })?;
+    context.console.result(&answer.render(format))?;
     if answer.truncated {
-        context.console.note(&format!("the first {} rows; `--limit` shows more", answer.rows.len()));
+        context.console.note(&format!("the first {}; `--limit` shows more", counted(answer.rows.len(), "row")));
     }
     Ok(())
 }
 
-async fn ask(args: &Query, lake: &Lake, report: &Report) -> Result<Answer, Failure> {
+async fn ask_athena(args: &Query, lake: &Lake, environment: &Environment) -> Result<Answer, Failure> {
+    let mut interrupt = Interrupt::listen()?;
+    let (session, deployed) = deployed::find(lake, environment).await?;
+    let work_group = deployed.require("AthenaWorkGroup", "workgroup for queries").map_err(deployed::failure)?;
+    let database = Names::new(&lake.name, &environment.name).database();
+    let question = Question { sql: &args.sql, work_group, database: &database, limit: args.limit as usize };
+    athena::ask(&session, question, &mut interrupt).await.map_err(deployed::failure)
+}
+
+async fn ask(args: &Query, lake: &Lake, report: &Report) -> Result<Rows, Failure> {
     let layout = Layout::new(&lake.root);
     let groups = Groups::default();
     let tables: Vec<Value> = lake
@@ -94,71 +96,4 @@ async fn ask(args: &Query, lake: &Lake, report: &Report) -> Result<Answer, Failu
     let result = worker.call("select", &log, request, &|_| {}).await.map_err(explain)?;
     worker.stop().await;
     serde_json::from_value(result).map_err(|error| Failure::edge(error, None))
-}
-
-fn text(value: &Value) -> String {
-    match value {
-        Value::Null => String::new(),
-        Value::String(text) => text.clone(),
-        other => other.to_string(),
-    }
-}
-
-fn table(answer: &Answer) -> String {
-    let printable = |text: String| text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect::<String>();
-    let cells: Vec<Vec<String>> = answer
-        .rows
-        .iter()
-        .map(|row| {
-            row.iter().map(|value| if value.is_null() { "NULL".into() } else { printable(text(value)) }).collect()
-        })
-        .collect();
-    let widths: Vec<usize> = answer
-        .columns
-        .iter()
-        .enumerate()
-        .map(|(at, column)| {
-            let rows = cells.iter().filter_map(|row| row.get(at)).map(|cell| cell.chars().count());
-            rows.chain([column.name.chars().count()]).max().unwrap_or(0)
-        })
-        .collect();
-    // Numbers stand at the right, under each other's digits.
-    let right = |at: usize| {
-        let mut values = answer.rows.iter().filter_map(|row| row.get(at)).filter(|value| !value.is_null()).peekable();
-        values.peek().is_some() && values.all(Value::is_number)
-    };
-    let right: Vec<bool> = (0..widths.len()).map(right).collect();
-    let line = |cells: &[String]| {
-        let mut line = String::new();
-        for ((cell, width), right) in cells.iter().zip(&widths).zip(&right) {
-            let gap = if line.is_empty() { "" } else { "  " };
-            let _ = if *right { write!(line, "{gap}{cell:>width$}") } else { write!(line, "{gap}{cell:<width$}") };
-        }
-        line.trim_end().to_owned()
-    };
-    let names: Vec<String> = answer.columns.iter().map(|column| column.name.clone()).collect();
-    let rule: Vec<String> = widths.iter().map(|width| "─".repeat(*width)).collect();
-    let mut lines = vec![line(&names), line(&rule)];
-    lines.extend(cells.iter().map(|row| line(row)));
-    lines.join("\n")
-}
-
-fn csv(answer: &Answer) -> String {
-    let field = |text: String| {
-        let quoted = text.contains([',', '"', '\n', '\r']);
-        if quoted { format!("\"{}\"", text.replace('"', "\"\"")) } else { text }
-    };
-    let mut lines = vec![answer.columns.iter().map(|column| field(column.name.clone())).collect::<Vec<_>>().join(",")];
-    lines
-        .extend(answer.rows.iter().map(|row| row.iter().map(|value| field(text(value))).collect::<Vec<_>>().join(",")));
-    lines.join("\n")
-}
-
-fn json(answer: &Answer) -> String {
-    let rows: Vec<Map<String, Value>> = answer
-        .rows
-        .iter()
-        .map(|row| answer.columns.iter().map(|column| column.name.clone()).zip(row.iter().cloned()).collect())
-        .collect();
-    serde_json::to_string_pretty(&rows).unwrap_or_default()
 }

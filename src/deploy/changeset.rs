@@ -148,13 +148,21 @@ pub fn tag((key, value): &(&'static str, String)) -> Tag {
     Tag::builder().key(*key).value(value).build()
 }
 
-enum Read {
+/// What has become of a change set that was asked for.
+pub(super) enum Read {
+    /// It can be executed.
     Ready { id: String, changes: Vec<types::ResourceChange> },
+    /// There is nothing to change.
     Same { id: String },
+    /// It cannot be executed.
     Unusable { id: String, reason: String },
 }
 
-async fn read(session: &Session, stack: &str, name: &str) -> Result<Read, AwsError> {
+/// Waits until a change set is made, and reads it.
+///
+/// # Errors
+/// AWS does not answer.
+pub(super) async fn read(session: &Session, stack: &str, name: &str) -> Result<Read, AwsError> {
     const OPERATION: &str = "cloudformation:DescribeChangeSet";
     let mut pause = FIRST;
     let mut changes = Vec::new();
@@ -208,9 +216,17 @@ async fn complete(
 /// # Errors
 /// AWS does not answer.
 pub async fn template(session: &Session, stack: &str) -> Result<IndexMap<String, Value>, AwsError> {
+    Ok(resources(&body(session, stack).await?))
+}
+
+/// The template that a stack was last given, as text.
+///
+/// # Errors
+/// AWS does not answer.
+pub async fn body(session: &Session, stack: &str) -> Result<String, AwsError> {
     let answer = session.cloudformation.get_template().stack_name(stack).send().await;
     let answer = answer.map_err(|error| told("cloudformation:GetTemplate", error))?;
-    Ok(resources(&answer.template_body.unwrap_or_default()))
+    Ok(answer.template_body.unwrap_or_default())
 }
 
 fn meaning(

@@ -227,6 +227,14 @@ pub enum Error {
     /// The name of the asset bucket belongs to another account.
     #[error("the bucket `{0}` belongs to another account")]
     ForeignBucket(String),
+    /// A bucket cannot become a zone's.
+    #[error("the bucket `{bucket}` cannot be adopted: {why}")]
+    NotAdoptable {
+        /// Its name.
+        bucket: String,
+        /// Why.
+        why: String,
+    },
     /// A stack is in a state that lakegen does not lead out of.
     #[error("the stack `{stack}` is in {status}: {refusal}")]
     Refused {
@@ -291,6 +299,10 @@ impl Error {
             Self::ForeignBucket(_) => {
                 Some("names of buckets are global: choose another `name` for the lake or the environment".into())
             }
+            Self::NotAdoptable { bucket, .. } => Some(format!(
+                "nothing was changed: correct `adopt` in the blueprint, or take away what stands in the way (`aws s3api \
+                 get-bucket-policy --bucket {bucket}` shows a policy, `delete-bucket-policy` removes it)"
+            )),
             Self::Refused { refusal, stack, .. } => Some(refusal.help(stack)),
             Self::Failed(cause) => cause.hint(),
             Self::ChangeSet { reason, .. } => super::cause::hint(reason),

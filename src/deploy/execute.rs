@@ -10,6 +10,7 @@ use futures_util::stream::FuturesUnordered;
 use indexmap::IndexMap;
 use serde::Serialize;
 
+use super::adopt;
 use super::assets::{self, Upload};
 use super::bucket::{self, Objects};
 use super::cause::Cause;
@@ -99,6 +100,7 @@ async fn run(
     let bucket = bucket::name(assembly, session);
     let (mut observed, objects) = look(session, assembly, &bucket).await?;
     settle(session, &mut observed, observer).await?;
+    adopt::adopt(session, &desired, &mut observed, &bucket, observer).await?;
 
     let no_objects = Objects::new();
     let mut world = World {
@@ -431,7 +433,7 @@ impl Executor<'_> {
         let wanted = match work {
             Work::RollBack => matches!(stack.status, Status::UpdateRollbackComplete | Status::UpdateComplete),
             Work::Clear | Work::Delete => stack.status == Status::DeleteComplete,
-            Work::Create | Work::Update | Work::Wait => stack.status.succeeded(),
+            Work::Create | Work::Update | Work::Import | Work::Wait => stack.status.succeeded(),
         };
         if wanted {
             self.observer.event(Event::Finished { stack: name, work });

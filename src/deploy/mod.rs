@@ -10,6 +10,7 @@
 //! wrong first. Executing obeys the plan. Every way through AWS is one that can be walked twice: what was begun is found again by
 //! names and tokens that follow from content, so that a run that dies at any moment is taken up by the same command.
 
+pub mod adopt;
 pub mod assets;
 pub mod bucket;
 pub mod cause;

@@ -206,6 +206,13 @@ async fn prepare_one(
             Ok((StackPlan { exact: false, ..offline(Does::Recover, &before) }, None))
         }
         (Action::Update, Some(there)) => {
+            if !desired.stack.adopted.is_empty() {
+                let before = changeset::template(world.session, &there.id).await?;
+                if desired.stack.adopted.iter().any(|adopted| !before.contains_key(&adopted.id)) {
+                    // What is taken in first is in no change set yet.
+                    return Ok((offline(Does::Update, &before), None));
+                }
+            }
             observer.event(Event::Comparing { stack: desired.name() });
             let parameters = desired.parameters(world.bucket, |output| world.output(output), Some(there));
             let template = template_of(world.session, world.bucket, desired);
@@ -240,6 +247,7 @@ fn from_templates(
 ) -> Vec<Change> {
     let origin = |id: &str| desired.stack.origin(id).map(ToString::to_string);
     let kept = after.iter().filter_map(|(id, will)| match before.get(id) {
+        None if desired.stack.adopts(id) => Some(change(Kind::Import, id, None, Some(will), origin(id))),
         None => Some(change(Kind::Add, id, None, Some(will), origin(id))),
         Some(was) if was == will => None,
         Some(was) => Some(change(Kind::Change, id, Some(was), Some(will), origin(id))),

@@ -72,6 +72,20 @@ pub enum Event<'a> {
         /// Why, if it went wrong.
         reason: Option<&'a str>,
     },
+    /// So many more versions of objects are gone.
+    Emptying {
+        /// The bucket.
+        bucket: &'a str,
+        /// How many.
+        versions: u64,
+    },
+    /// A bucket is empty.
+    Emptied {
+        /// The bucket.
+        bucket: &'a str,
+        /// How many versions of objects there were.
+        versions: u64,
+    },
     /// An operation on a stack has ended well.
     Finished {
         /// The stack.
@@ -102,6 +116,8 @@ pub enum Work {
     Clear,
     /// It is led back to where it was before an update that failed.
     RollBack,
+    /// Something that is there already is taken into it.
+    Import,
     /// Somebody else's operation is waited for.
     Wait,
 }
@@ -116,6 +132,7 @@ impl Work {
             Self::Delete => "deleting",
             Self::Clear => "clearing away",
             Self::RollBack => "rolling back",
+            Self::Import => "importing into",
             Self::Wait => "waiting for",
         }
     }
@@ -129,6 +146,7 @@ impl Work {
             Self::Delete => "deleted",
             Self::Clear => "cleared away",
             Self::RollBack => "rolled back",
+            Self::Import => "imported into",
             Self::Wait => "waited for",
         }
     }

@@ -18,6 +18,7 @@ pub mod pipeline;
 pub mod profile;
 pub mod query;
 pub mod recipe;
+pub(crate) mod renamed;
 pub mod sample;
 pub mod statement;
 pub mod table;

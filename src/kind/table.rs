@@ -37,6 +37,10 @@ section! {
         /// Further properties of the table in the catalog.
         /// Example: `{ owner: sales }`.
         properties: Named<Spanned<Scalar>>,
+        /// The name that it had before it was renamed, the first one if it was renamed often: its files stay in the folder of that
+        /// name, its items in the DynamoDB table of that name.
+        /// Example: `purchases`.
+        was: Option<Spanned<String>>,
     }
 }
 
@@ -178,6 +182,8 @@ pub struct Table {
     pub writer: Option<StepId>,
     /// The crawler that catalogues it.
     pub crawler: Option<Id<Crawler>>,
+    /// The name of its folder or its DynamoDB table in AWS; the catalog and SQL know it by `name`.
+    pub in_aws: String,
 }
 
 /// Where the rows of a table lie.
@@ -473,6 +479,19 @@ impl TableSpec {
         if let Some(Home::Zone { format: Format::Csv(Csv { quote: Some(_), .. }), .. }) = &home {
             self.check_quoted(cx);
         }
+        if let Some(was) = &self.was {
+            match &home {
+                Some(Home::View { .. }) => {
+                    cx.error(was.span, "a view has nothing in AWS that could keep its old name")
+                        .help("leave `was` out");
+                }
+                Some(Home::Zone { format: Format::Iceberg(_), .. }) => {
+                    cx.error(was.span, "an Iceberg table's rows are known by its name in the catalog, so it keeps it")
+                        .help("keep the old name, and give it the new one as a view");
+                }
+                Some(Home::Zone { .. } | Home::DynamoDb { .. }) | None => {}
+            }
+        }
         let file = self.file.as_ref().map(|file| cx.file_name(file));
         let extension = match &home {
             Some(Home::Zone { format: Format::Csv(_), .. }) => "csv",
@@ -490,6 +509,7 @@ impl TableSpec {
             properties,
             writer: None,
             crawler: None,
+            in_aws: self.was.as_ref().unwrap_or(name).value.clone(),
         })
     }
 

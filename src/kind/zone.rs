@@ -1,9 +1,9 @@
 //! A zone: one S3 bucket, encrypted, private and versioned.
 
 use crate::check::Check;
-use crate::decode::{Decode, Decoder, alternatives, quantity, section};
-use crate::diagnostic::Diagnostic;
-use crate::source::{Node, Spanned, Value};
+use crate::decode::{Decode, Decoder, Named, alternatives, quantity, section};
+use crate::diagnostic::{Diagnostic, did_you_mean, listed};
+use crate::source::{Node, Span, Spanned, Value};
 
 section! {
     /// A part of the lake with a life time of its own.
@@ -23,6 +23,32 @@ section! {
         /// For how long nobody can delete or overwrite a version of an object. A zone gets it when it is made, or never.
         /// Example: `{ governance: 30 days }`.
         lock: Option<Spanned<LockSpec>>,
+        /// The name that it had before it was renamed, the first one if it was renamed often: its bucket keeps that name, and what
+        /// is in it.
+        /// Example: `landing`.
+        was: Option<Spanned<String>>,
+        /// A bucket that is there already and becomes the zone's, with what is in it; by environment where there are several. It
+        /// stays when the lake goes.
+        /// Example: `{ prod: our-data-of-2019 }`.
+        adopt: Option<Spanned<AdoptSpec>>,
+    }
+}
+
+/// The name of a bucket, or a name for each environment that has one.
+#[derive(Debug, Clone, PartialEq)]
+pub enum AdoptSpec {
+    /// In the only environment.
+    Only(String),
+    /// By environment.
+    By(Named<Spanned<String>>),
+}
+
+impl Decode for AdoptSpec {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        if let Value::String(bucket) = &node.value {
+            return Some(Self::Only(bucket.clone()));
+        }
+        Named::decode(node, decoder).map(Self::By)
     }
 }
 
@@ -116,6 +142,18 @@ pub struct Zone {
     pub archive: Vec<(Days, StorageClass)>,
     /// How versions are held.
     pub lock: Option<LockSpec>,
+    /// The name by which AWS knows it.
+    pub in_aws: String,
+    /// Buckets that were there before: environment and name.
+    pub adopted: Vec<(String, String)>,
+}
+
+impl Zone {
+    /// The bucket that it adopts in an environment.
+    #[must_use]
+    pub fn adopts(&self, environment: &str) -> Option<&str> {
+        self.adopted.iter().find(|(name, _)| name == environment).map(|(_, bucket)| bucket.as_str())
+    }
 }
 
 impl ZoneSpec {
@@ -137,7 +175,61 @@ impl ZoneSpec {
             recover: self.recover.as_ref().map_or(Days(30), |recover| recover.value),
             archive: self.archive.iter().map(|rule| (rule.after.value, rule.to.value)).collect(),
             lock: self.lock.as_ref().map(|lock| lock.value),
+            in_aws: self.was.as_ref().unwrap_or(name).value.clone(),
+            adopted: self.check_adopted(cx),
         })
+    }
+
+    fn check_adopted(&self, cx: &mut Check<'_>) -> Vec<(String, String)> {
+        let Some(adopt) = &self.adopt else { return Vec::new() };
+        if let Some(lock) = &self.lock {
+            cx.push(
+                Diagnostic::error(adopt.span, "a bucket gets a lock when it is made, and this one is there already")
+                    .related(lock.span, "the lock"),
+            );
+        }
+        let environments = &cx.blueprint.environments.0;
+        match &adopt.value {
+            AdoptSpec::Only(bucket) => {
+                bucket_name(bucket, adopt.span, cx);
+                if environments.len() > 1 {
+                    let names = environments.iter().map(|(name, _)| format!("{}: {bucket}", name.value));
+                    let first = names.clone().next().unwrap_or_default();
+                    cx.error(adopt.span, "a bucket can be adopted in one environment, and there are several")
+                        .help(format!("say in which: `adopt: {{ {first} }}`"));
+                }
+                environments.first().map(|(name, _)| (name.value.clone(), bucket.clone())).into_iter().collect()
+            }
+            AdoptSpec::By(buckets) => {
+                let mut adopted = Vec::new();
+                for (environment, bucket) in &buckets.0 {
+                    let Some(bucket) = bucket else { continue };
+                    bucket_name(bucket, bucket.span, cx);
+                    if environments.iter().all(|(name, _)| name.value != environment.value) {
+                        let names = || environments.iter().map(|(name, _)| name.value.as_str());
+                        let help = did_you_mean(environment, names()).unwrap_or_else(|| {
+                            format!("the environments are {}", listed(&names().collect::<Vec<_>>()))
+                        });
+                        cx.error(environment.span, format!("no environment named `{}`", environment.value)).help(help);
+                    }
+                    adopted.push((environment.value.clone(), bucket.value.clone()));
+                }
+                adopted
+            }
+        }
+    }
+
+    /// The buckets that it adopts, where they are written.
+    pub(crate) fn adopted_names(&self) -> Vec<(&str, Span)> {
+        match self.adopt.as_ref().map(|adopt| (&adopt.value, adopt.span)) {
+            None => Vec::new(),
+            Some((AdoptSpec::Only(bucket), span)) => vec![(bucket, span)],
+            Some((AdoptSpec::By(buckets), _)) => buckets
+                .0
+                .iter()
+                .filter_map(|(_, bucket)| Some((bucket.as_ref()?.as_str(), bucket.as_ref()?.span)))
+                .collect(),
+        }
     }
 
     /// Source: "Transitioning objects using Amazon S3 Lifecycle" of the S3 user guide.
@@ -164,5 +256,17 @@ impl ZoneSpec {
                 );
             }
         }
+    }
+}
+
+/// Source: "General purpose bucket naming rules" of the S3 user guide.
+fn bucket_name(name: &str, span: Span, cx: &mut Check<'_>) {
+    let plain = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit();
+    let ends = name.starts_with(plain) && name.ends_with(plain);
+    let fits = (3..=63).contains(&name.len()) && name.chars().all(|c| plain(c) || c == '-' || c == '.');
+    let address = name.split('.').count() == 4 && name.split('.').all(|part| part.parse::<u8>().is_ok());
+    if !ends || !fits || name.contains("..") || address {
+        cx.error(span, format!("`{name}` is not the name of a bucket"))
+            .help("3 to 63 lower-case letters, digits, `-` and `.`, beginning and ending with a letter or digit");
     }
 }

@@ -109,6 +109,7 @@ mod tests {
             properties: Vec::new(),
             writer: None,
             crawler: None,
+            in_aws: "orders".into(),
         };
         let text = CrawledColumn { name: "id".into(), ty: "string".into() };
         let found = |rows| CrawledTable { name: "orders".into(), columns: vec![text.clone()], rows };

@@ -136,21 +136,28 @@ pub struct Loaded {
 impl Ledger {
     /// Reads the ledger at `path`; one that is not there is empty, and one that cannot be understood is renamed to `….damaged`.
     pub fn load(path: &Path) -> Result<Loaded, FileError> {
+        match Self::read(path)? {
+            Ok(ledger) => Ok(Loaded { ledger, set_aside: None }),
+            Err(problem) => {
+                let aside = path.with_extension("json.damaged");
+                fs::rename(path, &aside).doing("set aside", path)?;
+                Ok(Loaded { ledger: Self::default(), set_aside: Some((aside, problem)) })
+            }
+        }
+    }
+
+    /// Reads the ledger at `path`; one that is not there is empty, of one that cannot be understood the problem is given.
+    pub fn read(path: &Path) -> Result<Result<Self, String>, FileError> {
         let text = match fs::read(path) {
             Ok(text) => text,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => {
-                return Ok(Loaded { ledger: Self::default(), set_aside: None });
-            }
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Ok(Self::default())),
             Err(error) => return Err(FileError::new("read", path, error)),
         };
-        let problem = match serde_json::from_slice::<Self>(&text) {
-            Ok(ledger) if ledger.format == FORMAT => return Ok(Loaded { ledger, set_aside: None }),
-            Ok(ledger) => format!("it has format {}, this lakegen writes {FORMAT}", ledger.format),
-            Err(error) => error.to_string(),
-        };
-        let aside = path.with_extension("json.damaged");
-        fs::rename(path, &aside).doing("set aside", path)?;
-        Ok(Loaded { ledger: Self::default(), set_aside: Some((aside, problem)) })
+        Ok(match serde_json::from_slice::<Self>(&text) {
+            Ok(ledger) if ledger.format == FORMAT => Ok(ledger),
+            Ok(ledger) => Err(format!("it has format {}, this lakegen writes {FORMAT}", ledger.format)),
+            Err(error) => Err(error.to_string()),
+        })
     }
 
     /// Writes the ledger, atomically.

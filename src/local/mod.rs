@@ -17,6 +17,7 @@ pub mod python;
 mod run;
 pub mod schedule;
 pub mod serve;
+pub mod status;
 pub mod worker;
 
 pub use run::{Error, RunOptions, run};

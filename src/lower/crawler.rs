@@ -122,8 +122,8 @@ fn keep_catalog(cx: &Context, reads: &[Id<Table>], prefix: Option<&str>, removal
 
 /// The files of a place.
 fn files(cx: &Context, place: &Place) -> super::Place {
-    let zone = cx.lake.zones[place.zone].name.clone();
-    super::Place { bucket: cx.names.zone_bucket(&zone), zone, prefix: place.path.clone() }
+    let zone = &cx.lake.zones[place.zone];
+    super::Place { bucket: cx.names.zone_bucket(zone), zone: zone.name.clone(), prefix: place.path.clone() }
 }
 
 /// Source: "Setting crawler configuration options" of the Glue guide. Crawlers of declared tables group compatible schemas, always.

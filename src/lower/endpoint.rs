@@ -213,8 +213,8 @@ fn log_group(cx: &Context, model: &str) -> Value<Name<LogGroup>> {
 
 /// Where requests and answers are kept. The hyphen sets the folder apart from those of tables.
 fn captured(cx: &Context, model: &str, Capture { zone, percent: _ }: &Capture) -> Place {
-    let zone = &cx.lake.zones[*zone].name;
-    Place { zone: zone.clone(), bucket: cx.names.zone_bucket(zone), prefix: format!("endpoint-capture/{model}/") }
+    let zone = &cx.lake.zones[*zone];
+    Place { zone: zone.name.clone(), bucket: cx.names.zone_bucket(zone), prefix: format!("endpoint-capture/{model}/") }
 }
 
 /// An address that SageMaker would take, where there is no model yet.

@@ -56,7 +56,7 @@ pub(super) fn lower(
         // A function asks DynamoDB by the table's name, and S3 by address.
         let value = match cx.place(table) {
             Some(place) => place.uri().text(),
-            None => cx.names.items(name).text(),
+            None => cx.names.items(&cx.lake.tables[table]).text(),
         };
         variables.push((format!("TABLE_{}", name.to_uppercase()).into(), value));
     }

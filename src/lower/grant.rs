@@ -234,7 +234,7 @@ pub(super) fn read_catalog(cx: &Context, tables: &[Id<Table>]) -> Vec<Statement>
 }
 
 fn items_arn(cx: &Context, table: Id<Table>) -> Value<Arn<dynamodb::Table>> {
-    arn("dynamodb", sub!["table/", cx.names.items(&cx.lake.tables[table].name)])
+    arn("dynamodb", sub!["table/", cx.names.items(&cx.lake.tables[table])])
 }
 
 /// Writing to log groups that are there already.

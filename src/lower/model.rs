@@ -136,7 +136,7 @@ fn channel(cx: &Context, kept: &Kept, name: &str, table: Id<lake::Table>) -> Opt
     let table = &cx.lake.tables[table];
     let Home::Zone { zone, .. } = table.home else { return None };
     let bucket = kept.zones.get(&zone)?.reference();
-    let place = S3Place { bucket, prefix: format!("{}/", table.name) };
+    let place = S3Place { bucket, prefix: format!("{}/", table.in_aws) };
     Some(Channel { name: name.to_owned(), table: table.name.clone(), place })
 }
 

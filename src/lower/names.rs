@@ -11,6 +11,7 @@ use crate::cfn::s3::Bucket;
 use crate::cfn::sagemaker::Endpoint;
 use crate::cfn::wafv2::WebAcl;
 use crate::cfn::{Arn, LogicalId, Name, Value, dynamodb, lambda, pseudo, sub};
+use crate::lake::{Table, Zone};
 
 macro_rules! kinds {
     ($($kind:ident),* $(,)?) => {
@@ -86,13 +87,13 @@ fn digest(text: &str) -> String {
 /// The names in AWS of what one lake has in one environment: `<lake>-<environment>-<thing>`.
 ///
 /// A name that AWS would find too long is cut and ends in eight digits of its hash.
-pub(super) struct Names<'a> {
+pub(crate) struct Names<'a> {
     lake: &'a str,
     environment: &'a str,
 }
 
 impl<'a> Names<'a> {
-    pub(super) fn new(lake: &'a str, environment: &'a str) -> Self {
+    pub(crate) fn new(lake: &'a str, environment: &'a str) -> Self {
         Self { lake, environment }
     }
 
@@ -115,10 +116,13 @@ impl<'a> Names<'a> {
         if told_apart { shortened(name, limit, false) } else { shortened(plain, limit, true).replace('_', "-") }
     }
 
-    /// The bucket of a zone: `<lake>-<environment>-<zone>-<account>-<region>`, at most 63 characters.
-    pub(super) fn zone_bucket(&self, zone: &str) -> Value<Name<Bucket>> {
+    /// The bucket of a zone: the one that it adopts, or `<lake>-<environment>-<zone>-<account>-<region>`, at most 63 characters.
+    pub(super) fn zone_bucket(&self, zone: &Zone) -> Value<Name<Bucket>> {
+        if let Some(bucket) = zone.adopts(self.environment) {
+            return Value::literal(bucket);
+        }
         // 12 digits, 16 letters of the longest region, two hyphens.
-        let prefix = self.hyphenated(&[zone], 63 - 12 - 16 - 2);
+        let prefix = self.hyphenated(&[&zone.in_aws], 63 - 12 - 16 - 2);
         sub![prefix, "-", pseudo::account(), "-", pseudo::region()]
     }
 
@@ -152,8 +156,8 @@ impl<'a> Names<'a> {
     }
 
     /// The DynamoDB table of a key-value table.
-    pub(super) fn items(&self, table: &str) -> Value<Name<dynamodb::Table>> {
-        Value::literal(self.plain(&[table], 255))
+    pub(super) fn items(&self, table: &Table) -> Value<Name<dynamodb::Table>> {
+        Value::literal(self.plain(&[&table.in_aws], 255))
     }
 
     /// The role of a step or a function.
@@ -192,7 +196,7 @@ impl<'a> Names<'a> {
     }
 
     /// The catalog's database; Athena takes only letters, digits and `_`.
-    pub(super) fn database(&self) -> String {
+    pub(crate) fn database(&self) -> String {
         format!("{}_{}", self.lake, self.environment).replace('-', "_")
     }
 
@@ -227,7 +231,7 @@ impl<'a> Names<'a> {
     }
 
     /// An endpoint.
-    pub(super) fn endpoint(&self, model: &str) -> String {
+    pub(crate) fn endpoint(&self, model: &str) -> String {
         self.hyphenated(&[model], 63)
     }
 

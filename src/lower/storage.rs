@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use super::Context;
 use super::names::{Kind, arn};
-use crate::assembly::{Exported, StackTemplate};
+use crate::assembly::{Adopted, Exported, StackTemplate};
 use crate::cfn::cloudwatch::Alarm;
 use crate::cfn::iam::{Action, Policy, Principal, Statement};
 use crate::cfn::kms::{Alias, Key};
@@ -66,18 +66,26 @@ pub(super) fn lower_zone(
     logs: &Value<Name<Bucket>>,
     zone: &Zone,
 ) -> Exported<Name<Bucket>> {
-    let Zone { name, keep, recover, archive, lock } = zone;
+    let Zone { name, keep, recover, archive, lock, in_aws, adopted: _ } = zone;
     let expiration = match keep {
         Keep::Forever => None,
         Keep::Days(days) => Some(*days),
     };
-    let mut bucket = data_bucket(cx, cx.names.zone_bucket(name), key, expiration, Some(logs), name);
+    let mut bucket = data_bucket(cx, cx.names.zone_bucket(zone), key, expiration, Some(logs), in_aws);
     bucket.lifecycle = lifecycle(expiration, recover.0, archive);
     bucket.locked = lock.map(|_| true);
     bucket.lock = lock.map(object_lock);
-    let policy = Kind::ZonePolicy.of(name);
-    let bucket = add_bucket(stack, Kind::ZoneBucket.of(name), policy, bucket, cx.retention());
-    stack.export(Kind::ZoneBucket.of(name), format!("Bucket of the zone {name}"), bucket.name())
+    let (id, policy) = (Kind::ZoneBucket.of(in_aws), Kind::ZonePolicy.of(in_aws));
+    // A bucket that was there before the lake is there after it.
+    let retention = match zone.adopts(&cx.environment.name) {
+        Some(bucket) => {
+            stack.adopted.push(Adopted { id: id.to_string(), bucket: bucket.to_owned() });
+            Retention::Retain
+        }
+        None => cx.retention(),
+    };
+    let bucket = add_bucket(stack, id.clone(), policy, bucket, retention);
+    stack.export(id, format!("Bucket of the zone {name}"), bucket.name())
 }
 
 fn lower_key(cx: &Context, stack: &mut StackTemplate) -> Value<Arn<Key>> {

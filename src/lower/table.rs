@@ -18,7 +18,7 @@ pub(super) fn lower_items(cx: &Context, stack: &mut StackTemplate, key: &Value<A
     let Home::DynamoDb { key: column } = table.home else { return };
     let Some(column) = table.columns.get(column) else { return };
     let item_table = dynamodb::Table {
-        name: cx.names.items(&table.name),
+        name: cx.names.items(table),
         billing: "PAY_PER_REQUEST",
         attributes: vec![dynamodb::AttributeDefinition { name: column.name.clone(), kind: attribute_type(column.ty) }],
         keys: vec![dynamodb::KeySchema { name: column.name.clone(), kind: "HASH" }],
@@ -29,7 +29,7 @@ pub(super) fn lower_items(cx: &Context, stack: &mut StackTemplate, key: &Value<A
         tags: cx.tag_list(),
     };
     let declaration = Declaration::from(item_table).retention(cx.retention());
-    stack.template.add(Kind::ItemTable.of(&table.name), declaration);
+    stack.template.add(Kind::ItemTable.of(&table.in_aws), declaration);
 }
 
 fn attribute_type(ty: ColumnType) -> dynamodb::AttributeType {

@@ -501,3 +501,51 @@ fn a_partitioned_table_gives_a_recipe_its_folders_as_columns() {
     }]);
     assert_eq!(dataset["PathOptions"]["Parameters"], parameter);
 }
+
+/// Resources by stack and id.
+fn resources(lake: &Lake, assets: &Assets, environment: &str) -> serde_json::Value {
+    let templates = templates(lake, assets, environment).into_iter().filter(|(name, _)| name != "manifest.json");
+    templates.map(|(name, template)| (name, template["Resources"].clone())).collect()
+}
+
+#[test]
+fn what_is_renamed_keeps_its_buckets_folders_and_tables() {
+    let text = "name: shop\nenvironments: { dev: { region: eu-west-1 } }\nzones: { RAW }\ntables:\n  ORDERS: { zone: raw, format: csv, \
+                columns: { id: int } }\n  ITEMS: { dynamodb: { key: id }, columns: { id: int } }\ncrawlers: { look: { reads: [orders] } }\n";
+    let names = [("RAW", "raw:"), ("ORDERS", "orders"), ("ITEMS", "items")];
+    let before = names.iter().fold(text.to_owned(), |text, (name, before)| text.replace(name, before));
+    let after = text
+        .replace("RAW", "arrivals: { was: raw }")
+        .replace("ORDERS: {", "purchases: { was: orders,")
+        .replace("ITEMS: {", "goods: { was: items,")
+        .replace("zone: raw", "zone: arrivals")
+        .replace("[orders]", "[purchases]");
+    let (before, assets) = read(&before);
+    let before = resources(&before, &assets, "dev");
+    let (after, assets) = read(&after);
+    let after = resources(&after, &assets, "dev");
+    assert_eq!(before["shop-dev-storage.json"], after["shop-dev-storage.json"]);
+    let catalog = &after["shop-dev-processing.json"]["CatalogTablePurchases"]["Properties"]["TableInput"];
+    assert_eq!(catalog["Name"], "purchases", "SQL knows it by its new name");
+    let location = catalog["StorageDescriptor"]["Location"].to_string();
+    assert!(location.contains("shop-dev-raw-") && location.contains("/orders/"), "{location}");
+}
+
+#[test]
+fn an_adopted_bucket_is_the_zones_where_it_is_adopted_and_stays() {
+    let text = "name: shop\nenvironments: { dev: { region: eu-west-1 }, prod: { region: eu-west-1 } }\n\
+                zones: { raw: { adopt: { prod: our-data } } }\ntables: { orders: { zone: raw, format: csv, columns: { id: int } } }\n\
+                crawlers: { look: { reads: [orders] } }\n";
+    let (lake, assets) = read(text);
+    let prod = resources(&lake, &assets, "prod");
+    let bucket = &prod["shop-prod-storage.json"]["ZoneBucketRaw"];
+    assert_eq!(
+        (&bucket["Properties"]["BucketName"], &bucket["DeletionPolicy"]),
+        (&"our-data".into(), &"RetainExceptOnCreate".into())
+    );
+    let processing = prod["shop-prod-processing.json"].to_string();
+    assert!(processing.contains("s3://our-data/orders/") && processing.contains(":s3:::our-data"), "{processing}");
+    assert!(!prod.to_string().contains("shop-prod-raw"));
+    let dev = resources(&lake, &assets, "dev").to_string();
+    assert!(!dev.contains("our-data") && dev.contains("shop-dev-raw-"));
+}

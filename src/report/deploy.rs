@@ -7,12 +7,12 @@ use std::time::{Duration, Instant};
 
 use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
 
-use super::{Paint, size, spinner};
+use super::{Paint, spinner};
 use crate::console::Console;
 use crate::deploy::execute::{Done, Outcome};
 use crate::deploy::progress::{Event, Observer, Work};
 use crate::deploy::stack::Status;
-use crate::text::{counted, printable};
+use crate::text::{counted, printable, size, thousands};
 
 /// Tells a deploy to a console.
 #[derive(Debug)]
@@ -29,6 +29,8 @@ pub struct DeployReport {
 struct State {
     stacks: BTreeMap<String, Stack>,
     upload: Option<ProgressBar>,
+    /// A line for each bucket that is being emptied.
+    emptying: BTreeMap<String, ProgressBar>,
 }
 
 /// A stack that is worked on.
@@ -55,6 +57,7 @@ impl DeployReport {
         let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
         state.stacks.clear();
         state.upload = None;
+        state.emptying.clear();
         // A terminal that cannot be cleared shows a line too many.
         let _ = self.bars.clear();
     }
@@ -177,6 +180,14 @@ impl Observer for DeployReport {
                 self.line(&format!("{stack} is in {}{whose}: {text}", status.name()));
             }
             Event::Resource { stack, id, kind, status, reason } => self.resource(stack, id, kind, status, reason),
+            Event::Emptying { bucket, versions } if self.live => self.emptying(bucket, versions),
+            Event::Emptying { .. } => {}
+            Event::Emptied { bucket, versions } => {
+                let bar = self.state.lock().unwrap_or_else(PoisonError::into_inner).emptying.remove(bucket);
+                bar.iter().for_each(ProgressBar::finish_and_clear);
+                let versions = thousands(versions);
+                self.line(&format!("{} emptied {bucket}: {versions} versions of objects", paint.green("✓")));
+            }
             Event::Finished { stack, work } => {
                 let time = self.end(stack);
                 if work != Work::Wait {
@@ -192,6 +203,19 @@ impl Observer for DeployReport {
 }
 
 impl DeployReport {
+    /// A line for a bucket that is being emptied.
+    fn emptying(&self, bucket: &str, versions: u64) {
+        let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+        let bar = state.emptying.entry(bucket.to_owned()).or_insert_with(|| {
+            let bar = self.bars.add(spinner());
+            bar.set_prefix(format!("emptying {bucket}"));
+            bar.enable_steady_tick(Duration::from_millis(120));
+            bar
+        });
+        bar.inc(versions);
+        bar.set_message(format!("{} versions of objects", thousands(bar.position())));
+    }
+
     /// The stack's line goes; how long it was there.
     fn end(&self, stack: &str) -> String {
         let state = self.state.lock().unwrap_or_else(PoisonError::into_inner).stacks.remove(stack);

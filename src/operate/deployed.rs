@@ -1,0 +1,75 @@
+//! What is deployed of a lake to an environment.
+
+use super::Error;
+use crate::deploy::Session;
+use crate::deploy::error::{AwsError, told};
+use crate::deploy::stack::{Stack, Status};
+
+/// The tag with the lake's name, which every stack of a lake has.
+pub const LAKE: &str = "lakegen:lake";
+/// The tag with the environment's name.
+pub const ENVIRONMENT: &str = "lakegen:environment";
+
+/// The stacks of a lake in an environment, whatever its blueprint says now.
+#[derive(Debug, Clone)]
+pub struct Deployed {
+    /// The lake's name.
+    pub lake: String,
+    /// The environment's name.
+    pub environment: String,
+    /// The stacks by name; at least one.
+    pub stacks: Vec<Stack>,
+}
+
+impl Deployed {
+    /// Finds the stacks by their tags.
+    ///
+    /// # Errors
+    /// There are none, or AWS does not answer.
+    pub async fn find(session: &Session, lake: &str, environment: &str) -> Result<Self, Error> {
+        let mut stacks = all(session).await?;
+        let tagged = |stack: &Stack, key: &str, value: &str| stack.tags.get(key).is_some_and(|found| found == value);
+        stacks.retain(|stack| tagged(stack, LAKE, lake) && tagged(stack, ENVIRONMENT, environment));
+        let (lake, environment) = (lake.to_owned(), environment.to_owned());
+        if stacks.is_empty() {
+            let (account, region) = (session.account.clone(), session.region.clone());
+            return Err(Error::NotDeployed { lake, environment, account, region });
+        }
+        stacks.sort_by(|a, b| a.name.cmp(&b.name));
+        Ok(Self { lake, environment, stacks })
+    }
+
+    /// The value of an output, whichever stack has it.
+    #[must_use]
+    pub fn output(&self, name: &str) -> Option<&str> {
+        self.stacks.iter().find_map(|stack| stack.outputs.get(name)).map(String::as_str)
+    }
+
+    /// Names of the endpoints that are up.
+    pub fn endpoints(&self) -> impl Iterator<Item = &str> {
+        self.stacks.iter().filter_map(|stack| stack.outputs.get("EndpointName")).map(String::as_str)
+    }
+
+    /// The value of an output.
+    ///
+    /// # Errors
+    /// No stack has it; `what` says what it would be of.
+    pub fn require(&self, name: &str, what: &'static str) -> Result<&str, Error> {
+        self.output(name).ok_or_else(|| Error::Lacks { environment: self.environment.clone(), what })
+    }
+}
+
+/// Every stack of the account in the region that is not deleted.
+///
+/// # Errors
+/// AWS does not answer.
+pub async fn all(session: &Session) -> Result<Vec<Stack>, AwsError> {
+    let mut stacks = Vec::new();
+    let mut pages = session.cloudformation.describe_stacks().into_paginator().send();
+    while let Some(page) = pages.next().await {
+        let page = page.map_err(|error| told("cloudformation:DescribeStacks", error))?;
+        stacks.extend(page.stacks.unwrap_or_default().into_iter().filter_map(Stack::read));
+    }
+    stacks.retain(|stack| stack.status != Status::DeleteComplete);
+    Ok(stacks)
+}
