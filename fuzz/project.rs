@@ -88,9 +88,9 @@ pub fn hold(text: &str) {
     assert!(checked < LIMIT, "check was busy for {checked:?}");
     let Some(lake) = lake else { return };
     // A path such as `.` may stand for more than an asset may hold, which is an error of its own.
-    let Ok(assets) = Assets::collect(&lake) else { return };
-    for environment in &lake.environments {
-        let assembly = lower(&lake, environment, &assets, &Placement::of(&lake, &Lock::default()));
+    for (lake, environment) in lake.copies() {
+        let Ok(assets) = Assets::collect(lake) else { return };
+        let assembly = lower(lake, environment, &assets, &Placement::of(lake, &Lock::default()));
         for format in [Format::Yaml, Format::Json] {
             assert!(assembly.files(format).count() > 0);
         }

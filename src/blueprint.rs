@@ -19,6 +19,7 @@ use crate::kind::recipe::RecipeSpec;
 use crate::kind::sample::SampleSpec;
 use crate::kind::statement::StatementSpec;
 use crate::kind::table::TableSpec;
+use crate::kind::tags::TagSpec;
 use crate::kind::zone::ZoneSpec;
 use crate::source::{self, Node, Span, Spanned, Value};
 
@@ -32,6 +33,9 @@ section! {
         description: Option<String>,
         /// Where copies of the lake live; `local` is always there.
         environments: Named<EnvironmentSpec>,
+        /// Tags of everything that AWS lets carry tags, beside lakegen's own two: which lake, which environment.
+        /// Example: `{ team: data, cost_centre: "4711" }`.
+        tags: Named<TagSpec>,
         /// Where a local run takes its raw data from when nobody names a folder.
         sample: Option<SampleSpec>,
         /// S3 buckets.
@@ -66,27 +70,27 @@ section! {
     }
 }
 
-/// Reads a text as a blueprint. The diagnostics are complete: every mistake of spelling and of type is among them.
-#[must_use]
-pub fn read(text: &Arc<str>) -> (Option<Blueprint>, Vec<Diagnostic>) {
-    let mut decoder = Decoder::new(text.clone(), Vec::new());
-    let node = match source::parse(text) {
-        Ok(node) => node,
-        Err(error) => {
-            decoder.push(Diagnostic::error(error.span, error.message).maybe_help(error.help));
-            return (None, decoder.diagnostics);
-        }
-    };
+/// Reads a text as the tree of a blueprint.
+///
+/// # Errors
+/// Why there is none.
+pub fn parse(text: &str) -> Result<Node, Diagnostic> {
+    let node =
+        source::parse(text).map_err(|error| Diagnostic::error(error.span, error.message).maybe_help(error.help))?;
     if node.value == Value::Null {
-        decoder
-            .error(Span::default(), "the blueprint is empty")
-            .help("begin with `name: my_lake`; `lakegen init` writes a whole one");
-        return (None, decoder.diagnostics);
+        return Err(Diagnostic::error(Span::default(), "the blueprint is empty")
+            .help("begin with `name: my_lake`; `lakegen init` writes a whole one"));
     }
     // What is missing at the top is missing from the first line on.
     let first_line = text.find('\n').unwrap_or(text.len());
-    let node =
-        Node { span: if matches!(node.value, Value::Map(_)) { Span::new(0, first_line) } else { node.span }, ..node };
-    let blueprint = Blueprint::decode(&node, &mut decoder);
+    let span = if matches!(node.value, Value::Map(_)) { Span::new(0, first_line) } else { node.span };
+    Ok(Node { span, ..node })
+}
+
+/// Reads a tree as a blueprint. The diagnostics are complete: every mistake of spelling and of type is among them.
+#[must_use]
+pub fn read(node: &Node, text: &Arc<str>) -> (Option<Blueprint>, Vec<Diagnostic>) {
+    let mut decoder = Decoder::new(text.clone(), Vec::new());
+    let blueprint = Blueprint::decode(node, &mut decoder);
     (blueprint, decoder.diagnostics)
 }

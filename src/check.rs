@@ -8,29 +8,30 @@ use std::sync::Arc;
 
 use crate::blueprint::{self, Blueprint};
 use crate::decode::{Attempt, Decode, Decoder, Named};
-use crate::diagnostic::{Diagnostic, Diagnostics, Noted, did_you_mean, nearest};
+use crate::diagnostic::{Diagnostic, Diagnostics, Noted, Severity, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
-use crate::kind::renamed;
+use crate::kind::{renamed, tags};
 use crate::lake::{
     Arena, Classifier, Crawler, Function, Home, Id, Job, Lake, Model, Query, Recipe, Ruleset, Step, StepId, Table, Zone,
 };
+use crate::region::Service;
+use crate::set;
 use crate::source::{Node, Source, Span, Spanned};
 use crate::sql;
 use crate::text::printable;
 
-/// Reads and checks a blueprint.
+/// Reads and checks a blueprint, as it is written and as each environment that sets something has it.
 ///
 /// The diagnostics hold everything that is wrong; there is a lake exactly when none of them is an error.
 pub fn check(source: Source, root: &Path, files: &dyn Files) -> (Option<Lake>, Diagnostics) {
-    let (blueprint, diagnostics) = blueprint::read(&source.text);
-    let mut sources = vec![source];
-    let mut list = diagnostics;
+    let text = source.text.clone();
+    let mut run = Run { root, files, sources: vec![source], list: Vec::new() };
     let mut lake = None;
-    if let Some(blueprint) = &blueprint {
-        let mut cx = Check::new(blueprint, files, sources, list);
-        lake = cx.lake(root);
-        (sources, list) = (cx.sources, cx.decoder.diagnostics);
+    match blueprint::parse(&text) {
+        Ok(node) => lake = run.all(&node, &text),
+        Err(diagnostic) => run.list.push(diagnostic),
     }
+    let Run { sources, mut list, .. } = run;
     list.sort_by_key(|diagnostic| diagnostic.span);
     list.dedup();
     let diagnostics = Diagnostics { sources, list };
@@ -38,6 +39,66 @@ pub fn check(source: Source, root: &Path, files: &dyn Files) -> (Option<Lake>, D
         lake = None;
     }
     (lake, diagnostics)
+}
+
+/// The check of one blueprint for all its environments.
+struct Run<'a> {
+    root: &'a Path,
+    files: &'a dyn Files,
+    sources: Vec<Source>,
+    list: Vec<Diagnostic>,
+}
+
+impl Run<'_> {
+    fn all(&mut self, node: &Node, text: &Arc<str>) -> Option<Lake> {
+        let (blueprint, noted) = blueprint::read(node, text);
+        let Some(blueprint) = blueprint else {
+            self.list = noted;
+            return None;
+        };
+        let (mut lake, noted) = self.one(&blueprint, noted, None);
+        self.list = noted;
+        let known = self.list.len();
+        for (name, spec) in &blueprint.environments.0 {
+            let Some(settings) = spec.as_ref().and_then(|spec| spec.set.as_ref()) else { continue };
+            let mut lost = Vec::new();
+            let node = set::apply(node, settings, text, &mut lost);
+            if !lost.is_empty() {
+                self.list.append(&mut lost);
+                continue;
+            }
+            let (here, noted) = match blueprint::read(&node, text) {
+                (Some(blueprint), noted) => self.one(&blueprint, noted, Some(name)),
+                (None, noted) => (None, noted),
+            };
+            // What is wrong everywhere has been said; what is wrong only here is said with where.
+            // Warnings come last of all: as long as something is wrong, they are no news of this environment.
+            let news = |noted: &Diagnostic| {
+                let base = &self.list[..known];
+                !base.contains(noted)
+                    && (noted.severity == Severity::Error || base.iter().all(|n| n.severity != Severity::Error))
+            };
+            let own: Vec<_> = noted.into_iter().filter(news).collect();
+            self.list.extend(own.into_iter().map(|noted| noted.related(name.span, "in this environment")));
+            if let (Some(lake), Some(here)) = (&mut lake, here) {
+                lake.elsewhere.push((name.value.clone(), here));
+            }
+        }
+        lake
+    }
+
+    /// Checks the blueprint as it is written, or as it is in one environment, behind what reading it has noted.
+    fn one(
+        &mut self,
+        blueprint: &Blueprint,
+        noted: Vec<Diagnostic>,
+        environment: Option<&Spanned<String>>,
+    ) -> (Option<Lake>, Vec<Diagnostic>) {
+        let mut cx = Check::new(blueprint, self.files, std::mem::take(&mut self.sources), noted);
+        let lake = cx.lake(self.root, environment.map(|name| name.as_str()));
+        self.sources = cx.sources;
+        (lake, cx.decoder.diagnostics)
+    }
 }
 
 /// The names of every section, for resolving references.
@@ -76,7 +137,7 @@ pub(crate) struct Check<'a> {
 }
 
 impl<'a> Check<'a> {
-    fn new(blueprint: &'a Blueprint, files: &'a dyn Files, sources: Vec<Source>, diagnostics: Vec<Diagnostic>) -> Self {
+    fn new(blueprint: &'a Blueprint, files: &'a dyn Files, sources: Vec<Source>, noted: Vec<Diagnostic>) -> Self {
         fn index<T>(named: &Named<T>) -> HashMap<&str, usize> {
             named.0.iter().enumerate().map(|(at, (name, _))| (name.as_str(), at)).collect()
         }
@@ -99,18 +160,20 @@ impl<'a> Check<'a> {
             tables: Vec::new(),
             writers: HashMap::new(),
             crawled: HashMap::new(),
-            decoder: Decoder::new(text, diagnostics),
+            decoder: Decoder::new(text, noted),
             names: Names { sections },
         }
     }
 
     /// The whole check, in the order in which kinds depend on each other.
-    fn lake(&mut self, root: &Path) -> Option<Lake> {
+    fn lake(&mut self, root: &Path, environment: Option<&str>) -> Option<Lake> {
         let b = self.blueprint;
         let name = self.lake_name();
         self.step_names();
         renamed::check(b, self);
-        let environments = self.all(&b.environments, "an environment", |spec, name, cx| spec.check(name, cx));
+        let mut environments = self.all(&b.environments, "an environment", |spec, name, cx| spec.check(name, cx));
+        let tags = tags::check(&b.tags, self).unwrap_or_default();
+        environments.iter_mut().flatten().for_each(|environment| tags::merge(&tags, &mut environment.tags));
         let sample = b.sample.as_ref().map(|sample| sample.check(self));
         let zones = self.all(&b.zones, "a zone", |spec, name, cx| spec.check(name, cx));
         self.tables = self.all(&b.tables, "a table", |spec, name, cx| spec.check(name, cx));
@@ -129,6 +192,7 @@ impl<'a> Check<'a> {
         let api = b.api.as_ref().map(|api| api.check(self));
         let checks = self.all(&b.checks, "a table", |spec, name, cx| spec.check(name, cx));
         self.references();
+        self.services(environment);
         let mut reads = reads(&crawlers, &queries, &recipes, &jobs, &models);
         self.await_others(&checks, &mut reads);
         let steps = self.order(&reads);
@@ -172,7 +236,31 @@ impl<'a> Check<'a> {
             checks: arena(checks)?,
             pipelines: arena(pipelines)?,
             steps,
+            elsewhere: Vec::new(),
         })
+    }
+
+    /// Whether regions have what the lake needs: that of one environment, or those of all that have the lake as it is written.
+    fn services(&mut self, environment: Option<&str>) {
+        let b = self.blueprint;
+        let recipes = b.recipes.0.iter().map(|(name, _)| name);
+        let profiles = b.profiles.0.iter().map(|(name, _)| name);
+        let models = b.models.0.iter();
+        let hosted = models.clone().filter(|(_, spec)| spec.as_ref().is_some_and(|spec| spec.endpoint.is_some()));
+        let users = b.api.as_ref().and_then(|api| api.users());
+        let needed = [
+            (Service::DataBrew, recipes.chain(profiles).next().map(|name| name.span)),
+            (Service::XgBoost, models.clone().next().map(|(name, _)| name.span)),
+            (Service::Endpoints, hosted.clone().next().map(|(name, _)| name.span)),
+            (Service::Cognito, users),
+        ];
+        let needed: Vec<_> = needed.into_iter().filter_map(|(service, at)| Some((service, at?))).collect();
+        for (name, spec) in &b.environments.0 {
+            let Some(spec) = spec else { continue };
+            if environment.map_or(spec.set.is_none(), |only| only == name.value) {
+                spec.check_services(name, &needed, self);
+            }
+        }
     }
 
     fn all<S, K>(
@@ -515,6 +603,18 @@ impl<'a> Check<'a> {
     /// Reads a node whose type depends on something that only checking knows.
     pub(crate) fn decode<T: Decode>(&mut self, node: &Node) -> Option<T> {
         T::decode(node, &mut self.decoder)
+    }
+
+    /// The number of a file's text among those that diagnostics point into.
+    pub(crate) fn source(&mut self, path: &Path, text: &str) -> u32 {
+        let name = path.display().to_string();
+        // Each environment that sets something reads the same files again.
+        let known = self.sources.iter().skip(1).position(|source| source.name == name).map(|at| at + 1);
+        let at = known.unwrap_or(self.sources.len());
+        if known.is_none() {
+            self.sources.push(Source { name, text: text.into() });
+        }
+        u32::try_from(at).unwrap_or(u32::MAX)
     }
 
     /// Checks the spelling of a name that becomes part of AWS names, SQL and variables.

@@ -130,7 +130,8 @@ impl<'a> Fields<'a> {
     }
 }
 
-fn repeated(entries: &[(Spanned<String>, Node)], decoder: &mut Decoder) {
+/// Notes keys that are written twice.
+pub(crate) fn repeated(entries: &[(Spanned<String>, Node)], decoder: &mut Decoder) {
     let mut seen = std::collections::HashMap::new();
     for (key, _) in entries {
         if let Some(first) = seen.insert(key.as_str(), key.span) {

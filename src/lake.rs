@@ -184,6 +184,8 @@ pub struct Lake {
     pub pipelines: Arena<Pipeline>,
     /// Every step in an order in which they can run one after another.
     pub steps: Vec<Step>,
+    /// The lake as it is in environments that set something.
+    pub(crate) elsewhere: Vec<(String, Lake)>,
 }
 
 impl Lake {
@@ -191,6 +193,20 @@ impl Lake {
     #[must_use]
     pub fn environment(&self, name: &str) -> Option<&Environment> {
         self.environments.iter().find(|environment| environment.name == name)
+    }
+
+    /// The environment of that name, and the lake as it is there.
+    #[must_use]
+    pub fn copy(&self, name: &str) -> Option<(&Self, &Environment)> {
+        self.copies().find(|(_, environment)| environment.name == name)
+    }
+
+    /// Every environment, and the lake as it is there.
+    pub fn copies(&self) -> impl Iterator<Item = (&Self, &Environment)> {
+        self.environments.iter().map(move |environment| {
+            let other = self.elsewhere.iter().find(|(name, _)| *name == environment.name);
+            (other.map_or(self, |(_, lake)| lake), environment)
+        })
     }
 
     /// The rules of the tables that a step writes, or that a crawler looks at when nobody writes them.

@@ -33,6 +33,7 @@ pub mod region;
 pub mod report;
 pub mod rows;
 pub mod sample;
+mod set;
 pub mod source;
 mod sql;
 pub mod starter;

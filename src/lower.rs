@@ -26,6 +26,8 @@ mod storage;
 mod table;
 mod visual;
 
+use std::borrow::Cow;
+
 use crate::assembly::{Assembly, Assets, Exported, Origin, Source, StackTemplate};
 use crate::cfn::cognito::UserPool;
 use crate::cfn::glue::SecurityConfiguration;
@@ -68,6 +70,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         // In one stack.
         pipelines: _,
         steps: _,
+        elsewhere: _,
     } = lake;
     let (mut storage, kept) = lower_storage(&cx);
     let (processing, trained) = lower_processing(&cx, &kept);
@@ -268,15 +271,12 @@ impl Context<'_> {
         self.environment.alert.as_ref().map(|_| names::arn("sns", self.names.rule("alert").into()))
     }
 
-    fn tags(&self) -> Vec<(&'static str, Value<Text>)> {
-        vec![
-            ("lakegen:lake", Value::literal(&*self.lake.name)),
-            ("lakegen:environment", Value::literal(&*self.environment.name)),
-        ]
-    }
-
+    /// lakegen's own tags, then the blueprint's.
     fn tag_list(&self) -> Tags {
-        Tags(self.tags())
+        let own = [("lakegen:lake", &self.lake.name), ("lakegen:environment", &self.environment.name)];
+        let own = own.into_iter().map(|(key, value)| (Cow::Borrowed(key), Value::literal(value)));
+        let tags = self.environment.tags.iter();
+        Tags(own.chain(tags.map(|(key, value)| (Cow::Owned(key.clone()), Value::literal(value)))).collect())
     }
 
     /// What becomes of data when its stack goes: it stays where the environment is protected. Elsewhere it goes with the
@@ -340,7 +340,9 @@ impl Shared {
         let security_name = cx.names.plain(&[], 255);
         let name = Value::literal(&*security_name);
         let security = if first {
-            let encryption = EncryptionConfiguration::all(&key);
+            // Source: "Amazon Glue" of "Getting Started with Amazon Web Services in China".
+            let logs = cx.environment.region != "cn-northwest-1";
+            let encryption = EncryptionConfiguration::all(&key, logs);
             stack.template.add(Kind::SecurityConfiguration.fixed(), SecurityConfiguration { name, encryption }).name()
         } else {
             name

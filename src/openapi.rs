@@ -59,7 +59,7 @@ fn servers(api: &Api, place: &Place<'_>) -> Value {
         let path = domain.base_path.as_ref().map(|path| format!("/{path}")).unwrap_or_default();
         servers.push(json!({ "url": format!("https://{}{path}", domain.name) }));
     }
-    let suffix = if place.region.starts_with("cn-") { "amazonaws.com.cn" } else { "amazonaws.com" };
+    let suffix = crate::region::Partition::of(place.region).suffix();
     servers.push(json!({
         "url": format!("https://{{api}}.execute-api.{}.{suffix}/{}", place.region, place.stage),
         "variables": { "api": { "default": "api", "description": "The API's id: the first word of the stack's output ApiUrl" } },

@@ -148,30 +148,44 @@ impl Project {
         Some(format!("{}:{line}", self.source.name))
     }
 
-    /// Which stack each thing of the lake is in: where the lock file beside the blueprint (`<blueprint>.lock`) remembers it to be, or
-    /// the first with room.
+    /// Which stack each thing of a copy of the lake is in: where the lock file beside the blueprint (`<blueprint>.lock`) remembers it
+    /// to be, where the lake as it is written has it, or the first with room.
     ///
     /// # Errors
     /// The lock file cannot be read or followed.
-    pub fn placement(&self, lake: &Lake) -> Result<Placement, Error> {
-        let placement = Placement::of(lake, &self.read_lock(lake)?);
+    pub fn placement(&self, lake: &Lake, copy: &Lake) -> Result<Placement, Error> {
+        let known = self.read_lock(lake)?;
+        let placement = if std::ptr::eq(lake, copy) {
+            Placement::of(lake, &known)
+        } else {
+            let written = Placement::of(lake, &known).lock(lake);
+            Placement::of(copy, &written.or(known))
+        };
         if let Some((part, number)) = placement.overfull() {
             return Err(Error::Lock { path: self.lock_path(), source: LockError::Full { part, number } });
         }
         Ok(placement)
     }
 
-    /// Remembers the places, when they are many enough to matter and others than before. True if the file was written.
+    /// Remembers the places of a lake and of its copies, when they are many enough to matter and others than before. True if the file
+    /// was written.
     ///
     /// # Errors
     /// The lock file cannot be read, followed or written.
-    pub fn remember(&self, lake: &Lake, placement: &Placement) -> Result<bool, Error> {
+    pub fn remember(&self, lake: &Lake) -> Result<bool, Error> {
         let path = self.lock_path();
+        let known = self.read_lock(lake)?;
+        let placement = Placement::of(lake, &known);
         if !placement.needs_lock() && !path.exists() {
             return Ok(false);
         }
-        let lock = placement.lock(lake);
-        if self.read_lock(lake)? == lock {
+        let mut lock = placement.lock(lake);
+        // What only some environments have keeps its place there.
+        for (copy, _) in lake.copies().filter(|(copy, _)| !std::ptr::eq(*copy, lake)) {
+            let both = lock.clone().or(known.clone());
+            lock = lock.or(Placement::of(copy, &both).lock(copy));
+        }
+        if known == lock {
             return Ok(false);
         }
         std::fs::write(&path, lock.render()).map_err(|source| Error::WriteLock { path, source })?;

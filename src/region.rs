@@ -1,64 +1,163 @@
-//! The AWS regions, and in each the account that publishes SageMaker's XGBoost image.
+//! The AWS regions: their partitions, what they lack of what lakes use, and the accounts that publish SageMaker's XGBoost image.
 //!
-//! Source: `sagemaker/core/image_uri_config/xgboost.json` of the PyPI package `sagemaker-core`; the accounts are the same
-//! for every image version since 0.90-1.
+//! Sources: regions and partitions, botocore's `endpoints.json`; what is missing, the resource types that CloudFormation offers in
+//! each region (cfn-lint's copy of the registry, `schemas/providers`), which agrees with `endpoints.json`; accounts,
+//! `sagemaker/core/image_uri_config/xgboost.json` of the PyPI package `sagemaker-core`, the same for every image since 0.90-1.
+//! The isolated partitions and the European sovereign cloud are left out: nothing of lakegen has been held against them.
 
-const REGIONS: [(&str, &str); 37] = [
-    ("af-south-1", "510948584623"),
-    ("ap-east-1", "651117190479"),
-    ("ap-northeast-1", "354813040037"),
-    ("ap-northeast-2", "366743142698"),
-    ("ap-northeast-3", "867004704886"),
-    ("ap-south-1", "720646828776"),
-    ("ap-south-2", "628508329040"),
-    ("ap-southeast-1", "121021644041"),
-    ("ap-southeast-2", "783357654285"),
-    ("ap-southeast-3", "951798379941"),
-    ("ap-southeast-4", "106583098589"),
-    ("ca-central-1", "341280168497"),
-    ("ca-west-1", "190319476487"),
-    ("cn-north-1", "450853457545"),
-    ("cn-northwest-1", "451049120500"),
-    ("eu-central-1", "492215442770"),
-    ("eu-central-2", "680994064768"),
-    ("eu-north-1", "662702820516"),
-    ("eu-south-1", "978288397137"),
-    ("eu-south-2", "104374241257"),
-    ("eu-west-1", "141502667606"),
-    ("eu-west-2", "764974769150"),
-    ("eu-west-3", "659782779980"),
-    ("il-central-1", "898809789911"),
-    ("me-central-1", "272398656194"),
-    ("me-south-1", "801668240914"),
-    ("sa-east-1", "737474898029"),
-    ("us-east-1", "683313688378"),
-    ("us-east-2", "257758044811"),
-    ("us-gov-east-1", "237065988967"),
-    ("us-gov-west-1", "414596584902"),
-    ("us-iso-east-1", "833128469047"),
-    ("us-isob-east-1", "281123927165"),
-    ("us-isof-east-1", "108575199400"),
-    ("us-isof-south-1", "124985052026"),
-    ("us-west-1", "746614075791"),
-    ("us-west-2", "246618743249"),
+use Service::{Cognito, DataBrew, Endpoints};
+
+/// A service that not every region has.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Service {
+    /// Recipes and profiles.
+    DataBrew,
+    /// SageMaker's models and endpoints, as CloudFormation makes them.
+    Endpoints,
+    /// SageMaker's own XGBoost image.
+    XgBoost,
+    /// User pools.
+    Cognito,
+}
+
+impl Service {
+    /// What AWS calls it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            DataBrew => "Glue DataBrew",
+            Endpoints => "SageMaker models and endpoints in CloudFormation",
+            Self::XgBoost => "XGBoost image of SageMaker",
+            Cognito => "Amazon Cognito user pools",
+        }
+    }
+
+    /// How a lake does without.
+    #[must_use]
+    pub fn without(self) -> &'static str {
+        match self {
+            DataBrew => "choose another region, or write recipes as queries or jobs",
+            Endpoints => "choose another region, or leave `endpoint` out and let a job ask the model",
+            Self::XgBoost => "choose another region for lakes with models",
+            Cognito => "choose another region, or `access: iam` or `access: api_key`",
+        }
+    }
+}
+
+/// A group of regions with accounts, names and ARNs of its own.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Partition {
+    /// `aws`
+    Aws,
+    /// `aws-cn`
+    China,
+    /// `aws-us-gov`
+    GovCloud,
+}
+
+impl Partition {
+    /// That of a region.
+    #[must_use]
+    pub fn of(region: &str) -> Self {
+        match region {
+            _ if region.starts_with("cn-") => Self::China,
+            _ if region.starts_with("us-gov-") => Self::GovCloud,
+            _ => Self::Aws,
+        }
+    }
+
+    /// As ARNs name it.
+    #[must_use]
+    pub fn id(self) -> &'static str {
+        match self {
+            Self::Aws => "aws",
+            Self::China => "aws-cn",
+            Self::GovCloud => "aws-us-gov",
+        }
+    }
+
+    /// How the names of its endpoints end.
+    #[must_use]
+    pub fn suffix(self) -> &'static str {
+        match self {
+            Self::Aws | Self::GovCloud => "amazonaws.com",
+            Self::China => "amazonaws.com.cn",
+        }
+    }
+}
+
+type Region = (&'static str, Option<&'static str>, &'static [Service]);
+
+const REGIONS: [Region; 38] = [
+    ("af-south-1", Some("510948584623"), &[]),
+    ("ap-east-1", Some("651117190479"), &[]),
+    ("ap-east-2", None, &[DataBrew, Endpoints]),
+    ("ap-northeast-1", Some("354813040037"), &[]),
+    ("ap-northeast-2", Some("366743142698"), &[]),
+    ("ap-northeast-3", Some("867004704886"), &[DataBrew]),
+    ("ap-south-1", Some("720646828776"), &[]),
+    ("ap-south-2", Some("628508329040"), &[DataBrew, Endpoints]),
+    ("ap-southeast-1", Some("121021644041"), &[]),
+    ("ap-southeast-2", Some("783357654285"), &[]),
+    ("ap-southeast-3", Some("951798379941"), &[DataBrew]),
+    ("ap-southeast-4", Some("106583098589"), &[DataBrew, Endpoints]),
+    ("ap-southeast-5", None, &[DataBrew, Endpoints]),
+    ("ap-southeast-6", None, &[DataBrew, Endpoints]),
+    ("ap-southeast-7", None, &[DataBrew, Endpoints]),
+    ("ca-central-1", Some("341280168497"), &[]),
+    ("ca-west-1", Some("190319476487"), &[DataBrew, Endpoints]),
+    ("cn-north-1", Some("450853457545"), &[Cognito]),
+    ("cn-northwest-1", Some("451049120500"), &[Cognito]),
+    ("eu-central-1", Some("492215442770"), &[]),
+    ("eu-central-2", Some("680994064768"), &[DataBrew, Endpoints]),
+    ("eu-north-1", Some("662702820516"), &[]),
+    ("eu-south-1", Some("978288397137"), &[]),
+    ("eu-south-2", Some("104374241257"), &[DataBrew, Endpoints]),
+    ("eu-west-1", Some("141502667606"), &[]),
+    ("eu-west-2", Some("764974769150"), &[]),
+    ("eu-west-3", Some("659782779980"), &[]),
+    ("il-central-1", Some("898809789911"), &[DataBrew, Endpoints]),
+    ("me-central-1", Some("272398656194"), &[DataBrew, Endpoints]),
+    ("me-south-1", Some("801668240914"), &[DataBrew]),
+    ("mx-central-1", None, &[DataBrew, Endpoints]),
+    ("sa-east-1", Some("737474898029"), &[]),
+    ("us-east-1", Some("683313688378"), &[]),
+    ("us-east-2", Some("257758044811"), &[]),
+    ("us-gov-east-1", Some("237065988967"), &[DataBrew, Endpoints]),
+    ("us-gov-west-1", Some("414596584902"), &[]),
+    ("us-west-1", Some("746614075791"), &[]),
+    ("us-west-2", Some("246618743249"), &[]),
 ];
 
 /// Every region that lakegen knows.
 pub fn names() -> impl Iterator<Item = &'static str> {
-    REGIONS.iter().map(|(region, _)| *region)
+    REGIONS.iter().map(|(region, ..)| *region)
+}
+
+fn find(region: &str) -> Option<&'static Region> {
+    let at = REGIONS.binary_search_by_key(&region, |(region, ..)| region).ok()?;
+    REGIONS.get(at)
 }
 
 /// Whether it is one of them.
 #[must_use]
 pub fn is_known(region: &str) -> bool {
-    xgboost_account(region).is_some()
+    find(region).is_some()
+}
+
+/// Whether a region has a service.
+#[must_use]
+pub fn has(region: &str, service: Service) -> bool {
+    find(region).is_some_and(|(_, xgboost, lacks)| match service {
+        Service::XgBoost => xgboost.is_some(),
+        DataBrew | Endpoints | Cognito => !lacks.contains(&service),
+    })
 }
 
 /// The account whose registry holds the XGBoost image of that region.
 #[must_use]
 pub fn xgboost_account(region: &str) -> Option<&'static str> {
-    let at = REGIONS.binary_search_by_key(&region, |(region, _)| region).ok()?;
-    Some(REGIONS[at].1)
+    find(region)?.1
 }
 
 #[cfg(test)]
@@ -69,5 +168,13 @@ mod tests {
     fn the_table_is_sorted_so_that_every_region_is_found() {
         assert!(names().all(is_known));
         assert!(!is_known("eu-west-9"));
+    }
+
+    #[test]
+    fn a_region_says_its_partition() {
+        let of = |region| (Partition::of(region).id(), Partition::of(region).suffix());
+        assert_eq!(of("cn-north-1"), ("aws-cn", "amazonaws.com.cn"));
+        assert_eq!(of("us-gov-west-1"), ("aws-us-gov", "amazonaws.com"));
+        assert_eq!(of("us-west-1"), ("aws", "amazonaws.com"));
     }
 }

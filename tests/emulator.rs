@@ -15,7 +15,7 @@ fn the_reference_lake_deploys_as_it_is_written() {
     let emulator = Emulator::start(&[]);
     let (lake, diagnostics) = Project::open(None, root()).unwrap().check();
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
-    let environment = lake.environment("dev").unwrap();
+    let (_, environment) = lake.copy("dev").unwrap();
     let assets = Assets::collect(&lake).unwrap();
     let folder = emulator.folder().join("assembly");
     std::fs::create_dir(&folder).unwrap();

@@ -34,10 +34,9 @@ fn cfn_lint_finds_nothing_in(project: &Path) {
     let project = Project::open(None, project).unwrap();
     let (lake, diagnostics) = project.check();
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
-    let assets = Assets::collect(&lake).unwrap();
-    let placement = project.placement(&lake).unwrap();
-    for environment in &lake.environments {
-        let assembly = lower(&lake, environment, &assets, &placement);
+    for (copy, environment) in lake.copies() {
+        let assets = Assets::collect(copy).unwrap();
+        let assembly = lower(copy, environment, &assets, &project.placement(&lake, copy).unwrap());
         for format in [Format::Yaml, Format::Json] {
             let directory = folder.path().join(&environment.name).join(format.extension());
             std::fs::create_dir_all(&directory).unwrap();
@@ -56,11 +55,11 @@ fn no_judge_finds_what_is_not_excepted_and_no_exception_is_unused() {
     let folder = tempfile::tempdir().unwrap();
     let (lake, diagnostics) = Project::open(None, root()).unwrap().check();
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
-    let assets = Assets::collect(&lake).unwrap();
-    for environment in &lake.environments {
+    for (lake, environment) in lake.copies() {
+        let assets = Assets::collect(lake).unwrap();
         let directory = folder.path().join(&environment.name);
         assembly::write(
-            &lower(&lake, environment, &assets, &Placement::of(&lake, &Lock::default())),
+            &lower(lake, environment, &assets, &Placement::of(lake, &Lock::default())),
             &directory,
             Format::Json,
         )

@@ -180,7 +180,7 @@ shape! {
     /// Encryption of logs.
     CloudWatchEncryption {
         mode: &'static str = "CloudWatchEncryptionMode",
-        key: Value<Arn<Key>> = "KmsKeyArn",
+        key: Option<Value<Arn<Key>>> = "KmsKeyArn",
     }
 }
 
@@ -201,10 +201,13 @@ shape! {
 }
 
 impl EncryptionConfiguration {
-    /// Everything with `key`.
-    pub fn all(key: &Value<Arn<Key>>) -> Self {
+    /// Everything with `key`, but for logs where Glue cannot encrypt them.
+    pub fn all(key: &Value<Arn<Key>>, logs: bool) -> Self {
         Self {
-            logs: CloudWatchEncryption { mode: "SSE-KMS", key: key.clone() },
+            logs: CloudWatchEncryption {
+                mode: if logs { "SSE-KMS" } else { "DISABLED" },
+                key: logs.then(|| key.clone()),
+            },
             bookmarks: JobBookmarksEncryption { mode: "CSE-KMS", key: key.clone() },
             files: vec![S3Encryption { mode: "SSE-KMS", key: key.clone() }],
         }

@@ -224,7 +224,8 @@ const KEY_ADMINISTRATION: [&str; 40] = [
 pub enum Principal {
     /// An AWS service, such as `glue.amazonaws.com`
     Service(&'static str),
-    /// A service whose name has the region in it
+    /// A service whose name has the region and the partition's suffix in it, as CloudWatch Logs' has. All others that lakegen speaks
+    /// of are `<service>.amazonaws.com` in every partition. Source: `region-info/lib/default.ts` of the AWS CDK.
     RegionalService(Value<Text>),
     /// The root of an account: whoever its administrators choose
     Account(Value<Text>),
@@ -414,14 +415,14 @@ impl Role {
         description: impl Into<String>,
         trust: Statement,
         statements: Vec<Statement>,
-        tags: Vec<(&'static str, Value<Text>)>,
+        tags: Tags,
     ) -> Self {
         let policies = if statements.is_empty() {
             Vec::new()
         } else {
             vec![InlinePolicy { name: "step", document: Policy(statements) }]
         };
-        Self { name, description: description.into(), trust: Policy(vec![trust]), policies, tags: Tags(tags) }
+        Self { name, description: description.into(), trust: Policy(vec![trust]), policies, tags }
     }
 }
 

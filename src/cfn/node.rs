@@ -145,11 +145,11 @@ impl<T: IntoNode> IntoNode for Vec<(Cow<'static, str>, T)> {
 
 /// Tags in the form most services take: a list of `Key` and `Value`.
 #[derive(Clone, Debug)]
-pub struct Tags(pub Vec<(&'static str, Value<Text>)>);
+pub struct Tags(pub Vec<(Cow<'static, str>, Value<Text>)>);
 
 impl IntoNode for Tags {
     fn into_node(self) -> Option<Node> {
-        let tag = |(key, value): (&'static str, Value<Text>)| {
+        let tag = |(key, value): (Cow<'static, str>, Value<Text>)| {
             Some(Node::map([("Key", Node::text(key)), ("Value", value.into_node()?)]))
         };
         Some(Node::List(self.0.into_iter().filter_map(tag).collect()))
@@ -163,6 +163,6 @@ pub struct TagMap(pub Tags);
 impl IntoNode for TagMap {
     fn into_node(self) -> Option<Node> {
         let Self(Tags(tags)) = self;
-        tags.into_iter().map(|(key, value)| (Cow::Borrowed(key), value)).collect::<Vec<_>>().into_node()
+        tags.into_node()
     }
 }

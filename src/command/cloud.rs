@@ -27,11 +27,10 @@ impl Cloud {
             let help = "`lakegen run --env local` runs the lake here".to_owned();
             return Err(Failure::usage("`local` is this machine, and nothing is deployed to it", Some(help)));
         }
-        let environment = lake.environment(environment).ok_or_else(|| unknown_environment(environment, &lake))?;
-        let assets = Assets::collect(&lake).map_err(|error| Failure::edge(error, None))?;
-        let placement = project.placement(&lake)?;
-        let assembly = lower(&lake, environment, &assets, &placement);
-        if project.remember(&lake, &placement)? {
+        let (copy, environment) = lake.copy(environment).ok_or_else(|| unknown_environment(environment, &lake))?;
+        let assets = Assets::collect(copy).map_err(|error| Failure::edge(error, None))?;
+        let assembly = lower(copy, environment, &assets, &project.placement(&lake, copy)?);
+        if project.remember(&lake)? {
             context.console.note("wrote which stack each thing is in to the lock file beside the blueprint; commit it");
         }
         Ok(Self { project, assembly })

@@ -29,7 +29,7 @@ impl<'a> Place<'a> {
 
 /// Signs in to the account of an environment.
 pub async fn sign_in(environment: &Environment) -> Result<Session, Failure> {
-    let Environment { name, region, account, protected: _, alert: _ } = environment;
+    let Environment { name, region, account, protected: _, alert: _, tags: _ } = environment;
     let wanted = Wanted { environment: name, region, account: account.as_deref() };
     Session::open(wanted).await.map_err(|error| failure(error.into()))
 }

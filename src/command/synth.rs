@@ -9,7 +9,7 @@ use crate::assembly::Assets;
 use crate::cfn::Format;
 use crate::cli::{Synth, TemplateFormat};
 use crate::failure::Failure;
-use crate::lake::Environment;
+use crate::lake::{Environment, Lake};
 use crate::lower::lower;
 
 #[derive(Serialize)]
@@ -23,15 +23,15 @@ struct Written {
 pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
     let project = context.project()?;
     let lake = context.check(&project)?;
-    let environments: Vec<&Environment> = match &args.env {
+    let copies: Vec<(&Lake, &Environment)> = match &args.env {
         Some(name) if name == "local" => {
             let help = "it runs without templates: `lakegen run --env local`";
             return Err(Failure::usage("`local` is this machine", Some(help.to_owned())));
         }
-        Some(name) => vec![lake.environment(name).ok_or_else(|| unknown_environment(name, &lake))?],
-        None => lake.environments.iter().collect(),
+        Some(name) => vec![lake.copy(name).ok_or_else(|| unknown_environment(name, &lake))?],
+        None => lake.copies().collect(),
     };
-    if environments.is_empty() {
+    if copies.is_empty() {
         let help = "add `environments: { dev: { region: eu-west-1 } }`".to_owned();
         return Err(Failure::usage("the blueprint declares no environment to write templates for", Some(help)));
     }
@@ -39,11 +39,10 @@ pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
         TemplateFormat::Yaml => Format::Yaml,
         TemplateFormat::Json => Format::Json,
     };
-    let assets = Assets::collect(&lake).map_err(|error| Failure::edge(error, None))?;
-    let placement = project.placement(&lake)?;
     let mut written = Vec::new();
-    for environment in environments {
-        let assembly = lower(&lake, environment, &assets, &placement);
+    for (copy, environment) in copies {
+        let assets = Assets::collect(copy).map_err(|error| Failure::edge(error, None))?;
+        let assembly = lower(copy, environment, &assets, &project.placement(&lake, copy)?);
         let directory = args.out.join(&environment.name);
         assembly::write(&assembly, &directory, format)
             .map_err(|error| Failure::edge(error, Some("choose another folder with `--out`".to_owned())))?;
@@ -54,7 +53,7 @@ pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
             assets: assembly.assets.iter().count(),
         });
     }
-    if project.remember(&lake, &placement)? {
+    if project.remember(&lake)? {
         context.console.note("wrote which stack each thing is in to the lock file beside the blueprint; commit it");
     }
     if context.console.json {

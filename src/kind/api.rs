@@ -8,7 +8,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean, listed};
 use crate::kind::function::Seconds;
 use crate::kind::parameter::{Parameter, ParameterSpec, Place, fields};
 use crate::lake::{Function, Id};
-use crate::source::{Node, Spanned, Value};
+use crate::source::{Node, Span, Spanned, Value};
 
 section! {
     /// A REST API on API Gateway.
@@ -109,6 +109,14 @@ pub enum WafSpec {
     Own(bool),
     /// One that is there already.
     Existing(String),
+}
+
+impl ApiSpec {
+    /// Where it speaks of users that sign in to Cognito, if it does.
+    pub(crate) fn users(&self) -> Option<Span> {
+        let access = self.access.as_ref()?;
+        matches!(access.value, AccessSpec::Cognito(_)).then_some(access.span)
+    }
 }
 
 impl Decode for WafSpec {

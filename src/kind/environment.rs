@@ -1,22 +1,53 @@
 //! An environment: one copy of the lake in one account and region.
 
 use crate::check::Check;
-use crate::decode::section;
-use crate::region;
-use crate::source::Spanned;
+use crate::decode::{Decode, Decoder, Named, section};
+use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::kind::tags::TagSpec;
+use crate::region::{self, Service};
+use crate::source::{Node, Span, Spanned, Value};
 
 section! {
     /// Where a copy of the lake lives.
     "an environment"
     pub struct EnvironmentSpec {
-        /// The AWS region, like `eu-west-1`.
+        /// The AWS region; it says the partition, too.
+        /// Example: `eu-west-1`.
         region: Spanned<String>,
         /// The twelve digits of the account; deploying to another one is refused.
+        /// Example: `"111122223333"`.
         account: Option<Spanned<String>>,
-        /// Data is retained and stacks cannot be deleted by accident.
+        /// Whether data is retained and stacks cannot be deleted by accident.
+        /// Default: `false`.
+        /// Example: `true`.
         protected: Option<bool>,
         /// Who is mailed when a step fails.
+        /// Example: `data-team@example.com`.
         alert: Option<Spanned<String>>,
+        /// Tags of everything in this environment, beside the lake's and instead of those of the same name.
+        /// Example: `{ cost_centre: "4711" }`.
+        tags: Named<TagSpec>,
+        /// What is otherwise here: paths into the blueprint and their values here, whole values, checked like any other. Names are put
+        /// together with dots; one that holds a dot itself stands in double quotes. Values may be added, but no thing's name guessed.
+        /// Example: `{ jobs.features.workers.max: 40, 'jobs.features.spark."spark.sql.shuffle.partitions"': 400 }`.
+        set: Option<SettingsSpec>,
+    }
+}
+
+/// Paths into the blueprint, and what stands there in one environment.
+#[derive(Debug, Clone, PartialEq)]
+pub struct SettingsSpec(pub Vec<(Spanned<String>, Node)>);
+
+impl Decode for SettingsSpec {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        match &node.value {
+            Value::Map(entries) => {
+                crate::decode::repeated(entries, decoder);
+                Some(Self(entries.clone()))
+            }
+            Value::Null => Some(Self(Vec::new())),
+            _ => decoder.expected("a map from paths to values", node),
+        }
     }
 }
 
@@ -33,6 +64,8 @@ pub struct Environment {
     pub protected: bool,
     /// The e-mail address for alarms.
     pub alert: Option<String>,
+    /// The tags of everything in it: the lake's and its own.
+    pub tags: Vec<(String, String)>,
 }
 
 impl EnvironmentSpec {
@@ -46,8 +79,8 @@ impl EnvironmentSpec {
                 .help("it is part of every bucket's name, which AWS limits to 63");
         }
         if !region::is_known(&self.region) {
-            let help = crate::diagnostic::did_you_mean(&self.region, region::names())
-                .unwrap_or_else(|| "write it like `eu-west-1`".into());
+            let help =
+                did_you_mean(&self.region, region::names()).unwrap_or_else(|| "write it like `eu-west-1`".into());
             cx.error(self.region.span, format!("no AWS region named `{}`", self.region.value)).help(help);
         }
         if let Some(account) = &self.account
@@ -70,6 +103,19 @@ impl EnvironmentSpec {
             account: self.account.as_ref().map(|account| account.value.clone()),
             protected: self.protected.unwrap_or(false),
             alert: self.alert.as_ref().map(|alert| alert.value.clone()),
+            tags: super::tags::check(&self.tags, cx)?,
         })
+    }
+
+    /// Notes what the lake needs and the region does not have; `needed` says where the lake speaks of it.
+    pub(crate) fn check_services(&self, name: &Spanned<String>, needed: &[(Service, Span)], cx: &mut Check<'_>) {
+        for (service, at) in needed {
+            if region::is_known(&self.region) && !region::has(&self.region, *service) {
+                let message = format!("`{}` has no {}", self.region.value, service.name());
+                let note = format!("the environment `{}` would need it for this", name.value);
+                let diagnostic = Diagnostic::error(self.region.span, message).related(*at, note);
+                cx.push(diagnostic.help(service.without()));
+            }
+        }
     }
 }

@@ -22,5 +22,6 @@ pub(crate) mod renamed;
 pub mod sample;
 pub mod statement;
 pub mod table;
+pub mod tags;
 pub mod visual;
 pub mod zone;

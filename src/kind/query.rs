@@ -3,7 +3,7 @@
 use crate::check::Check;
 use crate::decode::{alternatives, section};
 use crate::lake::{Format, Home, Id, Table};
-use crate::source::{Source, Span, Spanned};
+use crate::source::{Span, Spanned};
 use crate::sql;
 
 section! {
@@ -85,9 +85,8 @@ impl QuerySpec {
                 let path = cx.file(file);
                 path.and_then(|path| match cx.files.read(&path) {
                     Ok(text) => {
-                        let source = u32::try_from(cx.sources.len()).unwrap_or(u32::MAX);
                         let end = u32::try_from(text.len()).unwrap_or(u32::MAX);
-                        cx.sources.push(Source { name: path.display().to_string(), text: text.as_str().into() });
+                        let source = cx.source(&path, &text);
                         Some(Spanned::new(text, Span { source, start: 0, end }))
                     }
                     Err(error) => {

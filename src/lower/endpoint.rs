@@ -20,7 +20,7 @@ use crate::cfn::sagemaker::{
     ContainerDefinition, DataCaptureConfig, DeploymentConfig, EndpointConfig, ProductionVariant, RollbackAlarm,
     ServerlessConfig, TrafficRoutingConfig,
 };
-use crate::cfn::{Arn, ArnPattern, Condition, Declaration, LogicalId, Name, Ref, S3Uri, Tags, Text, Value, sub};
+use crate::cfn::{Arn, ArnPattern, Condition, Declaration, LogicalId, Name, Ref, S3Uri, Text, Value, sub};
 use crate::kind::endpoint::START_MINUTES;
 use crate::lake::{Capture, Endpoint, Host, Model, Rollback, Scale, Shift};
 
@@ -376,11 +376,10 @@ fn lower_model(
     };
     // Serverless endpoints do not have it.
     let isolated = matches!(host, Host::Instances { .. }).then_some(true);
-    let mut tags = cx.tags();
-    tags.push(("lakegen:training", released.training.clone()));
+    let mut tags = cx.tag_list();
+    tags.0.push(("lakegen:training".into(), released.training.clone()));
     let content = format!("{container:?} {isolated:?}");
-    let model =
-        sagemaker::Model { name: versioned(cx, released, name, &content), role, container, isolated, tags: Tags(tags) };
+    let model = sagemaker::Model { name: versioned(cx, released, name, &content), role, container, isolated, tags };
     let model = stack.template.add(Kind::EndpointModel.fixed(), Declaration::from(model).when(&released.some));
     (model, content)
 }

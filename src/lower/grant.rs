@@ -278,7 +278,7 @@ pub(super) fn add_role(
 ) -> Ref<Role> {
     let fits = statements.iter().map(Statement::weight).sum::<usize>() <= INLINE;
     let (inline, apart) = if fits { (statements, Vec::new()) } else { (Vec::new(), statements) };
-    let role = Role::new(Value::literal(name), description, trust, inline, cx.tags());
+    let role = Role::new(Value::literal(name), description, trust, inline, cx.tag_list());
     let role = stack.template.add(id, role);
 
     let mut policies: Vec<(usize, Vec<Statement>)> = Vec::new();

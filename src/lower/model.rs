@@ -128,8 +128,8 @@ fn models(kept: &Kept) -> OutputRef {
 fn image(cx: &Context) -> Option<String> {
     let region = &cx.environment.region;
     let account = region::xgboost_account(region)?;
-    let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-    Some(format!("{account}.dkr.ecr.{region}.amazonaws.com{suffix}/sagemaker-xgboost:{XGBOOST}"))
+    let suffix = region::Partition::of(region).suffix();
+    Some(format!("{account}.dkr.ecr.{region}.{suffix}/sagemaker-xgboost:{XGBOOST}"))
 }
 
 fn channel(cx: &Context, kept: &Kept, name: &str, table: Id<lake::Table>) -> Option<Channel> {

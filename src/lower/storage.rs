@@ -14,7 +14,7 @@ use crate::cfn::s3::{
     NotificationConfiguration, ObjectLockConfiguration, ObjectLockRule, OwnershipControls,
     PublicAccessBlockConfiguration, Transition, VersioningConfiguration,
 };
-use crate::cfn::{Arn, Declaration, LogicalId, Name, Ref, Retention, Tags, Value, pseudo, sub};
+use crate::cfn::{Arn, Declaration, LogicalId, Name, Ref, Retention, Value, pseudo, sub};
 use crate::lake::{Days, Id, Keep, LockSpec, StorageClass, Zone};
 
 /// For how many days an overwritten or deleted object of lakegen's own buckets can be brought back.
@@ -167,7 +167,7 @@ fn data_bucket(
         notifications: Some(NotificationConfiguration { event_bridge: EventBridgeConfiguration { enabled: true } }),
         locked: None,
         lock: None,
-        tags: Tags(cx.tags()),
+        tags: cx.tag_list(),
     }
 }
 

@@ -40,7 +40,8 @@ fn read_in(text: &str, root: &Path) -> (Lake, Assets) {
 }
 
 fn lowered(lake: &Lake, assets: &Assets, environment: &str) -> Assembly {
-    lower(lake, lake.environment(environment).unwrap(), assets, &Placement::of(lake, &Lock::default()))
+    let (lake, environment) = lake.copy(environment).unwrap();
+    lower(lake, environment, assets, &Placement::of(lake, &Lock::default()))
 }
 
 fn files(lake: &Lake, assets: &Assets, environment: &str, notation: Notation) -> Vec<(String, String)> {
@@ -181,6 +182,39 @@ fn the_nodes_of_a_visual_job_are_registered_with_the_places_of_its_targets() {
             cleared.iter().any(|code| code.contains(place)),
             "{place} is cleared before it is written: {cleared:?}"
         );
+    }
+}
+
+#[test]
+fn an_environment_has_what_it_sets_and_its_own_tags() {
+    let tagged = SHOP.replace(
+        "    protected: true\n",
+        "    protected: true\n    tags: { team: operations, Data class: a+b=c@d/e }\n",
+    );
+    let (lake, assets) = read(&format!("{tagged}tags: {{ team: analytics, cost_centre: 4711 }}\n"));
+    let job = |environment| {
+        let (_, processing) = templates(&lake, &assets, environment).remove(2);
+        processing["Resources"]["GlueJobFeatures"]["Properties"].clone()
+    };
+    let (dev, prod) = (job("dev"), job("prod"));
+    assert_eq!((&dev["NumberOfWorkers"], &dev["Timeout"]), (&4.into(), &30.into()));
+    assert_eq!((&prod["NumberOfWorkers"], &prod["Timeout"]), (&40.into(), &180.into()));
+    assert_eq!((&dev["Tags"]["team"], &dev["Tags"]["cost_centre"]), (&"analytics".into(), &"4711".into()));
+    assert_eq!((&prod["Tags"]["team"], &prod["Tags"]["Data class"]), (&"operations".into(), &"a+b=c@d/e".into()));
+}
+
+#[test]
+fn a_lake_in_china_names_nothing_of_another_partition() {
+    let text = SHOP.replace("dev:  { region: eu-west-1 }", "dev:  { region: cn-north-1, set: { api.access: iam } }");
+    let text = text.replace("arn:aws:acm:us-east-1", "arn:aws-cn:acm:cn-north-1");
+    let (lake, assets) = read(&text);
+    for (name, text) in files(&lake, &assets, "dev", Notation::Json) {
+        assert!(!text.contains("arn:aws:"), "{name}");
+        // Services go by one name everywhere, and the hosts of a region by the partition's.
+        let hosts = text.split(['"', '/', ' ']).filter(|word| word.contains(".amazonaws.com"));
+        for host in hosts.filter(|host| host.contains(".cn-north-1.")) {
+            assert!(host.contains("amazonaws.com.cn"), "{name} speaks of {host}");
+        }
     }
 }
 

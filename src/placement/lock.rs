@@ -99,6 +99,15 @@ impl Lock {
         Self { lake: Some(lake.to_owned()), places }
     }
 
+    /// These places, and those of another file for what has none here.
+    #[must_use]
+    pub fn or(mut self, other: Self) -> Self {
+        for (thing, number) in other.places {
+            self.places.entry(thing).or_insert(number);
+        }
+        self
+    }
+
     /// Reads the lock file of a lake.
     ///
     /// # Errors
