@@ -1,54 +1,127 @@
 //! The whole life of a deployed lake, against an AWS emulator; what is there afterwards is looked at with boto3.
+//!
+//! `LAKEGEN_KILLS=200` and `LAKEGEN_FAULTS=all` make two of the tests longer.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use support::emulator::Emulator;
+use support::proxy::Proxy;
 
 const REGION: &str = "eu-central-1";
+
+/// A zone, a table and a job: three stacks and three assets, two of them lakegen's own.
+const SMALL: &str = "\
+name: NAME
+environments:
+  dev: { region: eu-central-1 }
+  prod: { region: eu-central-1, account: \"444455556666\" }
+zones:
+  raw: { keep: 400 days }
+  spare: { keep: 30 days }
+tables:
+  orders:
+    zone: raw
+    format: csv
+    columns:
+      order_id: { type: int, primary_key: true }
+  counts:
+    zone: raw
+    format: parquet
+    columns:
+      orders: { type: int }
+jobs:
+  count: { script: job.py, reads: [orders], writes: [counts] }
+";
 
 /// A lake of its own, in a folder of its own.
 struct Lake<'a> {
     emulator: &'a Emulator,
     folder: tempfile::TempDir,
+    /// Where AWS is, if not the emulator itself.
+    url: Option<String>,
 }
 
 impl<'a> Lake<'a> {
     fn new(emulator: &'a Emulator) -> Self {
-        let folder = tempfile::tempdir().unwrap();
-        let lake = Self { emulator, folder };
+        let lake = Self { emulator, folder: tempfile::tempdir().unwrap(), url: None };
         let init = lake.lakegen(&["init", ".", "--from", "bikes", "--name", "bikes"]);
         assert!(init.status.success(), "{init:?}");
         lake
     }
 
-    fn lakegen(&self, args: &[&str]) -> Output {
+    fn small(emulator: &'a Emulator, name: &str) -> Self {
+        let lake = Self { emulator, folder: tempfile::tempdir().unwrap(), url: None };
+        std::fs::create_dir(lake.folder.path().join("blueprints")).unwrap();
+        std::fs::write(lake.blueprint(), SMALL.replace("NAME", name)).unwrap();
+        std::fs::write(lake.folder.path().join("job.py"), "print('counting')\n").unwrap();
+        lake
+    }
+
+    fn through(mut self, proxy: &Proxy) -> Self {
+        self.url = Some(proxy.url.clone());
+        self
+    }
+
+    fn blueprint(&self) -> std::path::PathBuf {
+        self.folder.path().join("blueprints/lake.yaml")
+    }
+
+    fn command(&self, args: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_lakegen"));
         command.args(args).current_dir(self.folder.path()).envs(self.emulator.environment(REGION));
-        command.output().unwrap()
+        command.envs(self.url.iter().map(|url| ("AWS_ENDPOINT_URL", url))).stdin(Stdio::null());
+        command
+    }
+
+    fn lakegen(&self, args: &[&str]) -> Output {
+        self.command(args).output().unwrap()
     }
 
     /// Runs it; what it says on both channels. Anything but that exit code is a failure.
     fn run(&self, code: i32, args: &[&str]) -> String {
         let output = self.lakegen(args);
-        let text = format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout));
+        let text = said(&output);
         assert_eq!(output.status.code(), Some(code), "{args:?}\n{text}\n{}", self.emulator.log());
         text
     }
 
     fn edit(&self, from: &str, to: &str) {
-        edit(&self.folder.path().join("blueprints/lake.yaml"), from, to);
+        edit(&self.blueprint(), from, to);
     }
+}
+
+fn said(output: &Output) -> String {
+    format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout))
 }
 
 fn edit(file: &Path, from: &str, to: &str) {
     let text = std::fs::read_to_string(file).unwrap();
     assert!(text.contains(from), "{from} is not in {}", file.display());
     std::fs::write(file, text.replacen(from, to, 1)).unwrap();
+}
+
+/// Stacks, their resources and the objects of the asset bucket of a lake, without what differs between two lakes of one content.
+fn state(emulator: &Emulator, lake: &str) -> String {
+    let script = r#"
+cloudformation, s3 = boto3.client("cloudformation"), boto3.client("s3")
+for stack in sorted(cloudformation.describe_stacks()["Stacks"], key=lambda stack: stack["StackName"]):
+    if not stack["StackName"].startswith("LAKE-"): continue
+    print(stack["StackName"], stack["StackStatus"], stack["EnableTerminationProtection"])
+    resources = cloudformation.describe_stack_resources(StackName=stack["StackName"])["StackResources"]
+    print(sorted(" ".join([resource["ResourceType"], resource["ResourceStatus"]]) for resource in resources))
+    print(" ", len(cloudformation.list_change_sets(StackName=stack["StackName"])["Summaries"]), "change sets")
+for bucket in s3.list_buckets()["Buckets"]:
+    if bucket["Name"].startswith("LAKE-") and bucket["Name"].endswith("-assets"):
+        objects = s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])
+        print(sorted(object["Key"].rpartition(".")[2] for object in objects))
+"#;
+    emulator.boto3(REGION, &script.replace("LAKE", lake)).replace(lake, "LAKE")
 }
 
 fn statuses(emulator: &Emulator) -> String {
@@ -72,8 +145,8 @@ fn a_lake_is_planned_deployed_left_alone_and_changed() {
     assert_eq!(statuses(&emulator), "", "a plan creates nothing");
 
     let first = lake.run(0, &["deploy", "--env", "dev"]);
-    assert!(first.contains("done: 3 stacks changed"), "{first}");
-    let there = "bikes-dev-processing CREATE_COMPLETE False\nbikes-dev-serving CREATE_COMPLETE False\n\
+    assert!(first.contains("stacks changed"), "{first}");
+    let there = "bikes-dev-pipelines CREATE_COMPLETE False\nbikes-dev-processing CREATE_COMPLETE False\nbikes-dev-serving CREATE_COMPLETE False\n\
                  bikes-dev-storage CREATE_COMPLETE False";
     assert_eq!(statuses(&emulator), there);
 
@@ -96,4 +169,241 @@ fn a_lake_is_planned_deployed_left_alone_and_changed() {
     assert_eq!(emulator.boto3(REGION, job), "G.2X");
     let again = lake.run(0, &["deploy", "--env", "dev"]);
     assert!(again.contains("nothing to do"), "{again}");
+}
+
+#[test]
+fn no_call_is_made_that_is_not_needed() {
+    let emulator = Emulator::start(&[]);
+    let proxy = Proxy::start(&emulator);
+    let lake = Lake::small(&emulator, "calls").through(&proxy);
+    let deploy = || {
+        proxy.breaks(0, "none");
+        lake.run(0, &["deploy", "--env", "dev"]);
+        let mut calls = proxy.calls();
+        for call in &mut calls {
+            let object = call.split_once("-assets/").map(|(_, rest)| rest.split(['?', '/']).next().unwrap().to_owned());
+            match object {
+                Some(folder) if call.starts_with("PUT") && !folder.is_empty() => *call = format!("PUT {folder}"),
+                _ if call.contains("-assets") => *call = call.split_once(" /").unwrap().0.to_owned() + " bucket",
+                _ => {}
+            }
+        }
+        // Following takes as many looks as it takes.
+        calls.retain(|call| call != "DescribeStackEvents");
+        calls.sort();
+        calls
+    };
+    let first = deploy();
+    let bucket = [
+        "GET bucket",
+        "PUT assets",
+        "PUT assets",
+        "PUT assets",
+        "PUT bucket",
+        "PUT bucket",
+        "PUT bucket",
+        "PUT bucket",
+    ];
+    let stacks = [
+        "CreateStack",
+        "CreateStack",
+        "CreateStack",
+        "DescribeStacks",
+        "DescribeStacks",
+        "DescribeStacks",
+        "DescribeStacks",
+        "GetCallerIdentity",
+    ];
+    let mut expected = [stacks.as_slice(), &bucket].concat();
+    expected.sort_unstable();
+    assert_eq!(first, expected, "three stacks and the bucket are made");
+
+    assert_eq!(deploy(), ["DescribeStacks", "GET bucket", "GetCallerIdentity"], "nothing is to be done");
+
+    lake.edit("keep: 400 days", "keep: 300 days");
+    let changed = deploy();
+    let expected = [
+        "CreateChangeSet",
+        "DescribeChangeSet",
+        "DescribeStacks",
+        "DescribeStacks",
+        "ExecuteChangeSet",
+        "GET bucket",
+        "GetCallerIdentity",
+        "GetTemplate",
+    ];
+    assert_eq!(
+        changed, expected,
+        "one stack changes; the emulator's change sets lack properties, so a template is read"
+    );
+}
+
+#[test]
+fn data_is_not_lost_unless_it_is_named() {
+    let emulator = Emulator::start(&[]);
+    let lake = Lake::small(&emulator, "loss");
+    lake.run(0, &["deploy", "--env", "dev"]);
+    lake.edit("  spare: { keep: 30 days }\n", "");
+    let before = state(&emulator, "loss");
+    for args in [["deploy", "--env", "dev"].as_slice(), &["deploy", "--env", "dev", "--yes"]] {
+        let refused = lake.run(5, args);
+        assert!(refused.contains("would be lost; `--allow-data-loss"), "{refused}");
+        assert!(
+            refused.contains("loss-dev-spare-111122223333-eu-central-1 is deleted with what it holds"),
+            "{refused}"
+        );
+        assert_eq!(state(&emulator, "loss"), before, "nothing has changed and nothing is left lying about");
+    }
+    let allowed = lake.run(0, &["deploy", "--env", "dev", "--yes", "--allow-data-loss", "ZoneBucketSpare"]);
+    assert!(allowed.contains("updated loss-dev-storage"), "{allowed}");
+    let buckets = r#"print([b["Name"] for b in boto3.client("s3").list_buckets()["Buckets"] if "spare" in b["Name"]])"#;
+    assert_eq!(emulator.boto3(REGION, buckets), "[]");
+}
+
+#[test]
+fn a_failure_says_its_first_cause_and_the_next_run_clears_it_away() {
+    let emulator = Emulator::start(&[]);
+    let lake = Lake::small(&emulator, "taken");
+    let bucket = "taken-dev-raw-111122223333-eu-central-1";
+    let make = r#"boto3.client("s3").create_bucket(Bucket=BUCKET, CreateBucketConfiguration={"LocationConstraint": "eu-central-1"})"#;
+    emulator.boto3(REGION, &make.replace("BUCKET", &format!("{bucket:?}")));
+    let failed = lake.run(3, &["deploy", "--env", "dev"]);
+    assert!(failed.contains("already exists"), "{failed}");
+    assert!(failed.contains("names of buckets are global and this one is taken"), "{failed}");
+    let free = r#"boto3.client("s3").delete_bucket(Bucket=BUCKET)"#;
+    emulator.boto3(REGION, &free.replace("BUCKET", &format!("{bucket:?}")));
+    let mended = lake.run(0, &["deploy", "--env", "dev"]);
+    assert!(mended.contains("cleared away taken-dev-storage"), "{mended}");
+    assert!(state(&emulator, "taken").contains("LAKE-dev-processing CREATE_COMPLETE"));
+}
+
+#[test]
+fn what_is_wrong_before_anything_is_touched_is_said() {
+    let emulator = Emulator::start(&[]);
+    let lake = Lake::small(&emulator, "wrong");
+    let account = lake.run(3, &["deploy", "--env", "prod"]);
+    assert!(account.contains("this is account 111122223333"), "{account}");
+    assert!(account.contains("environment `prod` wants 444455556666"), "{account}");
+    let unknown = lake.run(2, &["deploy", "--env", "pord"]);
+    assert!(unknown.contains("did you mean `prod`?"), "{unknown}");
+    lake.run(2, &["plan", "--env", "local"]);
+    let output = lake.command(&["deploy", "--env", "dev"]).env_remove("AWS_ACCESS_KEY_ID").output().unwrap();
+    assert_eq!(output.status.code(), Some(3));
+    assert!(said(&output).contains("there are no AWS credentials that work"), "{}", said(&output));
+    assert_eq!(state(&emulator, "wrong"), "");
+}
+
+#[test]
+fn an_asset_that_somebody_deleted_is_uploaded_again() {
+    let emulator = Emulator::start(&[]);
+    let lake = Lake::small(&emulator, "gone");
+    lake.run(0, &["deploy", "--env", "dev"]);
+    let before = state(&emulator, "gone");
+    let delete = r#"
+s3 = boto3.resource("s3").Bucket("gone-dev-111122223333-eu-central-1-assets")
+s3.objects.all().delete()
+"#;
+    emulator.boto3(REGION, delete);
+    let healed = lake.run(0, &["deploy", "--env", "dev"]);
+    assert!(healed.contains("3 objects uploaded"), "{healed}");
+    assert_eq!(state(&emulator, "gone"), before);
+}
+
+#[test]
+fn two_at_once_end_as_one() {
+    let emulator = Emulator::start(&[]);
+    let alone = Lake::small(&emulator, "alone");
+    alone.run(0, &["deploy", "--env", "dev"]);
+    let expected = state(&emulator, "alone");
+    let lake = Lake::small(&emulator, "both");
+    let spawn =
+        || lake.command(&["deploy", "--env", "dev"]).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    let (one, two) = (spawn(), spawn());
+    for output in [one.wait_with_output().unwrap(), two.wait_with_output().unwrap()] {
+        assert!(output.status.success(), "{}", said(&output));
+    }
+    assert_eq!(state(&emulator, "both"), expected);
+}
+
+#[test]
+fn expired_credentials_in_the_middle_are_called_so_and_nothing_is_lost() {
+    let emulator = Emulator::start(&[]);
+    let proxy = Proxy::start(&emulator);
+    let lake = Lake::small(&emulator, "late").through(&proxy);
+    for at in [1, 4, 9, 12] {
+        proxy.breaks(at, "expired");
+        let expired = lake.run(3, &["deploy", "--env", "dev"]);
+        assert!(expired.contains("is expired"), "{expired}");
+        assert!(expired.contains("sign in again"), "{expired}");
+    }
+    proxy.breaks(0, "none");
+    lake.run(0, &["deploy", "--env", "dev"]);
+    assert!(state(&emulator, "late").contains("LAKE-dev-processing CREATE_COMPLETE"));
+}
+
+/// Whatever happens to whichever call, a deploy ends right, or the next one does.
+#[test]
+fn any_call_may_break() {
+    let emulator = Emulator::start(&[]);
+    let proxy = Proxy::start(&emulator);
+    let alone = Lake::small(&emulator, "alone").through(&proxy);
+    proxy.breaks(0, "none");
+    alone.run(0, &["deploy", "--env", "dev"]);
+    let (expected, calls) = (state(&emulator, "alone"), proxy.calls().len());
+    let kinds = ["throttle", "error", "lost", "reset", "truncated", "slow"];
+    let all = std::env::var("LAKEGEN_FAULTS").is_ok_and(|value| value == "all");
+    let mut again = Vec::new();
+    let mut runs = 0;
+    for at in 1..=calls {
+        for kind in kinds.iter().enumerate().filter(|(n, _)| all || n % kinds.len() == at % kinds.len()).map(|(_, k)| k)
+        {
+            let name = format!("f{at}{kind}");
+            let lake = Lake::small(&emulator, &name).through(&proxy);
+            proxy.breaks(at, kind);
+            let first = lake.lakegen(&["deploy", "--env", "dev"]);
+            if !first.status.success() {
+                assert_eq!(first.status.code(), Some(3), "{kind} of call {at}: {}", said(&first));
+                assert!(said(&first).contains("= help: "), "{kind} of call {at}: {}", said(&first));
+                again.push(format!("{kind} of call {at}"));
+                proxy.breaks(0, "none");
+                lake.run(0, &["deploy", "--env", "dev"]);
+            }
+            assert_eq!(state(&emulator, &name), expected, "{kind} of call {at}: {}", said(&first));
+            runs += 1;
+        }
+    }
+    eprintln!("{runs} faults on {calls} calls; a second run was needed {} times: {again:?}", again.len());
+}
+
+/// Killed at any moment and run again, it ends as if undisturbed.
+#[test]
+fn it_may_be_killed_at_any_moment() {
+    let emulator = Emulator::start(&[]);
+    let undisturbed = Lake::small(&emulator, "alone");
+    let started = Instant::now();
+    undisturbed.run(0, &["deploy", "--env", "dev"]);
+    let whole = started.elapsed();
+    let expected = state(&emulator, "alone");
+    let kills: u32 = std::env::var("LAKEGEN_KILLS").ok().and_then(|value| value.parse().ok()).unwrap_or(8);
+    let (mut killed, mut lucky) = (0, 0);
+    let mut random = 2_017_u64;
+    for number in 0..kills {
+        let name = format!("k{number}");
+        let lake = Lake::small(&emulator, &name);
+        let mut child =
+            lake.command(&["deploy", "--env", "dev"]).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();
+        random = random.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        let moment = whole.mul_f64((random >> 11) as f64 / (1_u64 << 53) as f64);
+        std::thread::sleep(moment.max(Duration::from_millis(1)));
+        if child.try_wait().unwrap().is_none() {
+            child.kill().unwrap();
+            killed += 1;
+        } else {
+            lucky += 1;
+        }
+        child.wait().unwrap();
+        lake.run(0, &["deploy", "--env", "dev"]);
+        assert_eq!(state(&emulator, &name), expected, "killed after {moment:?} of {whole:?}");
+    }
+    eprintln!("{killed} killed, {lucky} finished before; all as if undisturbed");
 }

@@ -1,7 +1,9 @@
 //! Assets on their way to the bucket: each content once, several at a time, large ones in parts that need not be sent twice.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
+use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
 use aws_sdk_s3::types::{CompletedMultipartUpload, CompletedPart};
 use futures_util::{StreamExt, TryStreamExt, stream};
@@ -17,6 +19,8 @@ pub const MULTIPART_FROM: usize = 16 << 20;
 pub const PART: usize = 8 << 20;
 /// How many objects or parts are on their way at a time.
 const AT_ONCE: usize = 8;
+/// How long one try of sending an object or a part may take. A connection that stalls is given up much earlier, by the SDK.
+const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// Something to upload: the key names its content by its hash, so the same key is the same bytes.
 #[derive(Debug, Clone, Copy)]
@@ -65,7 +69,7 @@ pub async fn upload(
 async fn whole(session: &Session, bucket: &str, upload: Upload<'_>, observer: &dyn Observer) -> Result<(), Error> {
     let call = session.s3.put_object().bucket(bucket).key(upload.key).expected_bucket_owner(&session.account);
     let call = call.body(ByteStream::from(upload.content.to_vec()));
-    call.send().await.map_err(|error| told("s3:PutObject", error))?;
+    call.customize().config_override(patient()).send().await.map_err(|error| told("s3:PutObject", error))?;
     observer.event(Event::Sent { bytes: upload.content.len() as u64 });
     Ok(())
 }
@@ -94,7 +98,12 @@ async fn in_parts(session: &Session, bucket: &str, upload: Upload<'_>, observer:
                     let call =
                         session.s3.upload_part().bucket(bucket).key(upload.key).upload_id(id).part_number(number);
                     let call = call.expected_bucket_owner(&session.account).body(ByteStream::from(content));
-                    let part = call.send().await.map_err(|error| told("s3:PutObject", error))?;
+                    let part = call
+                        .customize()
+                        .config_override(patient())
+                        .send()
+                        .await
+                        .map_err(|error| told("s3:PutObject", error))?;
                     part.e_tag.ok_or_else(|| AwsError::malformed("s3:PutObject"))?
                 }
             };
@@ -110,6 +119,10 @@ async fn in_parts(session: &Session, bucket: &str, upload: Upload<'_>, observer:
     let call = call.expected_bucket_owner(&session.account).multipart_upload(done);
     call.send().await.map_err(|error| told("s3:PutObject", error))?;
     Ok(())
+}
+
+fn patient() -> aws_sdk_s3::config::Builder {
+    aws_sdk_s3::Config::builder().timeout_config(TimeoutConfig::builder().read_timeout(PATIENCE).build())
 }
 
 /// The upload of that key that somebody has begun and not finished.

@@ -195,3 +195,75 @@ pub fn missing_permission(message: &str) -> Option<String> {
     let who = who.map_or_else(String::new, |who| format!(" {who}"));
     Some(format!("allow{who}: {{\"Effect\": \"Allow\", \"Action\": \"{action}\", \"Resource\": \"{resource}\"}}"))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn incident(id: &str, status: &str, reason: &str) -> Incident {
+        Incident {
+            id: id.to_owned(),
+            kind: "AWS::Glue::Job".to_owned(),
+            physical: String::new(),
+            status: status.to_owned(),
+            reason: (!reason.is_empty()).then(|| reason.to_owned()),
+            is_stack: id == "stack",
+            token: None,
+            time: 0,
+        }
+    }
+
+    #[test]
+    fn the_first_cause_is_not_what_followed_from_it() {
+        let incidents = [
+            incident("stack", "UPDATE_IN_PROGRESS", "User Initiated"),
+            incident("A", "UPDATE_IN_PROGRESS", ""),
+            incident("B", "UPDATE_FAILED", "Resource update cancelled"),
+            incident("C", "UPDATE_FAILED", "Role arn:aws:iam::1:role/x cannot be assumed"),
+            incident("D", "UPDATE_FAILED", "something later"),
+            incident("stack", "UPDATE_ROLLBACK_IN_PROGRESS", "The following resource(s) failed to update: [C, D]."),
+            incident("stack", "UPDATE_ROLLBACK_COMPLETE", ""),
+        ];
+        let cause = Cause::of("lake-dev-processing", Work::Update, Status::UpdateRollbackComplete, None, &incidents);
+        assert_eq!(
+            cause.to_string(),
+            "updating the stack `lake-dev-processing` ended in UPDATE_ROLLBACK_COMPLETE, because AWS::Glue::Job C failed: \
+             Role arn:aws:iam::1:role/x cannot be assumed"
+        );
+        assert_eq!(cause.hint().unwrap(), "IAM takes seconds until a new role can be used: deploy again");
+    }
+
+    #[test]
+    fn a_stack_that_fails_as_a_whole_says_why() {
+        let incidents = [
+            incident("stack", "CREATE_IN_PROGRESS", "User Initiated"),
+            incident("stack", "CREATE_FAILED", "Validation failed with 1 error(s)."),
+        ];
+        let cause = Cause::of("s", Work::Create, Status::CreateFailed, None, &incidents);
+        assert_eq!((cause.resource, cause.reason.as_str()), (None, "Validation failed with 1 error(s)."));
+    }
+
+    #[test]
+    fn a_missing_permission_is_named_with_the_statement_that_grants_it() {
+        let said = "User: arn:aws:iam::111122223333:user/alice is not authorized to perform: glue:CreateJob on resource: \
+                    arn:aws:glue:eu-west-1:111122223333:job/x because no identity-based policy allows the glue:CreateJob action";
+        let expected = "allow arn:aws:iam::111122223333:user/alice: {\"Effect\": \"Allow\", \"Action\": \"glue:CreateJob\", \
+                        \"Resource\": \"arn:aws:glue:eu-west-1:111122223333:job/x\"}";
+        assert_eq!(hint(said).as_deref(), Some(expected));
+    }
+
+    #[test]
+    fn the_usual_reasons_have_hints() {
+        for (reason, word) in [
+            ("lake-dev-raw already exists (Bucket)", "global"),
+            ("The bucket you tried to delete is not empty", "empty the bucket"),
+            ("The role defined for the function cannot be assumed by Lambda.", "IAM takes seconds"),
+            ("Number of jobs exceeds the limit", "quota"),
+            ("Error occurred while GetObject. S3 Error Code: NoSuchKey.", "uploaded anew"),
+            ("Rate exceeded", "too often"),
+        ] {
+            assert!(hint(reason).unwrap_or_default().contains(word), "{reason}: {:?}", hint(reason));
+        }
+        assert_eq!(hint("Invalid property Foo"), None);
+    }
+}

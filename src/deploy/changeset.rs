@@ -12,6 +12,7 @@ use serde_json::Value;
 use super::change::{Change, Kind, Property, differences};
 use super::desired::{Desired, Given, Parameters};
 use super::error::{AwsError, Error, told};
+use super::follow::{points_to_validations, validations};
 use super::session::Session;
 use super::stack::Stack;
 use crate::cfn::resources;
@@ -100,7 +101,13 @@ pub async fn create(
                 delete(session, &id).await?;
                 return Ok(None);
             }
-            Read::Unusable { id, reason } => {
+            Read::Unusable { id, mut reason } => {
+                if points_to_validations(&reason) {
+                    let found = validations(session, None, Some(&id)).await?;
+                    let first =
+                        found.into_iter().find_map(|incident| Some(format!("{}: {}", incident.id, incident.reason?)));
+                    reason = first.unwrap_or(reason);
+                }
                 delete(session, &id).await?;
                 old += 1;
                 if old > 1 {

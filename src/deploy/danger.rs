@@ -238,3 +238,75 @@ fn doors(resource_type: &str, resource: Option<&Value>) -> BTreeSet<String> {
     }
     found
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn change(kind: Kind, resource_type: &str, before: Option<Value>, after: Option<Value>) -> Change {
+        let wrap = |properties: Value| json!({ "Type": resource_type, "Properties": properties });
+        Change {
+            kind,
+            id: "Thing".to_owned(),
+            resource_type: resource_type.to_owned(),
+            physical: Some("the-thing".to_owned()),
+            kept: false,
+            properties: Vec::new(),
+            origin: Some("zones.raw".to_owned()),
+            before: before.map(wrap),
+            after: after.map(wrap),
+        }
+    }
+
+    fn found(change: Change) -> Vec<(Sort, String)> {
+        dangers("s", &[change]).into_iter().map(|danger| (danger.sort, danger.what)).collect()
+    }
+
+    #[test]
+    fn what_holds_data_must_not_go_unless_it_is_kept() {
+        for kind in [Kind::Remove, Kind::Replace, Kind::MayReplace] {
+            assert_eq!(found(change(kind, "AWS::S3::Bucket", None, None))[0].0, Sort::DataLoss);
+            let kept = Change { kept: true, ..change(kind, "AWS::S3::Bucket", None, None) };
+            assert_eq!(found(kept), []);
+            assert_eq!(found(change(kind, "AWS::Glue::Job", None, None)), []);
+        }
+        assert_eq!(found(change(Kind::Change, "AWS::S3::Bucket", None, None)), []);
+    }
+
+    #[test]
+    fn a_role_widens_when_a_statement_says_more_or_asks_for_less() {
+        let role = |action: &str, resource: &str, condition: Value| {
+            let statement =
+                json!({ "Effect": "Allow", "Action": [action], "Resource": resource, "Condition": condition });
+            json!({ "Policies": [{ "PolicyDocument": { "Statement": [statement] } }] })
+        };
+        let narrow = role("s3:GetObject", "a/*", json!({ "Bool": true }));
+        let same = change(Kind::Change, "AWS::IAM::Role", Some(narrow.clone()), Some(narrow.clone()));
+        assert_eq!(found(same), []);
+        for wider in [
+            role("s3:PutObject", "a/*", json!({ "Bool": true })),
+            role("s3:GetObject", "b/*", json!({ "Bool": true })),
+            role("s3:GetObject", "a/*", Value::Null),
+        ] {
+            let wider = change(Kind::Change, "AWS::IAM::Role", Some(narrow.clone()), Some(wider));
+            assert_eq!(found(wider)[0].0, Sort::Permission);
+        }
+        let new = change(Kind::Add, "AWS::IAM::Role", None, Some(narrow));
+        assert_eq!(found(new), [], "a new role widens nothing that is there");
+    }
+
+    #[test]
+    fn a_door_that_opens_is_seen_and_one_that_was_open_is_not() {
+        let method = |key: bool| json!({ "HttpMethod": "GET", "AuthorizationType": "NONE", "ApiKeyRequired": key });
+        let opens = change(Kind::Change, "AWS::ApiGateway::Method", Some(method(true)), Some(method(false)));
+        assert_eq!(found(opens), [(Sort::Public, "a route that anybody may call".to_owned())]);
+        let open = change(Kind::Change, "AWS::ApiGateway::Method", Some(method(false)), Some(method(false)));
+        assert_eq!(found(open), []);
+        let anybody = json!({ "PolicyDocument": { "Statement": {
+            "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "x/*" } } });
+        let policy = change(Kind::Add, "AWS::S3::BucketPolicy", None, Some(anybody));
+        assert_eq!(found(policy).iter().filter(|(sort, _)| *sort == Sort::Public).count(), 1);
+    }
+}

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use aws_sdk_cloudformation::types::{ResourceStatus, StackEvent};
+use aws_sdk_cloudformation::types::{EventFilter, ResourceStatus, StackEvent};
 
 use super::cause::Incident;
 use super::error::{AwsError, Error, told};
@@ -64,6 +64,10 @@ pub async fn follow(
             return Err(AwsError::malformed("cloudformation:DescribeStacks").into());
         };
         if !stack.status.in_progress() {
+            let mut incidents = incidents;
+            if incidents.iter().any(|incident| incident.reason.as_deref().is_some_and(points_to_validations)) {
+                incidents.splice(0..0, validations(session, Some(id), None).await?);
+            }
             return Ok(Ended { stack, incidents });
         }
     }
@@ -89,6 +93,40 @@ pub async fn last_operation(session: &Session, id: &str) -> Result<Vec<Incident>
     }
     found.reverse();
     Ok(found)
+}
+
+/// Whether a reason says that the template was refused before anything was begun, and that the reasons are elsewhere.
+#[must_use]
+pub fn points_to_validations(reason: &str) -> bool {
+    reason.contains("DescribeEvents")
+}
+
+/// Why CloudFormation has refused a template before it began: what it found in a stack's operation, or in a change set.
+///
+/// # Errors
+/// AWS does not answer.
+pub async fn validations(
+    session: &Session,
+    stack: Option<&str>,
+    change_set: Option<&str>,
+) -> Result<Vec<Incident>, AwsError> {
+    let call = session.cloudformation.describe_events().set_stack_name(stack.map(str::to_owned));
+    let call = call.set_change_set_name(change_set.map(str::to_owned));
+    let call = call.filters(EventFilter::builder().failed_events(true).build());
+    let answer = call.send().await.map_err(|error| told("cloudformation:DescribeEvents", error))?;
+    let found = answer.operation_events.unwrap_or_default().into_iter().filter_map(|event| {
+        Some(Incident {
+            reason: Some(event.validation_status_reason?),
+            id: event.logical_resource_id?,
+            kind: event.resource_type.unwrap_or_default(),
+            physical: event.physical_resource_id.unwrap_or_default(),
+            status: "VALIDATION_FAILED".to_owned(),
+            is_stack: false,
+            token: None,
+            time: event.timestamp.map_or(0, |time| time.secs()),
+        })
+    });
+    Ok(found.collect())
 }
 
 fn read(event: StackEvent, stack: &str) -> Option<Incident> {

@@ -6,6 +6,7 @@
 #![allow(clippy::print_stderr, reason = "the first run installs for minutes")]
 
 pub mod emulator;
+pub mod proxy;
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
