@@ -50,23 +50,42 @@ fn cfn_lint_finds_nothing_in(project: &Path) {
     }
 }
 
+/// The lake with at least one thing of every kind, as a project.
+fn shop(project: &Path) {
+    let files = ["functions/recommend/handler.py", "jobs/features.py", "jobs/helper.py", "jobs/lib/shared.py"];
+    for file in files.into_iter().chain(["models/taste/inference.py", "models/taste/train.py"]) {
+        std::fs::create_dir_all(project.join(file).parent().unwrap()).unwrap();
+        std::fs::write(project.join(file), "print()\n").unwrap();
+    }
+    std::fs::create_dir_all(project.join("blueprints")).unwrap();
+    std::fs::copy(root().join("src/lower/tests/shop.yaml"), project.join("blueprints/shop.yaml")).unwrap();
+}
+
 #[test]
 fn no_judge_finds_what_is_not_excepted_and_no_exception_is_unused() {
     let folder = tempfile::tempdir().unwrap();
-    let (lake, diagnostics) = Project::open(None, root()).unwrap().check();
-    let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
-    for (lake, environment) in lake.copies() {
-        let assets = Assets::collect(lake).unwrap();
-        let directory = folder.path().join(&environment.name);
-        assembly::write(
-            &lower(lake, environment, &assets, &Placement::of(lake, &Lock::default())),
-            &directory,
-            Format::Json,
-        )
-        .unwrap();
+    let (bikes, shop_project) = (folder.path().join("bikes"), folder.path().join("shop"));
+    starter::write(&starter::files(Starter::Bikes, "bikes").unwrap(), &bikes).unwrap();
+    shop(&shop_project);
+    let out = folder.path().join("templates");
+    for project in [root(), &bikes, &shop_project] {
+        let (lake, diagnostics) = Project::open(None, project).unwrap().check();
+        let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+        for (lake, environment) in lake.copies() {
+            let assets = Assets::collect(lake).unwrap();
+            let assembly = lower(lake, environment, &assets, &Placement::of(lake, &Lock::default()));
+            assembly::write(&assembly, &out.join(&lake.name).join(&environment.name), Format::Json).unwrap();
+        }
     }
     let judge = root().join("tests/judges/judge.py");
-    must_succeed(std::process::Command::new(judges()).args(["-W", "ignore"]).arg(judge).arg(folder.path()));
+    must_succeed(std::process::Command::new(judges()).args(["-W", "ignore"]).arg(judge).arg(out));
+}
+
+#[test]
+fn what_is_broken_on_purpose_is_caught_as_the_page_on_judges_says() {
+    let mut command = std::process::Command::new(judges());
+    command.args(["-W", "ignore"]).arg(root().join("tests/judges/breakages.py"));
+    must_succeed(command.arg(python().tools.join("bin/cfn-lint")).arg(root().join("docs/judges.md")));
 }
 
 /// Reads templates and assets below a folder, and holds the nodes of visual jobs against the model of `UpdateJob`.

@@ -120,6 +120,8 @@ class Template:
         """What identities may do: each policy with the resource that holds it."""
         for name, resource in self.body["Resources"].items():
             properties = resource.get("Properties", {})
+            if not resource["Type"].startswith("AWS::IAM::"):
+                continue
             inline = [policy["PolicyDocument"] for policy in properties.get("Policies", [])]
             own = resource["Type"] in ("AWS::IAM::Policy", "AWS::IAM::ManagedPolicy", "AWS::IAM::RolePolicy")
             for document in [*inline, *([properties["PolicyDocument"]] if own else [])]:
