@@ -11,7 +11,7 @@ use sha2::{Digest, Sha256};
 use super::assets::{self, Upload};
 use super::bucket;
 use super::cause::Cause;
-use super::changeset::{self, Read, tag};
+use super::changeset::{self, Read};
 use super::decide::{Action, Goal, decide};
 use super::desired::{Desired, MAX_INLINE, hex};
 use super::error::{AwsError, Error, Sort, told};
@@ -112,7 +112,6 @@ async fn import(
         .set_template_body(body)
         .set_template_url(url)
         .set_parameters(Some(kept.collect()))
-        .set_tags(Some(desired.tags.iter().map(tag).collect()))
         .capabilities(Capability::CapabilityNamedIam)
         .send()
         .await;
