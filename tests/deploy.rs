@@ -2,6 +2,7 @@
 //!
 //! `LAKEGEN_KILLS=200` and `LAKEGEN_FAULTS=all` make two of the tests longer.
 
+#![allow(clippy::print_stderr, reason = "the counts of a campaign are its result")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod support;

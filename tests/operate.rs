@@ -1,5 +1,7 @@
 //! Commands on a lake that is deployed: queries, calls, status, runs, and its end.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::fs;

@@ -1,5 +1,7 @@
 //! Trained models go live, or do not, in an emulated AWS: rule, queue, function, ledger and stack, as they are deployed.
 
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
 mod support;
 
 use std::path::Path;

@@ -120,6 +120,7 @@ async fn key(session: &Session, deployed: &Deployed) -> Result<String, Error> {
 }
 
 /// The headers that sign a request. Source: "Signature Version 4 for API requests" of the IAM user guide.
+#[expect(clippy::disallowed_methods, reason = "a signature holds for the minutes around its time")]
 async fn signature(
     session: &Session,
     method: &str,

@@ -46,6 +46,7 @@ pub struct Answer {
 ///
 /// # Errors
 /// The function refuses, or AWS does not answer.
+#[expect(clippy::disallowed_methods, reason = "two starts by the same person differ in their time alone")]
 pub async fn start(session: &Session, deployed: &Deployed, start: Start<'_>) -> Result<Answer, Error> {
     let start = match start {
         Start::Pipeline(name) => json!({ "pipeline": name }),
@@ -142,13 +143,12 @@ async fn release(ledger: &Ledger, step: &StepRun, reporter: &dyn Reporter) -> Re
         let releases = ledger.releases().await?;
         let of_this = |release: &Release| release.model == step.step && release.training == step.execution;
         match releases.into_iter().find(of_this) {
-            Some(release) if release.state == ReleaseState::Updating => {
-                if !noted {
-                    noted = true;
-                    reporter.event(Event::Note(format!("model {} is being released", step.step)));
-                }
+            Some(release) if release.state != ReleaseState::Updating => return Ok(Some(release)),
+            Some(_) if noted => {}
+            Some(_) => {
+                noted = true;
+                reporter.event(Event::Note(format!("model {} is being released", step.step)));
             }
-            Some(release) => return Ok(Some(release)),
             None if began.elapsed() > RELEASE_BEGINS => {
                 let text = format!("model {} is trained, and its release has not begun yet", step.step);
                 reporter.event(Event::Note(text));
