@@ -2,9 +2,9 @@
 
 Needs the release binary (or another one as `LAKEGEN_BINARY`), and as `EMULATOR_PYTHON` an interpreter with the packages
 of `tests/emulators.txt`. The AWS CLI comes from `benches/requirements-deploy.txt` into a virtual environment under
-`target/`. Both deploy the same templates of the same lake; each run is a lake of another name, A B A B …. Prints medians
-of wall time, calls and peak memory.
-"""  # noqa: E501
+`target/`. Both deploy the same templates of the same lake; each run is a lake of another name, A B A B …. Prints
+medians of wall time, calls and peak memory.
+"""
 
 import json
 import os

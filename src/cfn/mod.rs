@@ -10,7 +10,7 @@
 //! let mut template = Template::new("an example");
 //! let role = template.add(
 //!     LogicalId::fixed("Worker"),
-//!     Role::new(Value::literal("worker"), "does the work", Statement::assume(Principal::Service("glue.amazonaws.com")), vec![], vec![]),
+//!     Role::new(Value::literal("worker"), "does the work", Statement::assume(Principal::Service("glue.amazonaws.com")), vec![], Tags(vec![])),
 //! );
 //! let arn: Value<Arn<Role>> = role.arn();
 //! let name: Value<Name<Role>> = role.name();
@@ -22,7 +22,7 @@
 //! # let mut template = Template::new("an example");
 //! # let role = template.add(
 //! #     LogicalId::fixed("Worker"),
-//! #     Role::new(Value::literal("worker"), "does the work", Statement::assume(Principal::Service("glue.amazonaws.com")), vec![], vec![]),
+//! #     Role::new(Value::literal("worker"), "does the work", Statement::assume(Principal::Service("glue.amazonaws.com")), vec![], Tags(vec![])),
 //! # );
 //! let arn: Value<Arn<Role>> = role.name(); // the commonest mistake in CloudFormation: `Ref` where `GetAtt` is due
 //! ```

@@ -24,7 +24,7 @@ UPPER = step("UPPER_CASE", "SELECT * REPLACE (upper(name) AS name) FROM rows")
 def run(worker: Worker, lake: Lake, *steps: Step, **output: str) -> list[list[Any]]:
     source = lake.csv("source", ROWS, **INPUT)
     target = lake.table("target", "parquet", **output)
-    count = worker.ask("recipe", steps=list(steps), input=source, output=target)["rows"]
+    count = worker.ask("recipe", steps=list(steps), input=source, others=[], output=target)["rows"]
     answer = worker.ask("select", sql="select * from target", tables=[target], limit=100)["rows"]
     assert count == len(answer)
     return answer

@@ -1,11 +1,11 @@
 """Breaks generated templates on purpose and tells which judge sees it.
 
-Usage: breakages.py CFN_LINT [TABLE]: prints the table of `docs/judges.md`, or compares it with that file and exits with 1
-when they differ. What is broken are reviewed templates of `snapshots/shop`.
+Usage: breakages.py CFN_LINT [TABLE]: prints the table of `docs/judges.md`, or compares it with that file and exits
+with 1 when they differ. What is broken are reviewed templates of `snapshots/shop`.
 
 Each breakage also says why no blueprint comes to it: `check` refuses it (the words are in a reviewed snapshot of what
 `check` says), or the types of `src/cfn` cannot express it (the words are there, or are absent).
-"""  # noqa: E501
+"""
 
 import json
 import re
@@ -88,13 +88,15 @@ BREAKAGES = [
              "TableInput.StorageDescriptor.Columns.0.Type", "integr",
              said("column_types", "no column type named `dubble`")),
     Breakage("a projection without a range", "processing", "CatalogTableVisits",
-             "TableInput.Parameters.projection\\.day\\.range", "NOW", said("partitions", "the range ends before it begins")),  # noqa: E501
+             "TableInput.Parameters.projection\\.day\\.range", "NOW",
+             said("partitions", "the range ends before it begins")),
     Breakage("a recipe step that DataBrew has not", "processing", "RecipeStepsClean", "Steps.0.Action.Operation",
              "REMOVE_MISING", said("recipe_steps", "no recipe step named `renam`")),
-    Breakage("a rule type that DQDL has not", "processing", "QualityRulesetSales", "Ruleset", "Rules = [ IsFresh \"id\" ]",  # noqa: E501
-             said("checks", "no rule type named `IsFresh`")),
-    Breakage("a crawler that deletes declared tables", "processing", "GlueCrawlerRaw", "SchemaChangePolicy.DeleteBehavior",  # noqa: E501
-             "DELETE_FROM_DATABASE", said("crawlers", "`removals` is for crawlers that discover tables")),
+    Breakage("a rule type that DQDL has not", "processing", "QualityRulesetSales", "Ruleset",
+             "Rules = [ IsFresh \"id\" ]", said("checks", "no rule type named `IsFresh`")),
+    Breakage("a crawler that deletes declared tables", "processing", "GlueCrawlerRaw",
+             "SchemaChangePolicy.DeleteBehavior", "DELETE_FROM_DATABASE",
+             said("crawlers", "`removals` is for crawlers that discover tables")),
     Breakage("a function with 64 MB", "serving", "FunctionCodeRecommend", "MemorySize", 64,
              said("models", "a function has 128 MB to 10,240 MB")),
     Breakage("a function that may run for an hour", "serving", "FunctionCodeRecommend", "Timeout", 3600,
@@ -109,8 +111,8 @@ BREAKAGES = [
              "LifecycleConfiguration.Rules.0.Transitions",
              [{"StorageClass": "STANDARD_IA", "TransitionInDays": 1}],
              said("partitions", "S3 takes objects to infrequent access after 30 days at the earliest")),
-    Breakage("a table's key that is no attribute", "storage", "ItemTableProfiles", "KeySchema.0.AttributeName", "custmer",  # noqa: E501
-             said("formats", "no column named `idd` in `g`")),
+    Breakage("a table's key that is no attribute", "storage", "ItemTableProfiles",
+             "KeySchema.0.AttributeName", "custmer", said("formats", "no column named `idd` in `g`")),
     Breakage("a serverless endpoint with 2,500 MB", "endpoint-taste", "EndpointSettings",
              "ProductionVariants.0.ServerlessConfig.MemorySizeInMB", 2500,
              said("models", "a serverless endpoint has 1 to 6 GB, in whole gigabytes")),
@@ -195,7 +197,10 @@ def table(program: str) -> str:
             assert broken.ours.holds(), f"{broken.what}: {broken.ours.file} says something else"
             seen = [", ".join(sorted(rules)) or "—" for rules in (by_lint, by_validate)]
             rows.append(f"| {broken.what} | {seen[0]} | {seen[1]} | {broken.ours} |")
-    head = "| broken on purpose | cfn-lint | cloudformation-validate | why no blueprint comes to it |\n|---|---|---|---|\n"  # noqa: E501
+    head = (
+        "| broken on purpose | cfn-lint | cloudformation-validate | why no blueprint comes to it |\n"
+        "|---|---|---|---|\n"
+    )
     return head + "\n".join(rows) + "\n"
 
 
