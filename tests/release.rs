@@ -4,15 +4,8 @@
 
 mod support;
 
-use std::path::Path;
-
-use lakegen::assembly::{self, Assets};
-use lakegen::cfn::Format;
-use lakegen::lower::lower;
-use lakegen::placement::{Lock, Placement};
-use lakegen::project::Project;
 use support::emulator::{ACCOUNT, Emulator};
-use support::root;
+use support::{assemble, root};
 
 const LAKE: &str = "
 name: shop
@@ -26,6 +19,8 @@ models:
     accept: { \"validation:auc\": { at_least: 0.7 } }
     endpoint: { serverless: { memory: 2 GB } }
 ";
+
+const FILES: [&str; 2] = ["models/taste/train.py", "models/taste/inference.py"];
 
 /// How each release ended, what is then live by the ledger and by the stack, whether alarms were watched, and how the stack is.
 const TOLD: [&str; 11] = [
@@ -42,27 +37,12 @@ const TOLD: [&str; 11] = [
     "given up: 0",
 ];
 
-fn assembly(project: &Path, blueprint: &str, out: &Path) {
-    for (file, text) in
-        [("blueprints/lake.yaml", blueprint), ("models/taste/train.py", ""), ("models/taste/inference.py", "")]
-    {
-        let path = project.join(file);
-        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
-    }
-    let (lake, diagnostics) = Project::open(None, project).unwrap().check();
-    let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
-    let assets = Assets::collect(&lake).unwrap();
-    let placement = Placement::of(&lake, &Lock::default());
-    assembly::write(&lower(&lake, &lake.environments[0], &assets, &placement), out, Format::Yaml).unwrap();
-}
-
 #[test]
 fn a_trained_model_goes_live_through_its_gate_and_stays_until_a_better_one_comes() {
     let emulator = Emulator::start(&[]);
     let [project, first, second] = ["project", "first", "second"].map(|name| emulator.folder().join(name));
-    assembly(&project, LAKE, &first);
-    assembly(&project, &LAKE.replace("memory: 2 GB", "memory: 4 GB"), &second);
+    assemble(&project, LAKE, &FILES, &first);
+    assemble(&project, &LAKE.replace("memory: 2 GB", "memory: 4 GB"), &FILES, &second);
     let output = emulator
         .python("eu-west-1")
         .env("ACCOUNT", ACCOUNT)

@@ -27,6 +27,7 @@ pub struct Emulator {
 
 /// The account that credentials of [`Emulator::environment`] belong to: the emulator reads it from the key.
 pub const ACCOUNT: &str = "111122223333";
+const SECRET: &str = "secret";
 
 impl Emulator {
     /// Starts one with these settings of MiniStack's, such as `("AUTH", "true")`.
@@ -48,6 +49,8 @@ impl Emulator {
             .env("GATEWAY_PORT", port.to_string())
             .env("TMPDIR", folder.path())
             .env("MINISTACK_ACCOUNT_ID", ACCOUNT)
+            // The secret of every account's root, by which signatures are verified with `AUTH=true`.
+            .env("AWS_SECRET_ACCESS_KEY", SECRET)
             .envs(settings.iter().copied())
             .stdin(Stdio::null())
             .stdout(log.try_clone().unwrap())
@@ -80,7 +83,7 @@ impl Emulator {
             ("AWS_REGION", region.to_owned()),
             ("AWS_DEFAULT_REGION", region.to_owned()),
             ("AWS_ACCESS_KEY_ID", ACCOUNT.to_owned()),
-            ("AWS_SECRET_ACCESS_KEY", "secret".to_owned()),
+            ("AWS_SECRET_ACCESS_KEY", SECRET.to_owned()),
             ("AWS_EC2_METADATA_DISABLED", "true".to_owned()),
             ("AWS_CONFIG_FILE", self.folder.path().join("none").display().to_string()),
             ("AWS_SHARED_CREDENTIALS_FILE", self.folder.path().join("none").display().to_string()),

@@ -2,7 +2,7 @@
 //! installed by the code that installs for users.
 
 #![allow(dead_code, reason = "each test binary uses a part")]
-#![allow(clippy::unwrap_used, reason = "a test whose tools are missing has failed")]
+#![allow(clippy::unwrap_used, clippy::panic, reason = "a test whose tools are missing has failed")]
 #![allow(clippy::print_stderr, reason = "the first run installs for minutes")]
 
 pub mod emulator;
@@ -11,8 +11,13 @@ pub mod proxy;
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+use lakegen::assembly::{self, Assets};
+use lakegen::cfn::Format;
 use lakegen::local::process::Groups;
 use lakegen::local::python::{self, Environment, Lock, Setup};
+use lakegen::lower::lower;
+use lakegen::placement::{self, Placement};
+use lakegen::project::Project;
 
 const TOOLS: Lock<'static> = Lock { name: "test-tools", files: &[include_str!("../requirements.txt")] };
 
@@ -37,11 +42,22 @@ pub struct Python {
 pub fn python() -> Python {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let cache = python::cache_dir().unwrap();
-    let groups = Groups::default();
     let told = |setup: Setup| eprintln!("{setup:?}");
-    let environment = runtime.block_on(python::prepare(&cache, &groups, &told)).unwrap();
-    let tools = runtime.block_on(python::install_lock(TOOLS, &cache, &groups, &told)).unwrap();
-    Python { environment, tools }
+    let environment = runtime.block_on(python::prepare(&cache, &Groups::default(), &told)).unwrap();
+    Python { environment, tools: tools() }
+}
+
+/// The folder of the tools.
+pub fn tools() -> PathBuf {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let cache = python::cache_dir().unwrap();
+    let told = |setup: Setup| eprintln!("{setup:?}");
+    runtime.block_on(python::install_lock(TOOLS, &cache, &Groups::default(), &told)).unwrap()
+}
+
+/// Where the packages of an environment are.
+pub fn packages(environment: &Path) -> PathBuf {
+    environment.join("lib").join("python3.11").join("site-packages")
 }
 
 impl Python {
@@ -55,14 +71,27 @@ impl Python {
     /// A module of the tools, run with the engines' interpreter, which finds both sets of packages.
     pub fn with_engines(&self, module: &str) -> Command {
         let mut command = Command::new(&self.environment.python);
-        let packages = self.tools.join("lib").join("python3.11").join("site-packages");
-        command.args(["-m", module]).current_dir(root()).env("PYTHONPATH", packages);
+        command.args(["-m", module]).current_dir(root()).env("PYTHONPATH", packages(&self.tools));
         command
     }
 }
 
 pub fn root() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+/// Writes the assembly of a blueprint's first environment to `out`; `files` of the project are made, empty.
+pub fn assemble(project: &Path, blueprint: &str, files: &[&str], out: &Path) {
+    for (file, text) in files.iter().map(|file| (*file, "")).chain([("blueprints/lake.yaml", blueprint)]) {
+        let path = project.join(file);
+        std::fs::create_dir_all(path.parent().unwrap()).unwrap();
+        std::fs::write(path, text).unwrap();
+    }
+    let (lake, diagnostics) = Project::open(None, project).unwrap().check();
+    let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+    let assets = Assets::collect(&lake).unwrap();
+    let placement = Placement::of(&lake, &placement::Lock::default());
+    assembly::write(&lower(&lake, &lake.environments[0], &assets, &placement), out, Format::Yaml).unwrap();
 }
 
 /// Runs a command; what it printed is the message of the failure.

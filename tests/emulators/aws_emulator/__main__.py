@@ -9,7 +9,7 @@ os.environ.setdefault("LOG_LEVEL", "WARNING")
 
 from ministack.app import main
 
-from aws_emulator import buckets, databrew, inline_code, replacement, resource_types, sagemaker
+from aws_emulator import authorization, buckets, databrew, inline_code, replacement, resource_types, sagemaker, services
 
 if __name__ == "__main__":
     resource_types.register()
@@ -18,4 +18,6 @@ if __name__ == "__main__":
     inline_code.register()
     databrew.register()
     sagemaker.register()
+    services.register()
+    authorization.register()
     main()

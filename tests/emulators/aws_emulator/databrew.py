@@ -1,11 +1,15 @@
-"""The part of DataBrew's API that publishes recipes; MiniStack has no DataBrew at all.
+"""The part of DataBrew's API that publishes recipes and runs jobs; MiniStack has no DataBrew at all.
+
+A job that was started runs until it is stopped.
 
 Paths and answers: botocore's service model `databrew` (2017-07-25).
 """
 
 import json
 import re
+import time
 from typing import Any
+from uuid import uuid4
 
 from ministack import app
 from ministack.core import router
@@ -16,8 +20,11 @@ from aws_emulator.resource_types import TYPES
 Answer = tuple[int, dict[str, str], bytes]
 
 RECIPES = TYPES["AWS::DataBrew::Recipe"].known
+JOBS = TYPES["AWS::DataBrew::Job"].known
 versions = AccountRegionScopedDict()
 """Number of the last published version, by recipe."""
+runs = AccountRegionScopedDict()
+"""Runs of jobs, as they are described, by id."""
 
 
 def register() -> None:
@@ -26,6 +33,8 @@ def register() -> None:
 
 
 async def handle(method: str, path: str, _headers: dict, _body: bytes, _query: dict) -> Answer:
+    if of_job := re.fullmatch(r"/jobs/([^/]+)/(?:startJobRun|jobRuns|jobRun/([^/]+)(/stopJobRun)?)", path):
+        return run(method, *of_job.groups())
     match = re.fullmatch(r"/recipes/([^/]+)(/publishRecipe|/recipeVersion/[^/]+)?", path)
     if not match:
         return answer(501, {"Message": f"the emulator has no {method} {path}"})
@@ -41,6 +50,24 @@ async def handle(method: str, path: str, _headers: dict, _body: bytes, _query: d
         case "DELETE", str():
             return answer(200, {"Name": recipe, "RecipeVersion": action.rpartition("/")[2]})
     return error("ResourceNotFoundException", f"Recipe {recipe} has not been published.")
+
+
+def run(method: str, job: str, name: str | None, stop: str | None) -> Answer:
+    if job not in JOBS or (name and name not in runs):
+        return error("ResourceNotFoundException", f"Job {job} or its run {name} doesn't exist.")
+    match method, name, stop:
+        case "POST", None, None:
+            name = f"db_{uuid4().hex}"
+            runs[name] = {"JobName": job, "RunId": name, "State": "RUNNING", "StartedOn": time.time()}
+            return answer(200, {"RunId": name})
+        case "GET", None, None:
+            return answer(200, {"JobRuns": [one for one in runs.values() if one["JobName"] == job]})
+        case "GET", str(), None:
+            return answer(200, runs[name])
+        case "POST", str(), str():
+            runs[name] |= {"State": "STOPPED"}
+            return answer(200, {"RunId": name})
+    return answer(501, {"Message": f"the emulator has no {method} of runs"})
 
 
 def error(code: str, message: str) -> Answer:
