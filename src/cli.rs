@@ -20,7 +20,7 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    the blueprint has errors
-  2    the command line is wrong; of `plan --detailed-exitcode`: there are changes
+  2    the command line is wrong; of `plan` and `status --drift` with `--detailed-exitcode`: there are changes
   3    the world said no: a file, Python, the network, AWS
   4    a step of the pipeline failed, or a model was refused
   5    something dangerous was not allowed
@@ -280,6 +280,9 @@ pub struct Status {
     /// Look for what was changed by hand; CloudFormation takes its time
     #[arg(long)]
     pub drift: bool,
+    /// Exit with 2 if something was changed by hand
+    #[arg(long, requires = "drift")]
+    pub detailed_exitcode: bool,
 }
 
 /// Arguments of `destroy`.

@@ -30,9 +30,9 @@ pub fn run(args: &Call, context: &Context<'_>) -> Result<(), Failure> {
             let (reply, problem) = runtime()?.block_on(call(&lake, target, body, context.console))?;
             (reply, problem, None)
         }
-        Place::Cloud(environment) => {
-            let reply = runtime()?.block_on(call_gateway(args, &lake, environment, target, body))?;
-            let help = explain_refusal(&reply, &lake, args);
+        Place::Cloud(lake, environment) => {
+            let reply = runtime()?.block_on(call_gateway(args, lake, environment, target, body))?;
+            let help = explain_refusal(&reply, lake, args);
             (reply, None, help)
         }
     };

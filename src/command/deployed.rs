@@ -12,15 +12,15 @@ use crate::operate::{Deployed, Error};
 pub enum Place<'a> {
     /// On this machine.
     Local,
-    /// In AWS.
-    Cloud(&'a Environment),
+    /// In AWS: the lake as it is in that environment.
+    Cloud(&'a Lake, &'a Environment),
 }
 
 impl<'a> Place<'a> {
     /// What `--env` names.
     pub fn of(name: &str, lake: &'a Lake) -> Result<Self, Failure> {
-        match lake.environment(name) {
-            Some(environment) => Ok(Self::Cloud(environment)),
+        match lake.copy(name) {
+            Some((copy, environment)) => Ok(Self::Cloud(copy, environment)),
             None if name == "local" => Ok(Self::Local),
             None => Err(unknown_environment(name, lake)),
         }

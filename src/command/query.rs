@@ -23,8 +23,8 @@ pub fn run(args: &Query, context: &Context<'_>) -> Result<(), Failure> {
     let lake = context.lake()?;
     let answer = match Place::of(&args.env, &lake)? {
         Place::Local => runtime()?.block_on(ask(args, &lake, &Report::new(context.console)))?,
-        Place::Cloud(environment) => {
-            let answer = runtime()?.block_on(ask_athena(args, &lake, environment))?;
+        Place::Cloud(lake, environment) => {
+            let answer = runtime()?.block_on(ask_athena(args, lake, environment))?;
             let Answer { rows, scanned, took } = answer;
             context.console.note(&format!("scanned {} in {:.1} s", size(scanned), took.as_secs_f64()));
             rows

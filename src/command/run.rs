@@ -17,11 +17,16 @@ use crate::report::Report;
 
 pub fn run(args: &Run, context: &Context<'_>) -> Result<(), Failure> {
     let lake = context.lake()?;
-    let steps = args.steps.iter().map(|name| step(&lake, name)).collect::<Result<Vec<_>, _>>()?;
-    let pipeline = args.pipeline.as_ref().map(|name| pipeline(&lake, name)).transpose()?;
+    let place = Place::of(&args.env, &lake)?;
+    let there = match place {
+        Place::Local => &lake,
+        Place::Cloud(copy, _) => copy,
+    };
+    let steps = args.steps.iter().map(|name| step(there, name)).collect::<Result<Vec<_>, _>>()?;
+    let pipeline = args.pipeline.as_ref().map(|name| pipeline(there, name)).transpose()?;
     let report = Report::new(context.console);
     let runtime = runtime()?;
-    let outcome = match Place::of(&args.env, &lake)? {
+    let outcome = match place {
         Place::Local => {
             refuse(
                 &[("--detach", args.detach), ("--follow", args.follow.is_some()), ("--cancel", args.cancel.is_some())],
@@ -31,12 +36,12 @@ pub fn run(args: &Run, context: &Context<'_>) -> Result<(), Failure> {
             let options = RunOptions { data: args.data.clone(), users: args.users, steps, force: args.force };
             runtime.block_on(local::run(&lake, &options, &report)).map(Some).map_err(interrupted)
         }
-        Place::Cloud(environment) => {
+        Place::Cloud(lake, environment) => {
             refuse(
                 &[("--data", args.data.is_some()), ("--users", args.users.is_some()), ("--force", args.force)],
                 args,
             )?;
-            runtime.block_on(run_in_aws(args, &lake, environment, &report, context))
+            runtime.block_on(run_in_aws(args, lake, environment, &report, context))
         }
     };
     report.clear();

@@ -6,7 +6,7 @@ use super::Context;
 use super::deployed::{self, Place};
 use super::local::runtime;
 use crate::cli::Status as Args;
-use crate::failure::Failure;
+use crate::failure::{Exit, Failure};
 use crate::local::status as local;
 use crate::operate::ledger::{Release, ReleaseState, Run, StepRun};
 use crate::operate::status::{self, StackState, Status};
@@ -23,15 +23,20 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<(), Failure> {
             }
             Ok(context.console.result(&describe_local(&status))?)
         }
-        Place::Cloud(environment) => {
+        Place::Cloud(lake, environment) => {
             let status = runtime()?.block_on(async {
-                let (session, deployed) = deployed::find(&lake, environment).await?;
+                let (session, deployed) = deployed::find(lake, environment).await?;
                 status::status(&session, &deployed, args.drift).await.map_err(deployed::failure)
             })?;
             if context.console.json {
-                return Ok(context.console.json(&status)?);
+                context.console.json(&status)?;
+            } else {
+                context.console.result(&describe(&status))?;
             }
-            Ok(context.console.result(&describe(&status))?)
+            if args.detailed_exitcode && status.drifted() {
+                return Err(Failure::shown(Exit::Changes));
+            }
+            Ok(())
         }
     }
 }
@@ -69,9 +74,9 @@ fn describe(status: &Status) -> String {
     );
     section(
         &mut text,
-        &["model", "last release", "at", "metrics"],
+        &["model", "live", "since", "last release", "at", "metrics"],
         models.iter().map(|release| {
-            let Release { model, state, ended, metrics, refusals, message, .. } = release;
+            let Release { model, state, ended, metrics, refusals, message, live, .. } = release;
             let metrics =
                 metrics.iter().map(|(name, value)| format!("{name} {value:.4}")).collect::<Vec<_>>().join(", ");
             let why = match state {
@@ -79,7 +84,9 @@ fn describe(status: &Status) -> String {
                 ReleaseState::Failed => message.clone().unwrap_or_default(),
                 ReleaseState::Updating | ReleaseState::Released => metrics,
             };
-            vec![model.clone(), word(state), short(ended.as_deref()), one_line(Some(&why))]
+            let training = live.as_ref().map_or("none", |live| live.training.as_str()).to_owned();
+            let since = short(live.as_ref().and_then(|live| live.since.as_deref()));
+            vec![model.clone(), training, since, word(state), short(ended.as_deref()), one_line(Some(&why))]
         }),
     );
     for endpoint in endpoints {

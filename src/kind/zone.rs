@@ -176,16 +176,24 @@ impl ZoneSpec {
             archive: self.archive.iter().map(|rule| (rule.after.value, rule.to.value)).collect(),
             lock: self.lock.as_ref().map(|lock| lock.value),
             in_aws: self.was.as_ref().unwrap_or(name).value.clone(),
-            adopted: self.check_adopted(cx),
+            adopted: self.check_adopted(keep, cx),
         })
     }
 
-    fn check_adopted(&self, cx: &mut Check<'_>) -> Vec<(String, String)> {
+    fn check_adopted(&self, keep: Keep, cx: &mut Check<'_>) -> Vec<(String, String)> {
         let Some(adopt) = &self.adopt else { return Vec::new() };
         if let Some(lock) = &self.lock {
             cx.push(
                 Diagnostic::error(adopt.span, "a bucket gets a lock when it is made, and this one is there already")
                     .related(lock.span, "the lock"),
+            );
+        }
+        if let (Some(written), Keep::Days(days)) = (&self.keep, keep) {
+            let message = format!("what the adopted bucket holds and is older than {days} days is deleted soon after");
+            cx.push(
+                Diagnostic::warning(written.span, message)
+                    .related(adopt.span, "the bucket that is there already")
+                    .help("S3 counts from when an object was written: `keep: forever` keeps what is there"),
             );
         }
         let environments = &cx.blueprint.environments.0;

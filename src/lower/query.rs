@@ -25,14 +25,15 @@ use crate::lake::{self, Column, Compression, Format, Home, Mode, Query, Table};
 const RESULTS: &str = "athena/";
 const GIB: u64 = 1 << 30;
 
-/// The workgroup in which all queries of the lake run; the `first` stack has it.
+/// The workgroup in which all queries of the lake run, those of `lakegen query` too; the `first` stack has it.
 pub(super) fn work_group(
     cx: &Context,
     stack: &mut StackTemplate,
     shared: &Shared,
     first: bool,
 ) -> Value<Name<WorkGroup>> {
-    if !first || cx.lake.queries.is_empty() && cx.lake.statements.is_empty() {
+    let asked = cx.lake.tables.values().any(|table| !matches!(table.home, Home::DynamoDb { .. }));
+    if !first || !asked {
         return Value::literal(cx.names.plain(&[], 128));
     }
     let work_group = WorkGroup {

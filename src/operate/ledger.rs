@@ -145,6 +145,22 @@ pub struct Release {
     /// Why it failed.
     #[serde(default)]
     pub message: Option<String>,
+    /// The model that answers, whatever became of the last release; absent in the item of a single training.
+    #[serde(default)]
+    pub live: Option<Live>,
+}
+
+/// The model that answers.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Live {
+    /// The training job that made it.
+    pub training: String,
+    /// Where it is.
+    #[serde(default)]
+    pub data: Option<String>,
+    /// Since when it has been live.
+    #[serde(default)]
+    pub since: Option<String>,
 }
 
 /// How a release stands.
@@ -292,9 +308,15 @@ mod tests {
 
         let metrics = AttributeValue::M([("auc".to_owned(), n("0.875"))].into());
         let item = [("model", s("rank")), ("state", s("RELEASED")), ("metrics", metrics)];
-        let release: Release =
-            read(item.map(|(name, value)| (name.to_owned(), value)).into(), "dynamodb:Query").unwrap();
-        assert_eq!(release.metrics["auc"], 0.875);
+        let named = |(name, value): (&str, AttributeValue)| (name.to_owned(), value);
+        let release: Release = read(item.map(named).into(), "dynamodb:Query").unwrap();
+        assert_eq!((release.metrics["auc"], release.live), (0.875, None));
+
+        let live =
+            AttributeValue::M([("training", s("t-1")), ("since", s("2026-11-25T03:00:00.000Z"))].map(named).into());
+        let item = [("model", s("rank")), ("state", s("REFUSED")), ("training", s("t-2")), ("live", live)];
+        let release: Release = read(item.map(named).into(), "dynamodb:Query").unwrap();
+        assert_eq!(release.live.map(|live| live.training).as_deref(), Some("t-1"));
 
         let strange = [("run".to_owned(), s("r")), ("state".to_owned(), s("SLEEPING"))].into();
         assert!(read::<Run>(strange, "dynamodb:GetItem").is_err());

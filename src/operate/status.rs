@@ -36,10 +36,18 @@ pub struct Status {
     pub steps: Vec<StepRun>,
     /// The last runs, the newest first.
     pub runs: Vec<Run>,
-    /// The last release of each model that ever had one.
+    /// The last release of each model that ever had one, and what is live of it.
     pub models: Vec<Release>,
     /// Names of the endpoints that are up.
     pub endpoints: Vec<String>,
+}
+
+impl Status {
+    /// Whether something was changed by hand, as far as it was looked for.
+    #[must_use]
+    pub fn drifted(&self) -> bool {
+        self.stacks.iter().filter_map(|stack| stack.drift.as_ref()).any(|drifts| !drifts.is_empty())
+    }
 }
 
 /// How a stack is.
