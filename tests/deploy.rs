@@ -7,105 +7,12 @@
 
 mod support;
 
-use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 use std::time::{Duration, Instant};
 
 use support::emulator::Emulator;
+use support::lake::{Lake, REGION, said};
 use support::proxy::Proxy;
-
-const REGION: &str = "eu-central-1";
-
-/// A zone, a table and a job: three stacks and three assets, two of them lakegen's own.
-const SMALL: &str = "\
-name: NAME
-environments:
-  dev: { region: eu-central-1 }
-  prod: { region: eu-central-1, account: \"444455556666\" }
-zones:
-  raw: { keep: 400 days }
-  spare: { keep: 30 days }
-tables:
-  orders:
-    zone: raw
-    format: csv
-    columns:
-      order_id: { type: int, primary_key: true }
-  counts:
-    zone: raw
-    format: parquet
-    columns:
-      orders: { type: int }
-jobs:
-  count: { script: job.py, reads: [orders], writes: [counts] }
-";
-
-/// A lake of its own, in a folder of its own.
-struct Lake<'a> {
-    emulator: &'a Emulator,
-    folder: tempfile::TempDir,
-    /// Where AWS is, if not the emulator itself.
-    url: Option<String>,
-}
-
-impl<'a> Lake<'a> {
-    fn new(emulator: &'a Emulator) -> Self {
-        let lake = Self { emulator, folder: tempfile::tempdir().unwrap(), url: None };
-        let init = lake.lakegen(&["init", ".", "--from", "bikes", "--name", "bikes"]);
-        assert!(init.status.success(), "{init:?}");
-        lake
-    }
-
-    fn small(emulator: &'a Emulator, name: &str) -> Self {
-        let lake = Self { emulator, folder: tempfile::tempdir().unwrap(), url: None };
-        std::fs::create_dir(lake.folder.path().join("blueprints")).unwrap();
-        std::fs::write(lake.blueprint(), SMALL.replace("NAME", name)).unwrap();
-        std::fs::write(lake.folder.path().join("job.py"), "print('counting')\n").unwrap();
-        lake
-    }
-
-    fn through(mut self, proxy: &Proxy) -> Self {
-        self.url = Some(proxy.url.clone());
-        self
-    }
-
-    fn blueprint(&self) -> std::path::PathBuf {
-        self.folder.path().join("blueprints/lake.yaml")
-    }
-
-    fn command(&self, args: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_lakegen"));
-        command.args(args).current_dir(self.folder.path()).envs(self.emulator.environment(REGION));
-        command.envs(self.url.iter().map(|url| ("AWS_ENDPOINT_URL", url))).stdin(Stdio::null());
-        command
-    }
-
-    fn lakegen(&self, args: &[&str]) -> Output {
-        self.command(args).output().unwrap()
-    }
-
-    /// Runs it; what it says on both channels. Anything but that exit code is a failure.
-    fn run(&self, code: i32, args: &[&str]) -> String {
-        let output = self.lakegen(args);
-        let text = said(&output);
-        assert_eq!(output.status.code(), Some(code), "{args:?}\n{text}\n{}", self.emulator.log());
-        text
-    }
-
-    fn edit(&self, from: &str, to: &str) {
-        edit(&self.blueprint(), from, to);
-    }
-}
-
-fn said(output: &Output) -> String {
-    format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout))
-}
-
-fn edit(file: &Path, from: &str, to: &str) {
-    let text = std::fs::read_to_string(file).unwrap();
-    assert!(text.contains(from), "{from} is not in {}", file.display());
-    std::fs::write(file, text.replacen(from, to, 1)).unwrap();
-}
 
 /// Stacks, their resources and the objects of the asset bucket of a lake, without what differs between two lakes of one content.
 fn state(emulator: &Emulator, lake: &str) -> String {
@@ -139,7 +46,7 @@ for stack in sorted(stacks, key=lambda stack: stack["StackName"]):
 #[test]
 fn a_lake_is_planned_deployed_left_alone_and_changed() {
     let emulator = Emulator::start(&[]);
-    let lake = Lake::new(&emulator);
+    let lake = Lake::bikes(&emulator);
 
     let plan = lake.run(2, &["plan", "--env", "dev", "--detailed-exitcode"]);
     assert!(plan.contains("+ AWS::S3::Bucket ZoneBucketRaw  (zones.raw)"), "{plan}");
@@ -351,7 +258,7 @@ fn any_call_may_break() {
     proxy.breaks(0, "none");
     alone.run(0, &["deploy", "--env", "dev"]);
     let (expected, calls) = (state(&emulator, "alone"), proxy.calls().len());
-    let kinds = ["throttle", "error", "lost", "reset", "truncated", "slow"];
+    let kinds = ["throttle", "error", "lost", "reset", "truncated", "slow", "twice", "doubled"];
     let all = std::env::var("LAKEGEN_FAULTS").is_ok_and(|value| value == "all");
     let mut again = Vec::new();
     let mut runs = 0;

@@ -17,7 +17,7 @@ use crate::report::plan;
 pub fn run(args: &Deploy, context: &Context<'_>) -> Result<(), Failure> {
     let cloud = Cloud::open(&args.env, context)?;
     let report = DeployReport::new(context.console);
-    let approve = |dangers: &[Danger]| approve(args, context, cloud.assembly.protected, dangers);
+    let approve = |dangers: &[Danger]| report.suspend(|| approve(args, context, cloud.assembly.protected, dangers));
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
         let session = cloud.session(&report).await?;

@@ -10,16 +10,16 @@ use sha2::{Digest, Sha256};
 
 use super::assets::{self, Upload};
 use super::bucket;
-use super::cause::Cause;
 use super::changeset::{self, Read};
 use super::decide::{Action, Goal, decide};
 use super::desired::{Desired, MAX_INLINE, hex};
 use super::error::{AwsError, Error, Sort, told};
-use super::follow::follow;
 use super::observe::{self, Observed};
-use super::progress::{Event, Observer, Work};
+use super::operation::{self, Begun};
+use super::plan::Templates;
+use super::progress::{Observer, Work};
 use super::session::Session;
-use super::stack::{Stack, Status};
+use super::stack::Stack;
 use crate::assembly::Adopted;
 
 /// Imports the buckets that stacks adopt and do not have yet. What was imported is seen in `observed`.
@@ -38,7 +38,7 @@ pub async fn adopt(
         if let Some(stack) = &there
             && decide(Some(stack.status), Goal::Change) == Action::Recreate
         {
-            clear(session, stack, observer).await?;
+            operation::delete(session, stack, Work::Clear, observer).await?;
             there = None;
         }
         let template = match &there {
@@ -91,7 +91,7 @@ async fn import(
     let (body, url) = match template.len() {
         ..=MAX_INLINE => (Some(template), None),
         _ => {
-            let key = format!("templates/{token}.json");
+            let key = format!("{}{token}.json", Templates::Deploy.prefix());
             if bucket::list(session, assets).await?.is_none() {
                 bucket::create(session, assets, &desired.tags).await?;
             }
@@ -129,17 +129,10 @@ async fn import(
     let Some(stack) = observe::stack(session, name).await? else {
         return Err(AwsError::malformed("cloudformation:DescribeStacks").into());
     };
-    let call = session.cloudformation.execute_change_set().change_set_name(&set).client_request_token(&token);
-    call.send().await.map_err(|error| told("cloudformation:ExecuteChangeSet", error))?;
-    observer.event(Event::Started { stack: name, work: Work::Import, resources: Some(pending.len()) });
-    let ended = follow(session, name, &stack.id, Some(&token), observer).await?;
-    if ended.stack.status == Status::ImportComplete {
-        observer.event(Event::Finished { stack: name, work: Work::Import });
-        return Ok(ended.stack);
-    }
-    let (status, reason) = (ended.stack.status, ended.stack.reason.as_deref());
-    observer.event(Event::Failed { stack: name, status });
-    Err(Error::Failed(Box::new(Cause::of(name, Work::Import, status, reason, &ended.incidents))))
+    let token = session.token("import");
+    changeset::execute(session, &set, &token).await?;
+    let (token, resources) = (Some(token.as_str()), Some(pending.len()));
+    operation::watch(session, Begun { name, id: &stack.id, token, work: Work::Import, resources }, observer).await
 }
 
 async fn unusable(session: &Session, stack: &str, set: &str, reason: String) -> Result<Stack, Error> {
@@ -162,26 +155,6 @@ async fn inspect(session: &Session, bucket: &str) -> Result<(), Error> {
             }
             _ => Err(error.into()),
         },
-    }
-}
-
-/// Deletes what a failed creation or a forgotten review has left.
-async fn clear(session: &Session, stack: &Stack, observer: &dyn Observer) -> Result<(), Error> {
-    let call = session.cloudformation.delete_stack().stack_name(&stack.id);
-    call.send().await.map_err(|error| told("cloudformation:DeleteStack", error))?;
-    observer.event(Event::Started { stack: &stack.name, work: Work::Clear, resources: None });
-    let ended = follow(session, &stack.name, &stack.id, None, observer).await?;
-    match ended.stack.status {
-        Status::DeleteComplete => {
-            observer.event(Event::Finished { stack: &stack.name, work: Work::Clear });
-            Ok(())
-        }
-        status => {
-            observer.event(Event::Failed { stack: &stack.name, status });
-            let reason = ended.stack.reason.as_deref();
-            let cause = Cause::of(&stack.name, Work::Clear, status, reason, &ended.incidents);
-            Err(Error::Failed(Box::new(cause)))
-        }
     }
 }
 

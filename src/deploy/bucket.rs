@@ -4,15 +4,18 @@ use std::collections::BTreeMap;
 
 use aws_sdk_s3::types::{
     AbortIncompleteMultipartUpload, BucketLifecycleConfiguration, BucketLocationConstraint, CreateBucketConfiguration,
-    ExpirationStatus, LifecycleRule, LifecycleRuleFilter, Tag,
+    ExpirationStatus, LifecycleExpiration, LifecycleRule, LifecycleRuleFilter, Tag,
 };
 
 use super::error::{AwsError, Error, Sort, told};
+use super::plan::Templates;
 use super::session::Session;
 use crate::assembly::Assembly;
 
 /// After how many days the rest of an upload that was never finished goes.
 const ABORT_DAYS: i32 = 7;
+/// After how many days the templates of plans go.
+const PLAN_DAYS: i32 = 1;
 
 /// The asset bucket's name: `<lake>-<environment>-<account>-<region>-assets`.
 #[must_use]
@@ -77,16 +80,18 @@ pub async fn create(session: &Session, bucket: &str, tags: &[(&str, String)]) ->
 pub async fn settle(session: &Session, bucket: &str, tags: &[(&str, String)]) -> Result<(), Error> {
     let policy = session.s3.put_bucket_policy().bucket(bucket).expected_bucket_owner(&session.account);
     let policy = policy.policy(tls_only(session, bucket)).send();
+    let rule = |id, prefix| {
+        let filter = LifecycleRuleFilter::builder().prefix(prefix).build();
+        LifecycleRule::builder().id(id).status(ExpirationStatus::Enabled).filter(filter)
+    };
     let abort = AbortIncompleteMultipartUpload::builder().days_after_initiation(ABORT_DAYS).build();
-    let rule = LifecycleRule::builder()
-        .id("abort-uploads")
-        .status(ExpirationStatus::Enabled)
-        .filter(LifecycleRuleFilter::builder().prefix("").build())
-        .abort_incomplete_multipart_upload(abort)
-        .build()
-        .map_err(|_| AwsError::malformed("s3:PutLifecycleConfiguration"))?;
+    let abort = rule("abort-uploads", "").abort_incomplete_multipart_upload(abort).build();
+    let expire = LifecycleExpiration::builder().days(PLAN_DAYS).build();
+    let expire = rule("forget-plans", Templates::Plan.prefix()).expiration(expire).build();
+    let rules = [abort, expire].into_iter().collect::<Result<Vec<_>, _>>();
+    let rules = rules.map_err(|_| AwsError::malformed("s3:PutLifecycleConfiguration"))?;
     let rules = BucketLifecycleConfiguration::builder()
-        .rules(rule)
+        .set_rules(Some(rules))
         .build()
         .map_err(|_| AwsError::malformed("s3:PutLifecycleConfiguration"))?;
     let lifecycle = session.s3.put_bucket_lifecycle_configuration().bucket(bucket);

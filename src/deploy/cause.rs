@@ -24,8 +24,8 @@ pub struct Incident {
     pub is_stack: bool,
     /// The token of the request that began the operation.
     pub token: Option<String>,
-    /// Seconds since 1970.
-    pub time: i64,
+    /// What tells the event from all others.
+    pub event: String,
 }
 
 impl Incident {
@@ -114,12 +114,20 @@ impl Cause {
     /// One line: what to do about it.
     #[must_use]
     pub fn hint(&self) -> Option<String> {
-        hint(&self.reason).or_else(|| match self.status {
-            Status::UpdateRollbackFailed => Some(
+        let kind = self.resource.as_ref().map(|resource| resource.kind.as_str());
+        hint(kind.unwrap_or_default(), &self.reason).or_else(|| match (self.status, &self.resource) {
+            (Status::UpdateRollbackFailed, Some(FailedResource { id, .. })) if self.work == Work::RollBack => {
+                Some(format!(
+                    "mend what the reason names and deploy again; or give {id} up: `aws cloudformation \
+                     continue-update-rollback --stack-name {} --resources-to-skip {id}`, then deploy",
+                    self.stack
+                ))
+            }
+            (Status::UpdateRollbackFailed, _) => Some(
                 "mend what the reason names and deploy again: lakegen continues the rollback first, then updates"
                     .into(),
             ),
-            Status::RollbackComplete | Status::RollbackFailed | Status::CreateFailed => {
+            (Status::RollbackComplete | Status::RollbackFailed | Status::CreateFailed, _) => {
                 Some("mend it and deploy again: what is left of the stack is cleared away first".into())
             }
             _ => None,
@@ -141,13 +149,14 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What the usual reasons mean, and what to do about them.
+/// What the usual reasons mean for a resource of that type, if it was one, and what to do about them.
 #[must_use]
-pub fn hint(reason: &str) -> Option<String> {
+pub fn hint(kind: &str, reason: &str) -> Option<String> {
     if let Some(permission) = missing_permission(reason) {
         return Some(permission);
     }
-    let lower = reason.to_lowercase();
+    // AWS does not say of everything what it is: `shop-dev-raw already exists`.
+    let lower = format!("{kind}: {reason}").to_lowercase();
     let has = |words: &[&str]| words.iter().all(|word| lower.contains(word));
     let table: [(&[&str], &str); 14] = [
         (
@@ -155,7 +164,7 @@ pub fn hint(reason: &str) -> Option<String> {
             "empty the bucket, all versions too, or keep it with `protected: true`; then run the command again",
         ),
         (
-            &["bucket", "already exists"],
+            &["aws::s3::bucket:", "already exists"],
             "names of buckets are global and this one is taken: choose another `name` for the lake, the environment or the zone",
         ),
         (&["already exists in stack"], "another stack has it: two lakes or environments share a name"),
@@ -178,7 +187,7 @@ pub fn hint(reason: &str) -> Option<String> {
             "a quota of the account is used up: ask for more in the Service Quotas console, or remove what is not used",
         ),
         (&["nosuchkey"], "an asset has gone from the asset bucket: deploy again, it is uploaded anew"),
-        (&["is in", "in_progress"], "another operation is under way: run the command again, it waits"),
+        (&["is in", "_in_progress"], "another operation is under way: run the command again, it waits"),
     ];
     let found = table.iter().find(|(words, _)| has(words));
     found.map(|(_, hint)| (*hint).to_owned())
@@ -209,7 +218,7 @@ mod tests {
             reason: (!reason.is_empty()).then(|| reason.to_owned()),
             is_stack: id == "stack",
             token: None,
-            time: 0,
+            event: String::new(),
         }
     }
 
@@ -249,21 +258,23 @@ mod tests {
                     arn:aws:glue:eu-west-1:111122223333:job/x because no identity-based policy allows the glue:CreateJob action";
         let expected = "allow arn:aws:iam::111122223333:user/alice: {\"Effect\": \"Allow\", \"Action\": \"glue:CreateJob\", \
                         \"Resource\": \"arn:aws:glue:eu-west-1:111122223333:job/x\"}";
-        assert_eq!(hint(said).as_deref(), Some(expected));
+        assert_eq!(hint("AWS::Glue::Job", said).as_deref(), Some(expected));
     }
 
     #[test]
     fn the_usual_reasons_have_hints() {
-        for (reason, word) in [
-            ("lake-dev-raw already exists (Bucket)", "global"),
-            ("The bucket you tried to delete is not empty", "empty the bucket"),
-            ("The role defined for the function cannot be assumed by Lambda.", "IAM takes seconds"),
-            ("Number of jobs exceeds the limit", "quota"),
-            ("Error occurred while GetObject. S3 Error Code: NoSuchKey.", "uploaded anew"),
-            ("Rate exceeded", "too often"),
+        let (bucket, job) = ("AWS::S3::Bucket", "AWS::Glue::Job");
+        for (kind, reason, word) in [
+            (bucket, "lake-dev-raw already exists", "global"),
+            ("AWS::S3::BucketPolicy", "The bucket policy already exists on bucket x", "made outside of this stack"),
+            (bucket, "The bucket you tried to delete is not empty", "empty the bucket"),
+            (job, "The role defined for the function cannot be assumed by Lambda.", "IAM takes seconds"),
+            (job, "Number of jobs exceeds the limit", "quota"),
+            ("AWS::Lambda::Function", "Error occurred while GetObject. S3 Error Code: NoSuchKey.", "uploaded anew"),
+            (job, "Rate exceeded", "too often"),
         ] {
-            assert!(hint(reason).unwrap_or_default().contains(word), "{reason}: {:?}", hint(reason));
+            assert!(hint(kind, reason).unwrap_or_default().contains(word), "{reason}: {:?}", hint(kind, reason));
         }
-        assert_eq!(hint("Invalid property Foo"), None);
+        assert_eq!(hint(job, "Invalid property Foo"), None);
     }
 }

@@ -26,8 +26,6 @@ const LONGEST: Duration = Duration::from_secs(2);
 pub struct ChangeSet {
     /// Its ARN.
     pub id: String,
-    /// The token with which it is executed.
-    pub token: String,
     /// With which values it was made.
     pub parameters: Parameters,
     /// What would change.
@@ -67,8 +65,7 @@ pub async fn create(
     before: &Stack,
 ) -> Result<Option<ChangeSet>, Error> {
     const OPERATION: &str = "cloudformation:CreateChangeSet";
-    let token = desired.token(parameters, Some(before));
-    let name = format!("lakegen-{token}");
+    let name = format!("lakegen-{}", desired.token(parameters, before));
     let mut old = 0;
     loop {
         let (body, url) = template.parts();
@@ -95,7 +92,7 @@ pub async fn create(
         match read(session, &before.id, &id).await? {
             Read::Ready { id, changes } => {
                 let changes = complete(session, desired, before, changes).await?;
-                return Ok(Some(ChangeSet { id, token, parameters: parameters.clone(), changes }));
+                return Ok(Some(ChangeSet { id, parameters: parameters.clone(), changes }));
             }
             Read::Same { id } => {
                 delete(session, &id).await?;
@@ -118,12 +115,12 @@ pub async fn create(
     }
 }
 
-/// Lets CloudFormation do it. Executing twice with the same token is executing once.
+/// Lets CloudFormation do it, by a token of the caller's ([`Session::token`]).
 ///
 /// # Errors
 /// The stack was changed since, or AWS does not answer.
-pub async fn execute(session: &Session, set: &ChangeSet) -> Result<(), AwsError> {
-    let call = session.cloudformation.execute_change_set().change_set_name(&set.id).client_request_token(&set.token);
+pub async fn execute(session: &Session, id: &str, token: &str) -> Result<(), AwsError> {
+    let call = session.cloudformation.execute_change_set().change_set_name(id).client_request_token(token);
     call.send().await.map_err(|error| told("cloudformation:ExecuteChangeSet", error))?;
     Ok(())
 }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sha2::{Digest, Sha256};
 
 use super::error::Error;
+use super::observe::{ENVIRONMENT, LAKE};
 use super::stack::Stack;
 use crate::assembly::{Assembly, OutputRef, Source, StackParameter, StackTemplate};
 use crate::cfn::{FINGERPRINT, deployable};
@@ -43,7 +44,7 @@ pub type Parameters = Vec<(String, Given)>;
 /// The tags of the assembly's stacks, and of its bucket.
 #[must_use]
 pub fn tags(assembly: &Assembly) -> Vec<(&'static str, String)> {
-    vec![("lakegen:lake", assembly.lake.clone()), ("lakegen:environment", assembly.environment.clone())]
+    vec![(LAKE, assembly.lake.clone()), (ENVIRONMENT, assembly.environment.clone())]
 }
 
 /// The stacks of the assembly.
@@ -113,7 +114,7 @@ impl Desired<'_> {
     /// What tells this change of this stack from every other one: the same for a run that is repeated, another one for the
     /// next change even to the same content.
     #[must_use]
-    pub fn token(&self, parameters: &Parameters, before: Option<&Stack>) -> String {
+    pub fn token(&self, parameters: &Parameters, before: &Stack) -> String {
         let mut hash = Sha256::new();
         let mut add = |text: &str| {
             hash.update(text.len().to_le_bytes());
@@ -127,11 +128,9 @@ impl Desired<'_> {
                 Given::Previous => "",
             });
         }
-        if let Some(before) = before {
-            add(&before.id);
-            add(&before.changed.to_string());
-            add(before.status.name());
-        }
+        add(&before.id);
+        add(&before.changed.to_string());
+        add(before.status.name());
         hex(&hash.finalize()[..16])
     }
 }

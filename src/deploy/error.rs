@@ -305,7 +305,7 @@ impl Error {
             )),
             Self::Refused { refusal, stack, .. } => Some(refusal.help(stack)),
             Self::Failed(cause) => cause.hint(),
-            Self::ChangeSet { reason, .. } => super::cause::hint(reason),
+            Self::ChangeSet { reason, .. } => super::cause::hint("", reason),
             Self::TooLarge { .. } => Some("split what the stack holds: a long SQL text can become a view".into()),
             Self::MissingOutput { stack, .. } => {
                 Some(format!("was `{stack}` changed by hand? delete it or deploy it again"))

@@ -2,6 +2,8 @@
 
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
 
 use aws_sdk_cloudformation::types::Capability;
 use futures_util::StreamExt;
@@ -13,23 +15,24 @@ use serde::Serialize;
 use super::adopt;
 use super::assets::{self, Upload};
 use super::bucket::{self, Objects};
-use super::cause::Cause;
 use super::changeset::{self, ChangeSet, parameter, tag};
 use super::danger::{DATA, Danger, dangers};
 use super::decide::{Action, Goal, decide};
-use super::desired::{Desired, MAX_INLINE, Parameters, desired, tags};
-use super::error::{AwsError, Error, told};
-use super::follow::follow;
+use super::desired::{Desired, Parameters, desired, tags};
+use super::error::{AwsError, Error, Sort, told};
 use super::observe::{self, Observed};
-use super::plan::{Plan, Prepared, World, prepare, template_key, template_of};
+use super::operation::{self, Begun};
+use super::plan::{Plan, Prepared, Templates, World, prepare};
 use super::progress::{Event, Observer, Work};
 use super::session::Session;
-use super::stack::Stack;
+use super::stack::{Stack, Status};
 use crate::assembly::{Assembly, OutputRef};
 use crate::cfn::FINGERPRINT;
 
 /// How often a stack is looked at anew before lakegen gives up: each time somebody else was faster, or a step led further.
 const ROUNDS: usize = 12;
+/// How long to wait before a stack is looked at anew because somebody else was faster.
+const MOMENT: Duration = Duration::from_millis(500);
 
 /// What a deploy came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -51,6 +54,35 @@ pub struct Done {
     pub outputs: BTreeMap<String, String>,
 }
 
+/// Passes on what happens, and remembers which stacks AWS is at.
+struct UnderWay<'a> {
+    observer: &'a dyn Observer,
+    stacks: Mutex<BTreeSet<String>>,
+}
+
+impl UnderWay<'_> {
+    fn stacks(&self) -> Vec<String> {
+        self.stacks.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
+    }
+}
+
+impl Observer for UnderWay<'_> {
+    fn event(&self, event: Event<'_>) {
+        let mut stacks = self.stacks.lock().unwrap_or_else(PoisonError::into_inner);
+        match event {
+            Event::Started { stack, .. } => {
+                stacks.insert(stack.to_owned());
+            }
+            Event::Finished { stack, .. } | Event::Failed { stack, .. } => {
+                stacks.remove(stack);
+            }
+            _ => {}
+        }
+        drop(stacks);
+        self.observer.event(event);
+    }
+}
+
 /// Asked before anything dangerous is done; an error ends the deploy.
 pub type Approve<'a> = dyn Fn(&[Danger]) -> Result<(), Error> + 'a;
 
@@ -61,10 +93,29 @@ pub type Approve<'a> = dyn Fn(&[Danger]) -> Result<(), Error> + 'a;
 pub async fn plan(session: &Session, assembly: &Assembly, observer: &dyn Observer) -> Result<Plan, Error> {
     let desired = desired(assembly)?;
     let bucket = bucket::name(assembly, session);
-    let (observed, objects) = look(session, assembly, &bucket).await?;
+    let (observed, objects) = look(session, assembly, &bucket, observer).await?;
+    let there = objects.is_some();
     let held = objects.unwrap_or_default();
     let uploads = assets::missing(uploads(assembly), &held);
-    let world = World { session, assembly, desired: &desired, observed: &observed, bucket: &bucket, objects: &held };
+    let mut world = World {
+        session,
+        assembly,
+        desired: &desired,
+        observed: &observed,
+        bucket: &bucket,
+        objects: &held,
+        templates: Templates::Plan,
+    };
+    let large = if there { world.large() } else { Vec::new() };
+    let large = assets::missing(large.iter().map(|(key, content)| Upload { key, content }), &held);
+    let mut held = held.clone();
+    match assets::upload(session, &bucket, &large, observer).await {
+        Ok(()) => held.extend(sizes(&large)),
+        // Whoever may only read is told what follows from the templates.
+        Err(Error::Aws(error)) if error.sort == Sort::Denied => {}
+        Err(error) => return Err(error),
+    }
+    world.objects = &held;
     let Prepared { plan, sets } = prepare(&world, uploads.len(), observer).await?;
     try_join_all(sets.values().map(|set| changeset::delete(session, &set.id))).await?;
     Ok(plan)
@@ -81,11 +132,10 @@ pub async fn deploy(
     observer: &dyn Observer,
     approve: &Approve<'_>,
 ) -> Result<Outcome, Error> {
-    let running = RefCell::new(BTreeSet::new());
-    let work = run(session, assembly, observer, approve, &running);
+    let under_way = UnderWay { observer, stacks: Mutex::default() };
     tokio::select! {
-        outcome = work => outcome,
-        _ = tokio::signal::ctrl_c() => Err(Error::Interrupted(running.borrow().iter().cloned().collect())),
+        outcome = run(session, assembly, &under_way, approve) => outcome,
+        _ = tokio::signal::ctrl_c() => Err(Error::Interrupted(under_way.stacks())),
     }
 }
 
@@ -94,11 +144,10 @@ async fn run(
     assembly: &Assembly,
     observer: &dyn Observer,
     approve: &Approve<'_>,
-    running: &RefCell<BTreeSet<String>>,
 ) -> Result<Outcome, Error> {
     let desired = desired(assembly)?;
     let bucket = bucket::name(assembly, session);
-    let (mut observed, objects) = look(session, assembly, &bucket).await?;
+    let (mut observed, objects) = look(session, assembly, &bucket, observer).await?;
     settle(session, &mut observed, observer).await?;
     adopt::adopt(session, &desired, &mut observed, &bucket, observer).await?;
 
@@ -110,11 +159,10 @@ async fn run(
         observed: &observed,
         bucket: &bucket,
         objects: objects.as_ref().unwrap_or(&no_objects),
+        templates: Templates::Deploy,
     };
-    let large = |stack: &&Desired<'_>| stack.body.len() > MAX_INLINE && world.goal(stack) == Goal::Change;
-    let templates: Vec<_> =
-        desired.iter().filter(large).map(|stack| (template_key(stack), stack.body.as_bytes())).collect();
-    let templates = templates.iter().map(|(key, content)| Upload { key, content });
+    let large = world.large();
+    let templates = large.iter().map(|(key, content)| Upload { key, content });
     let unsent = assets::missing(uploads(assembly).chain(templates), world.objects);
     if !unsent.is_empty() {
         let tags = tags(assembly);
@@ -126,7 +174,7 @@ async fn run(
         assets::upload(session, &bucket, &unsent, observer).await?;
     }
     let mut held = world.objects.clone();
-    held.extend(unsent.iter().map(|upload| (upload.key.to_owned(), upload.content.len() as u64)));
+    held.extend(sizes(&unsent));
     world.objects = &held;
 
     let Prepared { plan, sets } = prepare(&world, unsent.len(), observer).await?;
@@ -142,7 +190,6 @@ async fn run(
         approve,
         observer,
         outputs: RefCell::new(observed.iter().map(|(name, stack)| (name.clone(), stack.outputs.clone())).collect()),
-        running,
     };
     let stacks = executor.all().await?;
     executor.forget().await?;
@@ -150,11 +197,24 @@ async fn run(
 }
 
 /// The stacks and the objects that are there.
-async fn look(session: &Session, assembly: &Assembly, bucket: &str) -> Result<(Observed, Option<Objects>), Error> {
+async fn look(
+    session: &Session,
+    assembly: &Assembly,
+    bucket: &str,
+    observer: &dyn Observer,
+) -> Result<(Observed, Option<Objects>), Error> {
     let names: Vec<_> = assembly.stacks.iter().map(|stack| stack.name.as_str()).collect();
     let tags = tags(assembly);
     let stacks = async { Ok::<_, Error>(observe::stacks(session, &names, &tags).await?) };
-    tokio::try_join!(stacks, bucket::list(session, bucket))
+    let ((observed, others), objects) = tokio::try_join!(stacks, bucket::list(session, bucket))?;
+    if observed.is_empty() {
+        others.iter().for_each(|other| observer.event(Event::Another { lake: &assembly.lake, other }));
+    }
+    Ok((observed, objects))
+}
+
+fn sizes<'a>(uploads: &'a [Upload<'_>]) -> impl Iterator<Item = (String, u64)> + 'a {
+    uploads.iter().map(|upload| (upload.key.to_owned(), upload.content.len() as u64))
 }
 
 fn uploads(assembly: &Assembly) -> impl Iterator<Item = Upload<'_>> {
@@ -164,24 +224,14 @@ fn uploads(assembly: &Assembly) -> impl Iterator<Item = Upload<'_>> {
 /// Waits until nobody is at the stacks.
 async fn settle(session: &Session, observed: &mut Observed, observer: &dyn Observer) -> Result<(), Error> {
     let busy = observed.values().filter(|stack| stack.status.in_progress());
-    let ended = try_join_all(busy.map(|stack| wait(session, stack, observer))).await?;
+    let ended = try_join_all(busy.map(|stack| operation::wait(session, stack, observer))).await?;
     for stack in ended {
         match stack.status {
-            super::stack::Status::DeleteComplete => observed.remove(&stack.name),
+            Status::DeleteComplete => observed.remove(&stack.name),
             _ => observed.insert(stack.name.clone(), stack),
         };
     }
     Ok(())
-}
-
-/// Waits until whoever is at the stack is done.
-async fn wait(session: &Session, stack: &Stack, observer: &dyn Observer) -> Result<Stack, Error> {
-    let incidents = super::follow::last_operation(session, &stack.id).await?;
-    let whose = incidents.first().and_then(|first| first.token.as_deref());
-    observer.event(Event::Waiting { stack: &stack.name, status: stack.status, whose });
-    let ended = follow(session, &stack.name, &stack.id, None, observer).await?;
-    observer.event(Event::Finished { stack: &stack.name, work: Work::Wait });
-    Ok(ended.stack)
 }
 
 struct Executor<'a> {
@@ -191,7 +241,6 @@ struct Executor<'a> {
     approve: &'a Approve<'a>,
     observer: &'a dyn Observer,
     outputs: RefCell<BTreeMap<String, BTreeMap<String, String>>>,
-    running: &'a RefCell<BTreeSet<String>>,
 }
 
 impl Executor<'_> {
@@ -244,13 +293,13 @@ impl Executor<'_> {
                 (Action::Refuse(refusal), Some(stack)) => {
                     return Err(Error::Refused { stack: stack.name, status: stack.status.name(), refusal });
                 }
-                (Action::Wait, Some(stack)) => Some(wait(session, &stack, self.observer).await?),
+                (Action::Wait, Some(stack)) => Some(operation::wait(session, &stack, self.observer).await?),
                 (Action::Recreate, Some(stack)) => {
-                    self.clear(&stack).await?;
+                    self.delete(&stack, Work::Clear).await?;
                     None
                 }
                 (Action::ContinueRollback | Action::RollBack, Some(stack)) => {
-                    Some(self.roll_back(action, &stack).await?)
+                    Some(operation::roll_back(session, &stack, self.observer).await?)
                 }
                 (Action::Update, Some(stack)) => {
                     let prepared = set.take().filter(|set| set.parameters == parameters);
@@ -263,7 +312,7 @@ impl Executor<'_> {
                             self.guard(desired, &stack).await?;
                             return Ok(self.done(stack, work));
                         }
-                        Step::Contended => observe::stack(session, name).await?,
+                        Step::Contended => self.look_again(name).await?,
                     }
                 }
                 (Action::Create, _) | (_, None) => match self.create(desired, &parameters).await? {
@@ -271,11 +320,17 @@ impl Executor<'_> {
                         work = Some(Work::Create);
                         Some(stack)
                     }
-                    Step::Same | Step::Contended => observe::stack(session, name).await?,
+                    Step::Same | Step::Contended => self.look_again(name).await?,
                 },
             };
         }
         Err(Error::Contended(name.to_owned()))
+    }
+
+    /// How a stack is that somebody else has just begun to change: AWS takes a moment to show it.
+    async fn look_again(&self, name: &str) -> Result<Option<Stack>, Error> {
+        tokio::time::sleep(MOMENT).await;
+        Ok(observe::stack(self.world.session, name).await?)
     }
 
     fn done(&self, stack: Stack, work: Option<Work>) -> Done {
@@ -305,13 +360,12 @@ impl Executor<'_> {
     async fn create(&self, desired: &Desired<'_>, parameters: &Parameters) -> Result<Step, Error> {
         let session = self.world.session;
         let name = desired.name();
-        let token = self.token(&desired.token(parameters, None));
-        let (body, url) = template_of(session, self.world.bucket, desired).parts();
+        let (body, url) = self.world.template(desired).parts();
         let call = session
             .cloudformation
             .create_stack()
             .stack_name(name)
-            .client_request_token(&token)
+            .client_request_token(session.token("create"))
             .set_template_body(body)
             .set_template_url(url)
             .set_parameters(Some(parameters.iter().map(parameter).collect()))
@@ -327,7 +381,9 @@ impl Executor<'_> {
             Err(error) if error.is_conflict() => return Ok(Step::Contended),
             Err(error) => return Err(error.into()),
         };
-        self.watch(name, &id, None, Work::Create, Some(desired.stack.template.len())).await
+        let begun =
+            Begun { name, id: &id, token: None, work: Work::Create, resources: Some(desired.stack.template.len()) };
+        Ok(Step::Done(operation::watch(session, begun, self.observer).await?))
     }
 
     async fn update(
@@ -344,7 +400,7 @@ impl Executor<'_> {
         let set = match prepared {
             Some(set) => set,
             None => {
-                let template = template_of(session, self.world.bucket, desired);
+                let template = self.world.template(desired);
                 match changeset::create(session, desired, &template, parameters, self.role(desired)?, stack).await {
                     Ok(Some(set)) => set,
                     Ok(None) => return Ok(Step::Same),
@@ -358,18 +414,15 @@ impl Executor<'_> {
         if !new.is_empty() {
             (self.approve)(&new)?;
         }
-        let token = set.token.clone();
-        match changeset::execute(session, &set).await {
+        let token = session.token("update");
+        match changeset::execute(session, &set.id, &token).await {
             Ok(()) => {}
             Err(error) if error.is_conflict() || error.is_missing() => return Ok(Step::Contended),
             Err(error) => return Err(error.into()),
         }
-        self.watch(&stack.name, &stack.id, Some(&token), Work::Update, Some(set.changes.len())).await
-    }
-
-    /// Deletes what a failed creation or a forgotten review has left.
-    async fn clear(&self, stack: &Stack) -> Result<(), Error> {
-        self.delete(stack, Work::Clear).await
+        let (token, resources) = (Some(token.as_str()), Some(set.changes.len()));
+        let begun = Begun { name: &stack.name, id: &stack.id, token, work: Work::Update, resources };
+        Ok(Step::Done(operation::watch(session, begun, self.observer).await?))
     }
 
     /// Deletes stacks that the lake no longer has, the last first.
@@ -387,61 +440,7 @@ impl Executor<'_> {
         if stack.protected {
             protect(session, stack, false).await?;
         }
-        let call = session.cloudformation.delete_stack().stack_name(&stack.id);
-        match call.send().await.map_err(|error| told("cloudformation:DeleteStack", error)) {
-            Err(error) if !error.is_conflict() => return Err(error.into()),
-            _ => {}
-        }
-        self.watch(&stack.name, &stack.id, None, work, None).await.map(|_| ())
-    }
-
-    async fn roll_back(&self, action: Action, stack: &Stack) -> Result<Stack, Error> {
-        let cloudformation = &self.world.session.cloudformation;
-        let token = self.token(&format!("back-{}", stack.changed));
-        let begun = if action == Action::ContinueRollback {
-            let call = cloudformation.continue_update_rollback().stack_name(&stack.id).client_request_token(&token);
-            call.send().await.map(|_| ()).map_err(|error| told("cloudformation:ContinueUpdateRollback", error))
-        } else {
-            let call = cloudformation.rollback_stack().stack_name(&stack.id).client_request_token(&token);
-            call.send().await.map(|_| ()).map_err(|error| told("cloudformation:RollbackStack", error))
-        };
-        match begun {
-            Err(error) if !error.is_conflict() => return Err(error.into()),
-            _ => {}
-        }
-        match self.watch(&stack.name, &stack.id, None, Work::RollBack, None).await? {
-            Step::Done(stack) => Ok(stack),
-            Step::Same | Step::Contended => Err(Error::Contended(stack.name.clone())),
-        }
-    }
-
-    /// Watches an operation that lakegen has begun; when it fails, says why.
-    async fn watch(
-        &self,
-        name: &str,
-        id: &str,
-        token: Option<&str>,
-        work: Work,
-        resources: Option<usize>,
-    ) -> Result<Step, Error> {
-        use super::stack::Status;
-        self.observer.event(Event::Started { stack: name, work, resources });
-        self.running.borrow_mut().insert(name.to_owned());
-        let ended = follow(self.world.session, name, id, token, self.observer).await?;
-        self.running.borrow_mut().remove(name);
-        let stack = ended.stack;
-        let wanted = match work {
-            Work::RollBack => matches!(stack.status, Status::UpdateRollbackComplete | Status::UpdateComplete),
-            Work::Clear | Work::Delete => stack.status == Status::DeleteComplete,
-            Work::Create | Work::Update | Work::Import | Work::Wait => stack.status.succeeded(),
-        };
-        if wanted {
-            self.observer.event(Event::Finished { stack: name, work });
-            return Ok(Step::Done(stack));
-        }
-        self.observer.event(Event::Failed { stack: name, status: stack.status });
-        let cause = Cause::of(name, work, stack.status, stack.reason.as_deref(), &ended.incidents);
-        Err(Error::Failed(Box::new(cause)))
+        operation::delete(session, stack, work, self.observer).await
     }
 
     /// Protects the stack, or no longer, as the environment says.
@@ -450,14 +449,6 @@ impl Executor<'_> {
             return Ok(());
         }
         Ok(protect(self.world.session, stack, desired.protected).await?)
-    }
-
-    /// A token by which others can see whose operation it is.
-    fn token(&self, content: &str) -> String {
-        let who = self.world.session.caller_name().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
-        let mut token = format!("lakegen-{content}-by-{who}");
-        token.truncate(128);
-        token.trim_end_matches('-').to_owned()
     }
 }
 

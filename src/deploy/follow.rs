@@ -1,5 +1,6 @@
 //! An operation of CloudFormation, watched until it ends.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{EventFilter, ResourceStatus, StackEvent};
@@ -36,28 +37,34 @@ pub async fn follow(
     observer: &dyn Observer,
 ) -> Result<Ended, Error> {
     let mut pause = FIRST;
-    let mut told_of = 0;
+    let mut told_of = BTreeSet::new();
+    let mut begun = token.is_none();
     loop {
         tokio::time::sleep(pause).await;
         pause = (pause * 3 / 2).min(LONGEST);
         let incidents = last_operation(session, id).await?;
-        // Until AWS has begun, the newest events are those of an earlier operation.
-        let begun = token.is_none_or(|token| incidents.iter().any(|incident| incident.token.as_deref() == Some(token)));
+        let last = incidents.iter().rev().find(|incident| incident.is_stack);
+        let last = last.and_then(|last| Status::parse(&last.status));
+        let under_way = last.is_some_and(Status::in_progress);
+        // Until AWS has begun, the newest events are those of an earlier operation, which is over. One that is under way without the
+        // token is somebody else's, who was faster with the same.
+        let ours = || incidents.iter().any(|incident| incident.token.as_deref() == token);
+        begun = begun || under_way || last == Some(Status::DeleteComplete) || ours();
         if !begun {
             continue;
         }
-        for incident in incidents.iter().skip(told_of).filter(|incident| !incident.is_stack) {
-            observer.event(Event::Resource {
-                stack: name,
-                id: &incident.id,
-                kind: &incident.kind,
-                status: &incident.status,
-                reason: incident.reason.as_deref(),
-            });
+        for incident in incidents.iter().filter(|incident| !incident.is_stack) {
+            if told_of.insert(incident.event.clone()) {
+                observer.event(Event::Resource {
+                    stack: name,
+                    id: &incident.id,
+                    kind: &incident.kind,
+                    status: &incident.status,
+                    reason: incident.reason.as_deref(),
+                });
+            }
         }
-        told_of = incidents.len();
-        let last = incidents.iter().rev().find(|incident| incident.is_stack);
-        if last.and_then(|last| Status::parse(&last.status)).is_some_and(Status::in_progress) {
+        if under_way {
             continue;
         }
         let Some(stack) = observe::stack(session, id).await? else {
@@ -78,14 +85,17 @@ pub async fn follow(
 /// # Errors
 /// AWS does not answer.
 pub async fn last_operation(session: &Session, id: &str) -> Result<Vec<Incident>, AwsError> {
-    let mut found = Vec::new();
+    let mut found: Vec<Incident> = Vec::new();
     let mut pages = session.cloudformation.describe_stack_events().stack_name(id).into_paginator().send();
     'pages: while let Some(page) = pages.next().await {
         let page = page.map_err(|error| told("cloudformation:DescribeStackEvents", error))?;
         for event in page.stack_events.unwrap_or_default() {
             let Some(incident) = read(event, id) else { continue };
             let first = incident.begins_operation();
-            found.push(incident);
+            // An event that was told at the end of one page may come again on the next.
+            if incident.event.is_empty() || found.last().is_none_or(|last| last.event != incident.event) {
+                found.push(incident);
+            }
             if first {
                 break 'pages;
             }
@@ -123,7 +133,7 @@ pub async fn validations(
             status: "VALIDATION_FAILED".to_owned(),
             is_stack: false,
             token: None,
-            time: event.timestamp.map_or(0, |time| time.secs()),
+            event: event.event_id.unwrap_or_default(),
         })
     });
     Ok(found.collect())
@@ -139,6 +149,6 @@ fn read(event: StackEvent, stack: &str) -> Option<Incident> {
         is_stack: physical == stack,
         physical,
         token: event.client_request_token,
-        time: event.timestamp.map_or(0, |time| time.secs()),
+        event: event.event_id.unwrap_or_default(),
     })
 }

@@ -23,6 +23,7 @@ pub mod error;
 pub mod execute;
 pub mod follow;
 pub mod observe;
+pub mod operation;
 pub mod plan;
 pub mod progress;
 pub mod session;

@@ -10,37 +10,61 @@ use super::session::Session;
 use super::stack::{Stack, Status};
 use crate::cfn::FINGERPRINT;
 
+/// The tag with the lake's name, which every stack of a lake has.
+pub const LAKE: &str = "lakegen:lake";
+/// The tag with the environment's name.
+pub const ENVIRONMENT: &str = "lakegen:environment";
+
 /// Stacks by name; one that is deleted is not there.
 pub type Observed = BTreeMap<String, Stack>;
 
-/// The stacks of these names and those with these tags that lakegen has made, and how they are.
+/// The stacks of these names and those with these tags that lakegen has made, and how they are; and the names of other lakes that are
+/// deployed to an environment of that name.
 ///
 /// One call tells everything unless the account has more stacks than fit into one answer. Whoever may not look at all stacks is
 /// told about those of the names, asked for one by one.
 ///
 /// # Errors
 /// AWS does not answer.
-pub async fn stacks(session: &Session, names: &[&str], tags: &[(&str, String)]) -> Result<Observed, AwsError> {
-    let mut observed = Observed::new();
+pub async fn stacks(
+    session: &Session,
+    names: &[&str],
+    tags: &[(&str, String)],
+) -> Result<(Observed, Vec<String>), AwsError> {
+    let found = match all(session).await {
+        Err(error) if error.sort == Sort::Denied => {
+            try_join_all(names.iter().map(|name| stack(session, name))).await?.into_iter().flatten().collect()
+        }
+        found => found?,
+    };
+    let made_here = |stack: &Stack| stack.outputs.contains_key(FINGERPRINT);
+    let tagged = |stack: &Stack, (key, value): &(&str, String)| stack.tags.get(*key) == Some(value);
+    let (ours, others): (Vec<_>, Vec<_>) = found.into_iter().partition(|stack| {
+        made_here(stack) && tags.iter().all(|tag| tagged(stack, tag)) || names.contains(&stack.name.as_str())
+    });
+    let lakes = others.into_iter().filter(|stack| made_here(stack)).filter(|stack| {
+        let environment = tags.iter().find(|(key, _)| *key == ENVIRONMENT);
+        environment.is_some_and(|tag| tagged(stack, tag))
+    });
+    let mut lakes: Vec<_> = lakes.filter_map(|mut stack| stack.tags.remove(LAKE)).collect();
+    lakes.sort_unstable();
+    lakes.dedup();
+    Ok((ours.into_iter().map(|stack| (stack.name.clone(), stack)).collect(), lakes))
+}
+
+/// Every stack of the account in the region that is not deleted.
+///
+/// # Errors
+/// AWS does not answer.
+pub async fn all(session: &Session) -> Result<Vec<Stack>, AwsError> {
+    let mut stacks = Vec::new();
     let mut pages = session.cloudformation.describe_stacks().into_paginator().send();
     while let Some(page) = pages.next().await {
-        let page = match page.map_err(|error| told("cloudformation:DescribeStacks", error)) {
-            Ok(page) => page,
-            Err(error) if error.sort == Sort::Denied => {
-                let found = try_join_all(names.iter().map(|name| stack(session, name))).await?;
-                return Ok(found.into_iter().flatten().map(|stack| (stack.name.clone(), stack)).collect());
-            }
-            Err(error) => return Err(error),
-        };
-        for stack in page.stacks.unwrap_or_default().into_iter().filter_map(Stack::read) {
-            let tagged = |(key, value): &(&str, String)| stack.tags.get(*key) == Some(value);
-            let ours = stack.outputs.contains_key(FINGERPRINT) && tags.iter().all(tagged);
-            if stack.status != Status::DeleteComplete && (ours || names.contains(&stack.name.as_str())) {
-                observed.insert(stack.name.clone(), stack);
-            }
-        }
+        let page = page.map_err(|error| told("cloudformation:DescribeStacks", error))?;
+        stacks.extend(page.stacks.unwrap_or_default().into_iter().filter_map(Stack::read));
     }
-    Ok(observed)
+    stacks.retain(|stack| stack.status != Status::DeleteComplete);
+    Ok(stacks)
 }
 
 /// How a stack is, by its name or its ARN; only by its ARN a deleted one is found.

@@ -107,9 +107,31 @@ pub struct World<'a> {
     pub bucket: &'a str,
     /// What it holds.
     pub objects: &'a Objects,
+    /// The folder of the bucket that CloudFormation reads large templates from.
+    pub templates: Templates,
 }
 
-impl World<'_> {
+/// A folder of templates. Plans have their own, so that whoever may plan need not be able to change what is deployed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Templates {
+    /// Of plans. What is in it goes after a day.
+    Plan,
+    /// Of deploys.
+    Deploy,
+}
+
+impl Templates {
+    /// How keys in it begin.
+    #[must_use]
+    pub fn prefix(self) -> &'static str {
+        match self {
+            Self::Plan => "plan/",
+            Self::Deploy => "templates/",
+        }
+    }
+}
+
+impl<'a> World<'a> {
     /// The value of an output of a stack that is there.
     #[must_use]
     pub fn output(&self, reference: &OutputRef) -> Option<&str> {
@@ -127,26 +149,33 @@ impl World<'_> {
         }
     }
 
+    /// The templates that are too large for a request, of stacks that are to change: keys in the bucket, and content.
+    #[must_use]
+    pub fn large(&self) -> Vec<(String, &'a [u8])> {
+        let large = self.desired.iter().filter(|stack| stack.body.len() > MAX_INLINE);
+        let large = large.filter(|stack| self.goal(stack) == Goal::Change);
+        large.map(|stack| (self.template_key(stack), stack.body.as_bytes())).collect()
+    }
+
+    /// The key of a stack's template in the asset bucket.
+    fn template_key(&self, desired: &Desired<'_>) -> String {
+        format!("{}{}.json", self.templates.prefix(), desired.fingerprint)
+    }
+
+    /// From where CloudFormation takes the template of a stack.
+    #[must_use]
+    pub fn template<'d>(&self, desired: &'d Desired<'_>) -> Template<'d> {
+        match desired.body.len() {
+            ..=MAX_INLINE => Template::Body(&desired.body),
+            _ => Template::Url(self.session.object_url(self.bucket, &self.template_key(desired))),
+        }
+    }
+
     /// Stacks that are there and that the lake no longer has.
     #[must_use]
     pub fn forgotten(&self) -> Vec<&Stack> {
         let known = |name: &str| self.desired.iter().any(|desired| desired.name() == name);
         self.observed.values().filter(|stack| !known(&stack.name)).collect()
-    }
-}
-
-/// The key of a stack's template in the asset bucket.
-#[must_use]
-pub fn template_key(desired: &Desired<'_>) -> String {
-    format!("templates/{}.json", desired.fingerprint)
-}
-
-/// From where CloudFormation takes the template of a stack.
-#[must_use]
-pub fn template_of<'a>(session: &Session, bucket: &str, desired: &'a Desired<'_>) -> Template<'a> {
-    match desired.body.len() {
-        ..=MAX_INLINE => Template::Body(&desired.body),
-        _ => Template::Url(session.object_url(bucket, &template_key(desired))),
     }
 }
 
@@ -215,8 +244,9 @@ async fn prepare_one(
             }
             observer.event(Event::Comparing { stack: desired.name() });
             let parameters = desired.parameters(world.bucket, |output| world.output(output), Some(there));
-            let template = template_of(world.session, world.bucket, desired);
-            let unsent = matches!(template, Template::Url(_)) && !world.objects.contains_key(&template_key(desired));
+            let template = world.template(desired);
+            let unsent =
+                matches!(template, Template::Url(_)) && !world.objects.contains_key(&world.template_key(desired));
             let role = match &desired.stack.role {
                 Some(role) => world.output(role).map(|role| Some(role.to_owned())),
                 None => Some(None),
@@ -225,9 +255,15 @@ async fn prepare_one(
                 let before = changeset::template(world.session, &there.id).await?;
                 return Ok((offline(Does::Update, &before), None));
             };
-            match changeset::create(world.session, desired, &template, &parameters, role, there).await? {
-                Some(set) => Ok((plan(Does::Update, set.changes.clone(), true), Some(set))),
-                None => Ok((plan(Does::Nothing, Vec::new(), true), None)),
+            match changeset::create(world.session, desired, &template, &parameters, role, there).await {
+                Ok(Some(set)) => Ok((plan(Does::Update, set.changes.clone(), true), Some(set))),
+                Ok(None) => Ok((plan(Does::Nothing, Vec::new(), true), None)),
+                // Somebody has just begun something; whoever executes the plan waits for it.
+                Err(Error::Aws(error)) if error.is_conflict() => {
+                    let before = changeset::template(world.session, &there.id).await?;
+                    Ok((offline(Does::Update, &before), None))
+                }
+                Err(error) => Err(error),
             }
         }
     }

@@ -22,6 +22,13 @@ pub enum Event<'a> {
         /// Whose credentials.
         caller: &'a str,
     },
+    /// Nothing of the lake is there yet, but another one is: perhaps the same under its old name.
+    Another {
+        /// The lake.
+        lake: &'a str,
+        /// The other one.
+        other: &'a str,
+    },
     /// Objects are about to be uploaded.
     Uploading {
         /// How many.
@@ -123,6 +130,18 @@ pub enum Work {
 }
 
 impl Work {
+    /// Whether an operation that has ended in that status has done it.
+    #[must_use]
+    pub fn is_done(self, status: Status) -> bool {
+        match self {
+            Self::RollBack => matches!(status, Status::UpdateRollbackComplete | Status::UpdateComplete),
+            Self::Clear | Self::Delete => status == Status::DeleteComplete,
+            Self::Import => status == Status::ImportComplete,
+            Self::Create | Self::Update => status.succeeded() && status != Status::DeleteComplete,
+            Self::Wait => !status.in_progress(),
+        }
+    }
+
     /// While it is at it.
     #[must_use]
     pub fn doing(self) -> &'static str {

@@ -1,6 +1,6 @@
 //! Whose credentials, which account, which region.
 
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use aws_config::retry::RetryConfig;
 use aws_config::timeout::TimeoutConfig;
@@ -14,6 +14,8 @@ const ATTEMPTS: u32 = 8;
 const CONNECT: Duration = Duration::from_secs(5);
 /// How long one try of a call may take until its answer begins.
 const READ: Duration = Duration::from_secs(30);
+/// How long a token may be. Source: "ClientRequestToken" of the CloudFormation API reference.
+const MAX_TOKEN: usize = 128;
 
 /// An account and a region, with clients that speak to them.
 #[derive(Debug, Clone)]
@@ -89,6 +91,19 @@ impl Session {
                 format!("https://{bucket}.s3.{}.{suffix}/{key}", self.region)
             }
         }
+    }
+
+    /// A token for one request: by it its operation is found among a stack's events, and others see whose it is.
+    ///
+    /// No two requests have the same: CloudFormation would take the second for the first, even long after that has failed.
+    #[must_use]
+    #[expect(clippy::disallowed_methods, reason = "two requests by the same person differ in their time alone")]
+    pub fn token(&self, work: &str) -> String {
+        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_nanos();
+        let who = self.caller_name().replace(|c: char| !c.is_ascii_alphanumeric(), "-");
+        let mut token = format!("lakegen-{work}-{now:x}-{:x}-by-{who}", std::process::id());
+        token.truncate(MAX_TOKEN);
+        token.trim_end_matches('-').to_owned()
     }
 
     /// Who the credentials belong to, without the account: `user/alice`, `assumed-role/ci/github`.

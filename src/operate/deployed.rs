@@ -1,14 +1,9 @@
 //! What is deployed of a lake to an environment.
 
 use super::Error;
-use crate::deploy::Session;
-use crate::deploy::error::{AwsError, told};
-use crate::deploy::stack::{Stack, Status};
-
-/// The tag with the lake's name, which every stack of a lake has.
-pub const LAKE: &str = "lakegen:lake";
-/// The tag with the environment's name.
-pub const ENVIRONMENT: &str = "lakegen:environment";
+use crate::deploy::observe::{ENVIRONMENT, LAKE};
+use crate::deploy::stack::Stack;
+use crate::deploy::{Session, observe};
 
 /// The stacks of a lake in an environment, whatever its blueprint says now.
 #[derive(Debug, Clone)]
@@ -27,7 +22,7 @@ impl Deployed {
     /// # Errors
     /// There are none, or AWS does not answer.
     pub async fn find(session: &Session, lake: &str, environment: &str) -> Result<Self, Error> {
-        let mut stacks = all(session).await?;
+        let mut stacks = observe::all(session).await?;
         let tagged = |stack: &Stack, key: &str, value: &str| stack.tags.get(key).is_some_and(|found| found == value);
         stacks.retain(|stack| tagged(stack, LAKE, lake) && tagged(stack, ENVIRONMENT, environment));
         let (lake, environment) = (lake.to_owned(), environment.to_owned());
@@ -57,19 +52,4 @@ impl Deployed {
     pub fn require(&self, name: &str, what: &'static str) -> Result<&str, Error> {
         self.output(name).ok_or_else(|| Error::Lacks { environment: self.environment.clone(), what })
     }
-}
-
-/// Every stack of the account in the region that is not deleted.
-///
-/// # Errors
-/// AWS does not answer.
-pub async fn all(session: &Session) -> Result<Vec<Stack>, AwsError> {
-    let mut stacks = Vec::new();
-    let mut pages = session.cloudformation.describe_stacks().into_paginator().send();
-    while let Some(page) = pages.next().await {
-        let page = page.map_err(|error| told("cloudformation:DescribeStacks", error))?;
-        stacks.extend(page.stacks.unwrap_or_default().into_iter().filter_map(Stack::read));
-    }
-    stacks.retain(|stack| stack.status != Status::DeleteComplete);
-    Ok(stacks)
 }

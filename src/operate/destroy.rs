@@ -8,14 +8,11 @@ use futures_util::stream::FuturesUnordered;
 use serde::Serialize;
 
 use super::{Deployed, Error, empty};
-use crate::deploy::cause::Cause;
 use crate::deploy::decide::{Action, Goal, decide};
 use crate::deploy::error::{AwsError, told};
-use crate::deploy::follow::{Ended, follow};
-use crate::deploy::observe;
-use crate::deploy::progress::{Event, Observer, Work};
+use crate::deploy::progress::{Observer, Work};
 use crate::deploy::stack::{Stack, Status};
-use crate::deploy::{self, Session};
+use crate::deploy::{self, Session, changeset, observe, operation};
 
 /// How often a stack is looked at anew before lakegen gives up: each time somebody else was at it, or a bucket had filled again.
 const ROUNDS: usize = 8;
@@ -131,12 +128,10 @@ async fn resources(session: &Session, stack: &Stack) -> Result<Vec<(Resource, bo
 
 /// The ids of the resources that stay when the stack goes.
 async fn retained(session: &Session, stack: &Stack) -> Result<BTreeSet<String>, AwsError> {
-    const OPERATION: &str = "cloudformation:GetTemplate";
     if stack.status == Status::ReviewInProgress {
         return Ok(BTreeSet::new());
     }
-    let answer = session.cloudformation.get_template().stack_name(&stack.id).send().await;
-    let body = answer.map_err(|error| told(OPERATION, error))?.template_body.unwrap_or_default();
+    let body = changeset::body(session, &stack.id).await?;
     // Deploys send JSON. Of a template of another making, everything that could go is said to go.
     let template: serde_json::Value = serde_json::from_str(&body).unwrap_or_default();
     let resources = template.get("Resources").and_then(serde_json::Value::as_object);
@@ -182,43 +177,25 @@ async fn delete(session: &Session, stack: &Stack, buckets: &[Resource], observer
         let Some(there) = observe::stack(session, &stack.id).await? else { return Ok(()) };
         match decide(Some(there.status), Goal::Remove) {
             Action::Wait => {
-                observer.event(Event::Waiting { stack: &there.name, status: there.status, whose: None });
-                follow(session, &there.name, &there.id, None, observer).await?;
-                observer.event(Event::Finished { stack: &there.name, work: Work::Wait });
+                operation::wait(session, &there, observer).await?;
             }
             Action::Delete => {
                 try_join_all(buckets.iter().map(|bucket| empty::stop_logging(session, bucket))).await?;
                 try_join_all(buckets.iter().map(|bucket| empty::empty(session, bucket, observer))).await?;
-                let ended = delete_once(session, &there, observer).await?;
-                if ended.stack.status == Status::DeleteComplete {
-                    observer.event(Event::Finished { stack: &there.name, work: Work::Delete });
-                    return Ok(());
+                match operation::delete(session, &there, Work::Delete, observer).await {
+                    Err(deploy::Error::Failed(cause))
+                        if cause.status == Status::DeleteFailed && failures + 1 < FAILURES =>
+                    {
+                        failures += 1;
+                    }
+                    ended => return Ok(ended?),
                 }
-                failures += 1;
-                let status = ended.stack.status;
-                if status == Status::DeleteFailed && failures < FAILURES {
-                    continue;
-                }
-                observer.event(Event::Failed { stack: &there.name, status });
-                let reason = ended.stack.reason.as_deref();
-                let cause = Cause::of(&there.name, Work::Delete, status, reason, &ended.incidents);
-                return Err(deploy::Error::Failed(Box::new(cause)).into());
             }
             // Nothing else leads to a stack that is not there.
             _ => return Ok(()),
         }
     }
     Err(deploy::Error::Contended(stack.name.clone()).into())
-}
-
-async fn delete_once(session: &Session, stack: &Stack, observer: &dyn Observer) -> Result<Ended, Error> {
-    observer.event(Event::Started { stack: &stack.name, work: Work::Delete, resources: None });
-    let call = session.cloudformation.delete_stack().stack_name(&stack.id);
-    match call.send().await.map_err(|error| told("cloudformation:DeleteStack", error)) {
-        Err(error) if !error.is_conflict() => return Err(error.into()),
-        _ => {}
-    }
-    Ok(follow(session, &stack.name, &stack.id, None, observer).await?)
 }
 
 #[cfg(test)]

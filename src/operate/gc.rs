@@ -5,11 +5,11 @@ use std::collections::BTreeSet;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use serde::Serialize;
 
-use super::{Error, deployed, empty};
+use super::{Error, empty};
 use crate::deploy::error::{AwsError, told};
 use crate::deploy::progress::Observer;
 use crate::deploy::stack::Stack;
-use crate::deploy::{self, Session};
+use crate::deploy::{Session, changeset, observe};
 
 /// The parameter by which a stack knows the bucket of its assets.
 const PARAMETER: &str = "AssetBucket";
@@ -36,7 +36,7 @@ pub struct Unused {
 /// # Errors
 /// A stack that uses the bucket is being changed, so that nobody can say what it will need; or AWS does not answer.
 pub async fn unused(session: &Session, bucket: &str, before: i64) -> Result<Vec<Unused>, Error> {
-    let stacks = deployed::all(session).await?;
+    let stacks = observe::all(session).await?;
     let users = stacks.iter().filter(|stack| stack.parameters.get(PARAMETER).is_some_and(|value| value == bucket));
     let users: Vec<&Stack> = users.collect();
     if let Some(busy) = users.iter().find(|stack| stack.status.in_progress()) {
@@ -48,7 +48,7 @@ pub async fn unused(session: &Session, bucket: &str, before: i64) -> Result<Vec<
         return Err(Error::Refused { reason });
     }
     let objects = list(session, bucket).await?;
-    let templates = stream::iter(users).map(|stack| template(session, stack)).buffer_unordered(AT_ONCE);
+    let templates = stream::iter(users).map(|stack| changeset::body(session, &stack.id)).buffer_unordered(AT_ONCE);
     let mut texts: Vec<String> = templates.try_collect().await?;
     let mut kept = BTreeSet::new();
     while let Some(text) = texts.pop() {
@@ -80,13 +80,13 @@ pub async fn remove(session: &Session, bucket: &str, objects: &[Unused]) -> Resu
 /// # Errors
 /// A stack uses it, or AWS does not answer.
 pub async fn remove_bucket(session: &Session, bucket: &str, observer: &dyn Observer) -> Result<bool, Error> {
-    let stacks = deployed::all(session).await?;
+    let stacks = observe::all(session).await?;
     let mut users = stacks.iter().filter(|stack| stack.parameters.get(PARAMETER).is_some_and(|value| value == bucket));
     if let Some(user) = users.next() {
         let reason = format!(
             "the stack `{}` of lake `{}` still uses the assets",
             user.name,
-            user.tags.get(deployed::LAKE).map_or("?", String::as_str)
+            user.tags.get(observe::LAKE).map_or("?", String::as_str)
         );
         return Err(Error::Refused { reason });
     }
@@ -118,12 +118,6 @@ async fn list(session: &Session, bucket: &str) -> Result<Vec<Unused>, Error> {
         }));
     }
     Ok(objects)
-}
-
-async fn template(session: &Session, stack: &Stack) -> Result<String, deploy::Error> {
-    let answer = session.cloudformation.get_template().stack_name(&stack.id).send().await;
-    let answer = answer.map_err(|error| told("cloudformation:GetTemplate", error))?;
-    Ok(answer.template_body.unwrap_or_default())
 }
 
 /// The text of an object; nothing if it is gone or no text.

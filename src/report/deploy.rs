@@ -75,6 +75,11 @@ impl DeployReport {
         self.console.result(&summary(outcome, self.started.elapsed(), paint))
     }
 
+    /// Keeps the live lines away while something else speaks, such as a question.
+    pub fn suspend<T>(&self, speaks: impl FnOnce() -> T) -> T {
+        self.bars.suspend(speaks)
+    }
+
     fn line(&self, text: &str) {
         match self.live {
             true => self.bars.suspend(|| self.console.note(text)),
@@ -130,6 +135,13 @@ impl Observer for DeployReport {
         match event {
             Event::Signed { account, region, caller } => {
                 self.line(&format!("account {account}, region {region}, as {}", printable(caller, &[])));
+            }
+            Event::Another { lake, other } => {
+                self.line(&format!(
+                    "nothing of `{lake}` is here yet, and `{other}` is: if that is its old name, its data stays with the old one, and \
+                     `name: {other}` goes on with it",
+                    other = printable(other, &[]),
+                ));
             }
             Event::Uploading { objects, bytes } => {
                 if self.live {

@@ -11,10 +11,20 @@ Every call is a line on standard output: its number from 1, and what it asks for
     reset      the emulator does it; the connection is closed without an answer
     truncated  the emulator does it; half of its answer arrives
     slow       the emulator does it; its answer arrives a few bytes at a time
-    expired    this and every later call: the credentials are no longer good
+    silent     the emulator does it; no answer ever comes
+    twice      the emulator is asked twice; its second answer arrives
+    doubled    the emulator does it; each event in its answer is there twice
+
+and some that hold for this and every later call:
+
+    expired    the credentials are no longer good
+    skewed     the clock of whoever asks is wrong
+    foreign    buckets belong to somebody else
+    taken      the names of buckets that are made belong to somebody else
 """
 
 import http.client
+import re
 import socket
 import sys
 import threading
@@ -40,6 +50,28 @@ def error(status: int, code: str, message: str, is_s3: bool) -> Answer:
     return status, [("Content-Type", "text/xml")], body.encode()
 
 
+def refusal(kind: str, method: str, path: str, is_s3: bool) -> Answer | None:
+    """What AWS says to a call for as long as something is wrong with whoever asks."""
+    makes_bucket = is_s3 and method == "PUT" and "/" not in path.strip("/") and "?" not in path
+    match kind:
+        case "expired":
+            return error(400, "ExpiredToken", "The security token included in the request is expired", is_s3)
+        case "skewed" if is_s3:
+            message = "The difference between the request time and the current time is too large."
+            return error(403, "RequestTimeTooSkewed", message, is_s3)
+        case "skewed":
+            message = "Signature expired: 20260101T000000Z is now earlier than 20260101T001000Z"
+            return error(403, "SignatureDoesNotMatch", message, is_s3)
+        case "foreign" if is_s3:
+            return error(403, "AccessDenied", "Access Denied", is_s3)
+        case "taken" if makes_bucket:
+            message = (
+                "The requested bucket name is not available. The bucket namespace is shared by all users of the system."
+            )
+            return error(409, "BucketAlreadyExists", message, is_s3)
+    return None
+
+
 class Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
 
@@ -62,9 +94,8 @@ class Handler(BaseHTTPRequestHandler):
             print(number, what, flush=True)
         is_s3 = "Action" not in form
         hit = number == at
-        if kind == "expired" and at and number >= at:
-            message = "The security token included in the request is expired"
-            return self.answer(error(400, "ExpiredToken", message, is_s3))
+        if at and number >= at and (no := refusal(kind, self.command, self.path, is_s3)):
+            return self.answer(no)
         if hit and kind == "throttle":
             code = "SlowDown" if is_s3 else "Throttling"
             return self.answer(error(503 if is_s3 else 400, code, "Rate exceeded", is_s3))
@@ -74,6 +105,14 @@ class Handler(BaseHTTPRequestHandler):
         if not hit:
             return self.answer(answered)
         match kind:
+            case "twice":
+                return self.answer(self.upstream(body))
+            case "doubled" if what == "DescribeStackEvents":
+                status, headers, content = answered
+                return self.answer((status, headers, re.sub(rb"(<member>.*?</member>)", rb"\1\1", content, flags=re.S)))
+            case "silent":
+                time.sleep(600)
+                return self.hang_up()
             case "lost":
                 return self.answer(error(500, "InternalFailure", "We are sorry", is_s3))
             case "reset":

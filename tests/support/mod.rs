@@ -6,6 +6,8 @@
 #![allow(clippy::print_stderr, reason = "the first run installs for minutes")]
 
 pub mod emulator;
+pub mod fake;
+pub mod lake;
 pub mod proxy;
 
 use std::path::{Path, PathBuf};

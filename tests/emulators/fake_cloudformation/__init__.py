@@ -1,0 +1,1 @@
+"""A CloudFormation in which things go wrong: `README.md` says how."""
