@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
+use crate::github::{Repository, client};
+
 /// One YAML blueprint becomes a data lake with machine learning on AWS, and runs on this machine.
 #[derive(Debug, Parser)]
 #[command(name = "lakegen", version, arg_required_else_help = true, propagate_version = true, after_help = EXIT_CODES)]
@@ -80,6 +82,8 @@ pub enum Command {
     Gc(Gc),
     /// Draw the lake: from raw files to routes
     Graph(Graph),
+    /// Let GitHub review and deploy the lake
+    Github(Github),
     /// Write shell completions
     Completions(Completions),
 }
@@ -345,6 +349,63 @@ pub enum GraphFormat {
     Mermaid,
     /// Graphviz.
     Dot,
+}
+
+/// Arguments of `github`.
+#[derive(Debug, Args)]
+pub struct Github {
+    /// What to do
+    #[command(subcommand)]
+    pub command: GithubCommand,
+}
+
+/// What to do on GitHub.
+#[derive(Debug, Subcommand)]
+pub enum GithubCommand {
+    /// Post a plan on a pull request, or bring the one posted before up to date
+    Comment(GithubComment),
+}
+
+/// Which repository, and whose token. Without an app the token is `GH_TOKEN` or `GITHUB_TOKEN`, or what `gh auth login` has stored.
+#[derive(Debug, Args)]
+pub struct GithubAccess {
+    /// The repository; by default the one that the git remote `origin` is
+    #[arg(long, value_name = "OWNER/NAME", env = "GITHUB_REPOSITORY")]
+    pub repository: Option<Repository>,
+    /// The address of the API, like `https://HOST/api/v3` of a GitHub Enterprise Server
+    #[arg(long, value_name = "URL", env = "GITHUB_API_URL", default_value = client::API)]
+    pub api_url: String,
+    /// The id of a GitHub App that is installed in the repository, instead of a token
+    #[arg(long, value_name = "ID", env = "LAKEGEN_GITHUB_APP_ID", requires = "app_key")]
+    pub app_id: Option<u64>,
+    /// The private key of the app, a `.pem` file
+    #[arg(long, value_name = "FILE", env = "LAKEGEN_GITHUB_APP_KEY", requires = "app_id")]
+    pub app_key: Option<PathBuf>,
+}
+
+/// Arguments of `github comment`.
+#[derive(Debug, Args)]
+pub struct GithubComment {
+    /// Markdown, as `lakegen plan --format markdown` writes it; standard input by default
+    #[arg(value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+    /// The number of the pull request; in GitHub Actions by default that of the event
+    #[arg(long, value_name = "N")]
+    pub pull: Option<u64>,
+    /// Tells the comment from others that are kept on the same pull request
+    #[arg(long, default_value = "plan", value_parser = comment_name)]
+    pub name: String,
+    /// Which repository, and whose token.
+    #[command(flatten)]
+    pub access: GithubAccess,
+}
+
+fn comment_name(text: &str) -> Result<String, String> {
+    let allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '_' | '.' | '/');
+    if text.is_empty() || !text.chars().all(allowed) {
+        return Err("a name has letters, digits, `_`, `.` and `/`".to_owned());
+    }
+    Ok(text.to_owned())
 }
 
 /// Arguments of `completions`.

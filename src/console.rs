@@ -78,6 +78,11 @@ impl Console {
         }
     }
 
+    /// Writes workflow commands for GitHub Actions, which reads them from standard error, too.
+    pub fn commands(&self, commands: &[String]) {
+        commands.iter().for_each(|command| self.error_line(command));
+    }
+
     /// Says why a command failed: the sentence, its causes, and one line of help.
     pub fn failure(&self, failure: &Failure) {
         let Some(error) = &failure.error else { return };

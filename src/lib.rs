@@ -20,6 +20,7 @@ pub mod diagnostic;
 pub mod dqdl;
 pub mod failure;
 pub mod files;
+pub mod github;
 pub mod graph;
 pub mod kind;
 pub mod lake;

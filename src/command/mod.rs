@@ -8,6 +8,8 @@ mod deploy;
 mod deployed;
 mod destroy;
 mod gc;
+mod github;
+mod github_comment;
 mod graph;
 mod init;
 mod local;
@@ -47,6 +49,7 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Status(args) => status::run(args, &context),
         Command::Destroy(args) => destroy::run(args, &context),
         Command::Gc(args) => gc::run(args, &context),
+        Command::Github(args) => github::run(args, &context),
     };
     match result {
         Ok(()) => Exit::Done,
