@@ -10,7 +10,7 @@ use crate::blueprint::{self, Blueprint};
 use crate::decode::{Attempt, Decode, Decoder, Named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Noted, Severity, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
-use crate::kind::{renamed, tags};
+use crate::kind::{learning, renamed, tags};
 use crate::lake::{
     Arena, Classifier, Crawler, Function, Home, Id, Job, Lake, Model, Query, Recipe, Ruleset, Step, StepId, Table, Zone,
 };
@@ -194,6 +194,7 @@ impl<'a> Check<'a> {
         self.references();
         self.services(environment);
         let mut reads = reads(&crawlers, &queries, &recipes, &jobs, &models);
+        learning::leaks(&models, &reads, self);
         self.await_others(&checks, &mut reads);
         let steps = self.order(&reads);
         let order: Vec<StepId> = steps.iter().map(|step| step.id).collect();

@@ -6,7 +6,9 @@ use crate::check::Check;
 use crate::decode::{Named, Scalar, section};
 use crate::diagnostic::Diagnostic;
 use crate::kind::endpoint::{Endpoint, EndpointSpec};
+use crate::kind::evaluation::EvaluationSpec;
 use crate::kind::job::Minutes;
+use crate::kind::learning::{CutSpec, Learning, LearningSpec};
 use crate::lake::{Id, Table};
 use crate::source::Spanned;
 
@@ -18,6 +20,15 @@ section! {
         source: Spanned<String>,
         /// What it learns from: a table for each channel.
         reads: Named<Spanned<String>>,
+        /// The column with what it foretells: 1 where it came true. Every table that has it is about the past.
+        label: Option<Spanned<String>>,
+        /// The columns that say whom and what a row is about. They are no features: those are the other columns of the channel
+        /// `train`.
+        entities: Vec<Spanned<String>>,
+        /// Where what is known ends and what is foretold begins.
+        cut: Option<Spanned<CutSpec>>,
+        /// How it is scored on what it has never seen, by `lakegen evaluate`.
+        evaluate: Option<Spanned<EvaluationSpec>>,
         /// The machine that trains, like `ml.m5.2xlarge`.
         instance: Option<Spanned<String>>,
         /// Each comes to `train.py` as `--<name> <value>`.
@@ -55,6 +66,8 @@ pub struct Model {
     pub source: PathBuf,
     /// Channel and table, in order.
     pub reads: Vec<(String, Id<Table>)>,
+    /// What it learns, where the blueprint says so.
+    pub learning: Option<Learning>,
     /// The machine that trains.
     pub instance: String,
     /// Names and values, in order.
@@ -106,6 +119,7 @@ impl ModelSpec {
                 named.map(|()| (channel.value.clone(), id))
             })
             .collect();
+        let learning = LearningSpec { name, spec: self }.check(&reads, cx);
         let instance = instance(self.instance.as_ref(), "ml.m5.xlarge", cx);
         if let Some(timeout) = &self.timeout
             && !(1..=40_320).contains(&timeout.value.0)
@@ -119,6 +133,7 @@ impl ModelSpec {
             name: name.value.clone(),
             source: source?,
             reads: reads.into_iter().collect::<Option<_>>()?,
+            learning: learning?,
             instance: instance?,
             hyperparameters,
             accept,

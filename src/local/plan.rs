@@ -273,6 +273,7 @@ pub fn fingerprint(
                 name: _,
                 source,
                 reads,
+                learning: _,
                 instance: _,
                 hyperparameters,
                 accept: _,
@@ -463,8 +464,17 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
             ("glue_job", parameters, Some(*timeout_minutes))
         }
         StepId::Model(id) => {
-            let Model { name, source, reads, instance: _, hyperparameters, accept: _, endpoint: _, timeout_minutes } =
-                &lake.models[id];
+            let Model {
+                name,
+                source,
+                reads,
+                learning: _,
+                instance: _,
+                hyperparameters,
+                accept: _,
+                endpoint: _,
+                timeout_minutes,
+            } = &lake.models[id];
             let channels: BTreeMap<&String, String> =
                 reads.iter().map(|(channel, table)| (channel, folder(&place(lake, layout, *table)))).collect();
             let hyperparameters: Map<String, Value> =

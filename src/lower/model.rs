@@ -33,7 +33,8 @@ pub(super) fn lower_training<'a>(
     id: Id<Model>,
     model: &'a Model,
 ) -> Trained<'a> {
-    let Model { name, source: _, reads, instance, hyperparameters, accept, endpoint: _, timeout_minutes } = model;
+    let Model { name, source: _, reads, learning: _, instance, hyperparameters, accept, endpoint: _, timeout_minutes } =
+        model;
     let source = cx.assets.model(id);
     let tables: Vec<_> = reads.iter().map(|(_, table)| *table).collect();
     let prefix = format!("{name}/");
