@@ -70,6 +70,8 @@ pub enum Command {
     Run(Run),
     /// Ask the lake in SQL
     Query(Query),
+    /// Score models on what they never saw, beside their baselines
+    Evaluate(Evaluate),
     /// Serve the API on this machine
     Serve(Serve),
     /// Call the API once
@@ -246,6 +248,20 @@ pub enum RowFormat {
     Csv,
     /// A JSON array of objects.
     Json,
+}
+
+/// Arguments of `evaluate`.
+#[derive(Debug, Args)]
+pub struct Evaluate {
+    /// Where the model is: `local`, or an environment of the blueprint
+    #[arg(long, short)]
+    pub env: String,
+    /// The models; by default every one that says how it is evaluated
+    #[arg(value_name = "MODEL")]
+    pub models: Vec<String>,
+    /// A page with tables and plots, to be written to this file
+    #[arg(long, value_name = "FILE.html")]
+    pub report: Option<PathBuf>,
 }
 
 /// Arguments of `serve`.

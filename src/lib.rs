@@ -18,6 +18,7 @@ pub mod decode;
 pub mod deploy;
 pub mod diagnostic;
 pub mod dqdl;
+pub mod evaluation;
 pub mod failure;
 pub mod files;
 pub mod github;

@@ -7,6 +7,7 @@ mod completions;
 mod deploy;
 mod deployed;
 mod destroy;
+mod evaluate;
 mod gc;
 mod github;
 mod github_comment;
@@ -44,6 +45,7 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Synth(args) => synth::run(args, &context),
         Command::Run(args) => run::run(args, &context),
         Command::Query(args) => query::run(args, &context),
+        Command::Evaluate(args) => evaluate::run(args, &context),
         Command::Serve(args) => serve::run(args, &context),
         Command::Call(args) => call::run(args, &context),
         Command::Status(args) => status::run(args, &context),

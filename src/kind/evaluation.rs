@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::check::{Check, unique};
-use crate::decode::{Named, alternatives, section};
+use crate::decode::{Named, Scalar, alternatives, section};
 use crate::kind::table::ColumnType;
 use crate::lake::{Id, Table};
 use crate::source::{Span, Spanned};
@@ -41,6 +41,9 @@ section! {
         repeat: Option<Spanned<String>>,
         /// Only this part is asked for.
         only: Option<Spanned<PartSpec>>,
+        /// Only rows where these columns have these values.
+        /// Example: `{ split: test }`.
+        filter as "where": Named<Scalar>,
     }
 }
 
@@ -83,6 +86,8 @@ pub struct Evaluation {
     pub repeat: Option<String>,
     /// The part of the targets that is asked for; all when none is named.
     pub only: Option<PartSpec>,
+    /// Only the targets where these columns have these values.
+    pub filter: Vec<(String, String)>,
     /// What is measured; the first decides.
     pub metrics: Vec<Metric>,
     /// What the model is held against.
@@ -243,6 +248,9 @@ impl EvaluationSpec {
             cx.error(only.span, "nothing tells the parts of the targets apart")
                 .help("add `repeat:`, the column of the targets that is 1 where the item is nothing new");
         }
+        for (column, _) in &spec.filter.0 {
+            targets.and_then(|targets| column_type(targets, column, cx));
+        }
         if let (Some(history), Some(test)) = (&self.history, test) {
             number(column_type(test, history, cx), history, cx);
         }
@@ -264,6 +272,12 @@ impl EvaluationSpec {
             targets: targets?,
             repeat: spec.repeat.as_ref().map(|column| column.value.clone()),
             only: spec.only.as_ref().map(|only| only.value),
+            filter: spec
+                .filter
+                .0
+                .iter()
+                .filter_map(|(column, value)| Some((column.value.clone(), value.as_ref()?.0.clone())))
+                .collect(),
             metrics,
             baselines,
             history: self.history.as_ref().map(|column| column.value.clone()),

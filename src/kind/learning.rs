@@ -19,6 +19,9 @@ section! {
         /// The column of tables made from those that says as of when a row is known. A table without it that is made from them
         /// may not lead to features.
         column: Option<Spanned<String>>,
+        /// The column with when it happens that is foretold: that of `column` always lies before it. Evaluations count the rows
+        /// where it does not.
+        before: Option<Spanned<String>>,
         /// Columns of what is foretold that are known when the model is asked, like the hour of the day.
         known: Vec<Spanned<String>>,
     }
@@ -46,6 +49,8 @@ pub struct Cut {
     pub after: Vec<Id<Table>>,
     /// The column that says as of when a row is known.
     pub column: Option<String>,
+    /// The column with when it happens that is foretold, an entity: the cut's column always lies before it.
+    pub before: Option<String>,
     /// Columns of what is foretold that are known when the model is asked.
     pub known: Vec<String>,
 }
@@ -82,6 +87,11 @@ impl<'a> LearningSpec<'a> {
         if entities.is_empty() {
             cx.error(label.span, format!("the model `{}` does not say whom its rows are about", self.name.value))
                 .help("name these columns, which are no features: `entities: [user_id, product_id]`");
+        }
+        if let Some(column) = cut.as_ref().and_then(|cut| cut.value.column.as_ref())
+            && cut.as_ref().is_some_and(|cut| cut.value.before.is_some())
+        {
+            column_type(train, column, cx);
         }
         for entity in entities {
             if entity.value == label.value {
@@ -189,6 +199,16 @@ impl CutSpec {
                 cx.no_column(column.span, column, *first);
             }
         }
+        if let Some(before) = &self.before {
+            if self.column.is_none() {
+                cx.error(before.span, "nothing is said to lie before it")
+                    .help("name the column that does: `column: known_orders`");
+            }
+            if !of.spec.entities.iter().any(|entity| entity.value == before.value) {
+                cx.error(before.span, format!("`{}` is no entity of `{}`", before.value, of.name.value))
+                    .help("when it happens that is foretold is part of what a row is about: add it to `entities`");
+            }
+        }
         // A feature that is named as what is foretold has it is that of what is foretold, in all likelihood.
         for feature in features.iter().filter(|feature| !self.known.iter().any(|known| known.value == **feature)) {
             let train = of.spec.reads.0.iter().find(|(channel, _)| channel.value == TRAIN);
@@ -205,6 +225,7 @@ impl CutSpec {
         Some(Cut {
             after,
             column: self.column.as_ref().map(|column| column.value.clone()),
+            before: self.before.as_ref().map(|column| column.value.clone()),
             known: self.known.iter().map(|column| column.value.clone()).collect(),
         })
     }

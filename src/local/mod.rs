@@ -2,6 +2,7 @@
 mod crawl;
 pub mod csv;
 mod engines;
+pub mod evaluate;
 mod examples;
 pub mod files;
 pub mod gate;

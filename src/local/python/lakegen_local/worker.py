@@ -34,6 +34,7 @@ OPERATIONS = {
     "warm": "spark",
     "archive": "spark",
     "train": "training",
+    "evaluate": "evaluate",
 }
 """Operation name to the module that has it as a function; modules are imported when first needed."""
 
