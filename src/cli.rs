@@ -187,6 +187,9 @@ pub struct Sample {
     /// The folder to write into
     #[arg(long, short, value_name = "DIR")]
     pub out: PathBuf,
+    /// Write `oracle.csv` too: the true chances of products in each customer's last known order
+    #[arg(long)]
+    pub oracle: bool,
 }
 
 /// Arguments of `run`.

@@ -5,7 +5,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use super::Context;
 use crate::cli::Sample;
 use crate::failure::Failure;
-use crate::sample::{Error, Progress, Spec, Stage, generate};
+use crate::sample::{Error, Progress, Spec, Stage, foretell, generate};
 
 pub fn run(args: &Sample, context: &Context<'_>) -> Result<(), Failure> {
     let spec = Spec { users: args.users, seed: args.seed };
@@ -20,14 +20,19 @@ pub fn run(args: &Sample, context: &Context<'_>) -> Result<(), Failure> {
         bar.set_message(match progress.stage {
             Stage::Customers => "customers",
             Stage::Baskets => "baskets",
+            Stage::Oracle => "oracle",
         });
         bar.set_length(progress.total);
         bar.set_position(progress.done);
     };
-    let counts = generate(&spec, &args.out, &mut draw).map_err(|error| match error {
+    let explained = |error| match error {
         Error::Users { .. } => Failure::usage(error.to_string(), Some("choose another `--users`".into())),
         other => Failure::edge(other, Some("check the folder, its permissions and the free space".into())),
-    })?;
+    };
+    let counts = generate(&spec, &args.out, &mut draw).map_err(explained)?;
+    if args.oracle {
+        foretell(&spec, &args.out, &mut draw).map_err(explained)?;
+    }
     bar.finish_and_clear();
     if context.console.json {
         return Ok(context.console.json(&counts)?);

@@ -100,7 +100,9 @@ impl<'a> LearningSpec<'a> {
             column_type(train, entity, cx);
         }
         let features = self.features(train, cx)?;
-        self.identities(train, &features, cx);
+        if !entities.is_empty() {
+            self.identities(train, &features, cx);
+        }
         self.channels_agree(&channels, &features, cx);
         let cut = cut.as_ref().and_then(|cut| cut.value.check(self, &features, cx));
         let evaluation = evaluate.as_ref().and_then(|evaluation| {

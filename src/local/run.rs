@@ -734,7 +734,7 @@ async fn generate(spec: sample::Spec, dir: PathBuf, reporter: &dyn Reporter) -> 
             let part = progress.done as f64 / progress.total.max(1) as f64;
             let half = match progress.stage {
                 sample::Stage::Customers => part / 2.0,
-                sample::Stage::Baskets => 0.5 + part / 2.0,
+                sample::Stage::Baskets | sample::Stage::Oracle => 0.5 + part / 2.0,
             };
             sender.send_replace(half);
         };

@@ -1,10 +1,15 @@
 //! One customer: tastes, staples that run out, favourites that fade.
+mod oracle;
+
+use super::aisles::Occasion;
 use super::basket::{self, Item};
 use super::calendar::Visit;
 use super::catalogue::{PRODUCTS, Product};
 use super::random::{Random, exp, ln};
 use super::shop::Shop;
 use super::taste::TASTES;
+
+pub(super) use oracle::{Foresight, Foretold};
 
 /// A product that the customer has bought.
 struct Known {
@@ -78,8 +83,7 @@ impl<'a> Customer<'a> {
         for (order, visit) in visits.iter().enumerate() {
             day += u16::from(visit.gap.unwrap_or(0));
             basket.clear();
-            let size =
-                self.shop.sizes.draw(APPETITE * self.appetite + (1.0 - APPETITE * APPETITE).sqrt() * random.normal());
+            let size = self.size(random);
             let repeats = if order == 0 { 0 } else { basket::repeats(order + 1, size, self.habit, random) };
             self.rebuy(repeats, day, &mut basket, random);
             while basket.len() < size {
@@ -96,23 +100,39 @@ impl<'a> Customer<'a> {
         }
     }
 
+    /// How many items the next basket has.
+    fn size(&self, random: &mut Random) -> usize {
+        self.shop.sizes.draw(APPETITE * self.appetite + (1.0 - APPETITE * APPETITE).sqrt() * random.normal())
+    }
+
+    /// What the next basket is for: as some known product is. There must be one.
+    fn occasion(&self, random: &mut Random) -> Occasion {
+        let known = self.known[random.below(self.known.len())].product;
+        self.shop.catalogue.products[usize::from(known)].occasion
+    }
+
+    /// How much a known product is wanted on a day.
+    fn weight(&self, known: &Known, occasion: Occasion, day: u16) -> f32 {
+        let since = f32::from(day - known.bought) / known.lasts;
+        let ready = if since < 1.0 { 0.22 + 0.78 * since * since } else { 1.0 / (0.8 + 0.2 * since) };
+        let favour = if day >= known.fades { 0.25 } else { 1.0 };
+        let fits = self.shop.catalogue.products[usize::from(known.product)].occasion == occasion;
+        known.want * ready * favour * if fits { 2.5 } else { 1.0 }
+    }
+
     /// Puts up to `count` known products into the basket, those first that are wanted and have run out.
     fn rebuy(&mut self, count: usize, day: u16, basket: &mut Vec<Item>, random: &mut Random) {
         let count = count.min(self.known.len());
         if count == 0 {
             return;
         }
-        let occasion = self.known[random.below(self.known.len())].product;
-        let occasion = self.shop.catalogue.products[usize::from(occasion)].occasion;
-        self.keys.clear();
+        let occasion = self.occasion(random);
+        let mut keys = std::mem::take(&mut self.keys);
+        keys.clear();
         for (index, known) in self.known.iter().enumerate() {
-            let since = f32::from(day - known.bought) / known.lasts;
-            let ready = if since < 1.0 { 0.22 + 0.78 * since * since } else { 1.0 / (0.8 + 0.2 * since) };
-            let favour = if day >= known.fades { 0.25 } else { 1.0 };
-            let fits = self.shop.catalogue.products[usize::from(known.product)].occasion == occasion;
-            let weight = known.want * ready * favour * if fits { 2.5 } else { 1.0 };
-            self.keys.push((random.exponential() as f32 / weight, index as u32));
+            keys.push((random.exponential() as f32 / self.weight(known, occasion, day), index as u32));
         }
+        self.keys = keys;
         if count < self.keys.len() {
             self.keys.select_nth_unstable_by(count - 1, |a, b| a.0.total_cmp(&b.0).then(a.1.cmp(&b.1)));
         }

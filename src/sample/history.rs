@@ -2,7 +2,7 @@
 use super::Spec;
 use super::basket::Item;
 use super::calendar::order_counts;
-use super::customer::Customer;
+use super::customer::{Customer, Foresight, Foretold};
 use super::output;
 use super::random::{Random, Stream, quantile};
 use super::shop::Shop;
@@ -112,6 +112,28 @@ impl Plan {
         }
         made.items.shrink_to_fit();
         (made, lines)
+    }
+}
+
+impl Plan {
+    /// Lines of `oracle.csv` for the customers of one block: what is likely to be in the last order whose products are known.
+    pub fn foretell(&self, shop: &Shop, foresight: &Foresight, block: usize) -> Vec<u8> {
+        let mut lines = Vec::new();
+        for user in block * BLOCK..self.users_through(block) {
+            let orders = (self.slots[user + 1] - self.slots[user]) as usize;
+            let mut random = Random::new(self.seed, Stream::User, user as u64);
+            let visits = shop.calendar.visits(orders, &mut random);
+            let shown = if self.train[user] { orders } else { orders - 1 };
+            let Some((_, before)) = visits[..shown].split_last() else { continue };
+            let mut customer = Customer::new(shop, user as u64, orders, &mut random);
+            customer.shop(before, &mut random, |_| {});
+            let day = visits[..shown].iter().map(|visit| u16::from(visit.gap.unwrap_or(0))).sum();
+            let mut own = Random::new(self.seed, Stream::Oracle, user as u64);
+            for Foretold { product, chance, known } in customer.foretell(before.len(), day, foresight, &mut own) {
+                output::foretold(&mut lines, user as u32 + 1, shown, product, known, chance);
+            }
+        }
+        lines
     }
 }
 

@@ -51,13 +51,15 @@ pub struct Progress {
     pub total: u64,
 }
 
-/// The two passes of a generation.
+/// The passes of a generation.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stage {
     /// Customers go shopping; `orders.csv` is written.
     Customers,
     /// Their baskets are written, by order id.
     Baskets,
+    /// What could be known of their last baskets is reckoned.
+    Oracle,
 }
 
 /// Rows per file, without headers.
@@ -138,6 +140,33 @@ pub fn generate(spec: &Spec, out: &Path, progress: &mut dyn FnMut(Progress)) -> 
         aisles: shop.catalogue.aisles.len() as u64,
         departments: shop.catalogue.departments.len() as u64,
     })
+}
+
+/// Writes `oracle.csv` into the folder `out`: for the last order of each customer whose products are known, the chances of products as
+/// only the generator knows them, of all that the customer had bought and of the hundred likeliest others. A model is as good as it
+/// can be when it ranks like that.
+///
+/// # Errors
+/// As for [`generate`].
+pub fn foretell(spec: &Spec, out: &Path, progress: &mut dyn FnMut(Progress)) -> Result<(), Error> {
+    if spec.users == 0 || spec.users > MOST_USERS {
+        return Err(Error::Users { users: spec.users });
+    }
+    fs::create_dir_all(out).map_err(|source| Error::Write { path: out.to_owned(), source })?;
+    let shop = Shop::new();
+    let plan = Plan::new(spec);
+    let foresight = customer::Foresight::new(&shop);
+    let mut file = Output::create(out, "oracle.csv", output::ORACLE)?;
+    let total = u64::from(spec.users);
+    parallel::ordered(
+        plan.blocks(),
+        |block| plan.foretell(&shop, &foresight, block),
+        |index, lines| {
+            progress(Progress { stage: Stage::Oracle, done: plan.users_through(index) as u64, total });
+            file.write(&lines)
+        },
+    )?;
+    file.finish()
 }
 
 fn customers(

@@ -12,6 +12,8 @@ pub(super) const ORDERS: &str =
     "order_id,user_id,eval_set,order_number,order_dow,order_hour_of_day,days_since_prior_order\n";
 pub(super) const ORDER_PRODUCTS: &str = "order_id,product_id,add_to_cart_order,reordered\n";
 
+pub(super) const ORACLE: &str = "user_id,order_number,product_id,known,probability\n";
+
 /// A file that gets its name only when it is complete, and leaves nothing behind otherwise.
 pub(super) struct Output {
     path: PathBuf,
@@ -64,6 +66,16 @@ pub(super) fn order(line: &mut Vec<u8>, id: u32, user: u32, set: &str, number: u
         line.extend_from_slice(b".0");
     }
     line.push(b'\n');
+}
+
+/// The line of `oracle.csv` for a product that may be in the `number`th order of `user`.
+pub(super) fn foretold(line: &mut Vec<u8>, user: u32, number: usize, product: u16, known: bool, chance: f64) {
+    for number in [user, number as u32, u32::from(product) + 1] {
+        decimal(line, number);
+        line.push(b',');
+    }
+    line.push(if known { b'1' } else { b'0' });
+    line.extend_from_slice(format!(",{chance:.6}\n").as_bytes());
 }
 
 /// The lines of `order_products__*.csv` for one order.

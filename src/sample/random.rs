@@ -14,6 +14,7 @@ pub(super) enum Stream {
     LastOrders,
     OrderIds,
     User,
+    Oracle,
 }
 
 impl Random {

@@ -54,6 +54,11 @@ impl Tastes {
         }
     }
 
+    /// The products that go well with `product`, each as well as the others.
+    pub fn partners_of(&self, product: u16) -> &[u16] {
+        &self.partners[usize::from(product)]
+    }
+
     /// A product that goes well with `product`.
     pub fn partner(&self, product: u16, random: &mut Random) -> u16 {
         self.partners[usize::from(product)][random.below(PARTNERS)]
@@ -141,6 +146,16 @@ impl Alias {
             }
         }
         Alias { keep, other }
+    }
+
+    /// The chance of each index.
+    pub fn chances(&self) -> Vec<f32> {
+        let each = 1.0 / self.keep.len() as f32;
+        let mut chances: Vec<f32> = self.keep.iter().map(|keep| keep * each).collect();
+        for (keep, other) in self.keep.iter().zip(&self.other) {
+            chances[usize::from(*other)] += (1.0 - keep) * each;
+        }
+        chances
     }
 
     pub fn draw(&self, random: &mut Random) -> u16 {
