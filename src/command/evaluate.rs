@@ -1,18 +1,19 @@
 //! `lakegen evaluate`
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 use serde_json::json;
 
 use super::Context;
-use super::deployed::Place;
+use super::deployed::{self, Place};
 use super::local::{failed, prepare, runtime};
 use crate::cli::Evaluate;
 use crate::diagnostic::did_you_mean;
 use crate::evaluation::{self, Evaluated};
 use crate::failure::{Exit, Failure};
-use crate::lake::{Evaluation, Lake, Learning, Model};
+use crate::lake::{Environment, Evaluation, Home, Id, Lake, Learning, Model, Table};
 use crate::local::evaluate::{request, tables};
 use crate::local::files;
 use crate::local::interrupt::Interrupt;
@@ -22,21 +23,28 @@ use crate::local::outcome::{Event, Reporter};
 use crate::local::plan;
 use crate::local::process::Groups;
 use crate::local::worker::{Settings, Worker, WorkerError};
+use crate::lower::Names;
+use crate::operate::download;
 use crate::report::Report;
 use crate::text::counted;
 
 pub fn run(args: &Evaluate, context: &Context<'_>) -> Result<(), Failure> {
     let lake = context.lake()?;
-    let chosen = chosen(&args.models, &lake)?;
+    let report = Report::new(context.console);
     let (evaluated, folder) = match Place::of(&args.env, &lake)? {
         Place::Local => {
-            let evaluated = runtime()?.block_on(locally(&lake, &chosen, &Report::new(context.console)))?;
-            (evaluated, Layout::new(&lake.root).base().join("evaluations"))
+            let layout = Layout::new(&lake.root);
+            let here = locally(&lake, chosen(&args.models, &lake)?, &layout)?;
+            (runtime()?.block_on(scored(&lake, here, &report))?, layout.base().join("evaluations"))
         }
-        Place::Cloud(environment) => {
-            let message = format!("models of `{}` cannot be evaluated from here yet", environment.name);
-            let help = "`lakegen evaluate --env local` scores the same model on the same tables, made here".to_owned();
-            return Err(Failure::usage(message, Some(help)));
+        Place::Cloud(lake, environment) => {
+            let copies = tempfile::tempdir()?;
+            let chosen = chosen(&args.models, lake)?;
+            let evaluated = runtime()?.block_on(async {
+                let there = fetched(lake, environment, chosen, copies.path(), &report).await?;
+                scored(lake, there, &report).await
+            })?;
+            (evaluated, lake.root.join(".lakegen").join(&environment.name).join("evaluations"))
         }
     };
     for one in &evaluated {
@@ -59,16 +67,30 @@ pub fn run(args: &Evaluate, context: &Context<'_>) -> Result<(), Failure> {
     verdict(&evaluated)
 }
 
-/// Models to be scored, with what the blueprint says of it.
-type Chosen<'a> = Vec<(&'a Model, &'a Learning, &'a Evaluation)>;
+/// A model to be scored, with what the blueprint says of it.
+#[derive(Clone, Copy)]
+struct Chosen<'a> {
+    model: &'a Model,
+    learning: &'a Learning,
+    evaluation: &'a Evaluation,
+}
 
-fn chosen<'a>(names: &[String], lake: &'a Lake) -> Result<Chosen<'a>, Failure> {
+/// A model and its tables, on this machine.
+struct Ready<'a> {
+    chosen: Chosen<'a>,
+    artifact: PathBuf,
+    released: bool,
+    /// The folder of each table.
+    tables: BTreeMap<Id<Table>, PathBuf>,
+}
+
+fn chosen<'a>(names: &[String], lake: &'a Lake) -> Result<Vec<Chosen<'a>>, Failure> {
     let asked = |model: &'a Model| {
         let learning = model.learning.as_ref()?;
-        Some((model, learning, learning.evaluation.as_ref()?))
+        Some(Chosen { model, learning, evaluation: learning.evaluation.as_ref()? })
     };
     if names.is_empty() {
-        let all: Chosen<'a> = lake.models.values().filter_map(asked).collect();
+        let all: Vec<Chosen<'a>> = lake.models.values().filter_map(asked).collect();
         if all.is_empty() {
             let help = "say how in the blueprint: `evaluate: { test: …, group: […], item: …, targets: { table: … }, metrics: […] }`";
             return Err(Failure::usage("no model says how it is evaluated", Some(help.to_owned())));
@@ -88,29 +110,88 @@ fn chosen<'a>(names: &[String], lake: &'a Lake) -> Result<Chosen<'a>, Failure> {
     names.iter().map(find).collect()
 }
 
-async fn locally(lake: &Lake, chosen: &Chosen<'_>, report: &Report) -> Result<Vec<Evaluated>, Failure> {
-    let layout = Layout::new(&lake.root);
+/// What a local run has left.
+fn locally<'a>(lake: &Lake, chosen: Vec<Chosen<'a>>, layout: &Layout) -> Result<Vec<Ready<'a>>, Failure> {
     let ledger = Ledger::read(&layout.ledger()).map_err(|error| Failure::edge(error, None))?.unwrap_or_default();
-    let mut ready = Vec::new();
-    for (model, learning, evaluation) in chosen {
-        let (artifact, released) = artifact(&layout, &ledger, model)?;
-        let empty = tables(model, evaluation).into_iter().find(|id| !plan::place(lake, &layout, *id).is_dir());
-        if let Some(id) = empty {
-            let message = format!("there is no table `{}` yet", lake.tables[id].name);
+    let ready = |chosen: Chosen<'a>| {
+        let (artifact, released) = artifact(layout, &ledger, chosen.model)?;
+        let ids = tables(chosen.model, chosen.evaluation);
+        let tables: BTreeMap<_, _> = ids.into_iter().map(|id| (id, plan::place(lake, layout, id))).collect();
+        if let Some((id, _)) = tables.iter().find(|(_, folder)| !folder.is_dir()) {
+            let message = format!("there is no table `{}` yet", lake.tables[*id].name);
             return Err(Failure::edge(message, "`lakegen run --env local` makes it".to_owned()));
         }
-        let source = |table: &_, id| plan::table_source(table, &plan::place(lake, &layout, id));
-        let request = request(lake, model, learning, evaluation, &artifact, &source);
-        ready.push((model.name.clone(), released, lake.tables[evaluation.test].name.clone(), request));
+        Ok(Ready { chosen, artifact, released, tables })
+    };
+    chosen.into_iter().map(ready).collect()
+}
+
+/// Copies of the live models and of the tables in AWS, below `copies`.
+async fn fetched<'a>(
+    lake: &Lake,
+    environment: &Environment,
+    chosen: Vec<Chosen<'a>>,
+    copies: &Path,
+    report: &Report,
+) -> Result<Vec<Ready<'a>>, Failure> {
+    let mut interrupt = Interrupt::listen()?;
+    let work = async {
+        let (session, deployed) = deployed::find(lake, environment).await?;
+        let names = Names::new(&lake.name, &environment.name);
+        let mut ready = Vec::new();
+        for one in chosen {
+            let name = &one.model.name;
+            let data = deployed.live_model(&names.endpoint(name)).and_then(download::parts);
+            let Some((bucket, key)) = data else {
+                let message = format!("no model `{name}` is live in `{}`", environment.name);
+                let help = format!("`lakegen status --env {}` says what became of the last training", environment.name);
+                return Err(Failure::edge(message, help));
+            };
+            report.event(Event::Note(format!("downloading `{name}` and its test tables")));
+            let artifact = copies.join(name).join("model.tar.gz");
+            download::object(&session, bucket, key, &artifact).await.map_err(deployed::failure)?;
+            let mut folders = BTreeMap::new();
+            for id in tables(one.model, one.evaluation) {
+                let table = &lake.tables[id];
+                let Home::Zone { zone, .. } = &table.home else { continue };
+                let output = Names::zone_output(&lake.zones[*zone]);
+                let bucket = deployed.require(&output, "bucket of a zone that an evaluation reads");
+                let bucket = bucket.map_err(deployed::failure)?;
+                let folder = copies.join("tables").join(&table.name);
+                if !folder.exists() {
+                    let prefix = format!("{}/", table.in_aws);
+                    let bytes = download::table(&session, bucket, &prefix, &folder).await;
+                    if bytes.map_err(deployed::failure)? == 0 {
+                        let message = format!("the table `{}` is empty in `{}`", table.name, environment.name);
+                        let help = format!("`lakegen run --env {}` fills it", environment.name);
+                        return Err(Failure::edge(message, help));
+                    }
+                }
+                folders.insert(id, folder);
+            }
+            ready.push(Ready { chosen: one, artifact, released: true, tables: folders });
+        }
+        Ok(ready)
+    };
+    tokio::select! {
+        done = work => done,
+        () = interrupt.received() => Err(interrupted()),
     }
+}
+
+/// Lets each model rank its test.
+async fn scored(lake: &Lake, ready: Vec<Ready<'_>>, report: &Report) -> Result<Vec<Evaluated>, Failure> {
     let mut interrupt = Interrupt::listen()?;
     let groups = Groups::default();
     let work = async {
         let environment = prepare(report, &groups).await?;
         let scratch = tempfile::tempdir()?;
         let mut out = Vec::new();
-        for (model, released, test, request) in ready {
-            let log = scratch.path().join(format!("{model}.log"));
+        for Ready { chosen: Chosen { model, learning, evaluation }, artifact, released, tables } in ready {
+            let name = &model.name;
+            let source = |table: &_, id| plan::table_source(table, tables.get(&id)?);
+            let request = request(lake, model, learning, evaluation, &artifact, &source);
+            let log = scratch.path().join(format!("{name}.log"));
             let settings = Settings {
                 environment: environment.clone(),
                 scratch: scratch.path().to_owned(),
@@ -118,28 +199,29 @@ async fn locally(lake: &Lake, chosen: &Chosen<'_>, report: &Report) -> Result<Ve
                 variables: Vec::new(),
             };
             // A worker for each model: two `inference.py` would get in each other's way.
-            let mut worker = Worker::start(&groups, &settings).map_err(|error| explained(error, &model))?;
-            let step = format!("evaluate {model}");
+            let mut worker = Worker::start(&groups, &settings).map_err(|error| explained(error, name))?;
+            let step = format!("evaluate {name}");
             report.event(Event::Started { step: step.clone() });
             let progress =
                 |message: &str| report.event(Event::Progress { step: step.clone(), message: message.to_owned() });
             let found = worker.call("evaluate", &log, request, &progress).await;
-            let found = found.map_err(|error| explained(error, &model))?;
+            let found = found.map_err(|error| explained(error, name))?;
             worker.stop().await;
             let found = serde_json::from_value(found).map_err(|error| Failure::edge(error, None))?;
-            out.push(Evaluated { model, released, test, found });
+            let test = lake.tables[evaluation.test].name.clone();
+            out.push(Evaluated { model: name.clone(), released, test, found });
         }
         report.clear();
         Ok(out)
     };
     tokio::select! {
         done = work => done,
-        () = interrupt.received() => Err(Failure {
-            exit: Exit::Interrupted,
-            error: Some("interrupted; nothing was written".into()),
-            help: None,
-        }),
+        () = interrupt.received() => Err(interrupted()),
     }
+}
+
+fn interrupted() -> Failure {
+    Failure { exit: Exit::Interrupted, error: Some("interrupted; nothing was written".into()), help: None }
 }
 
 /// The model that answers, or else the one that was trained last.

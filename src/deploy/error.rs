@@ -69,6 +69,17 @@ impl AwsError {
         }
     }
 
+    /// An answer that broke off in its middle.
+    #[must_use]
+    pub fn interrupted(operation: &'static str, error: &dyn StdError) -> Self {
+        Self {
+            operation,
+            sort: Sort::Unreachable,
+            code: String::new(),
+            message: format!("the answer broke off: {error}"),
+        }
+    }
+
     /// Whether AWS says that a stack or a change set does not exist.
     #[must_use]
     pub fn is_missing(&self) -> bool {

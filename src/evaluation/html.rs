@@ -73,7 +73,11 @@ fn table(part: &str, scores: &[Score]) -> Value {
     let row = |ranking: &&str| {
         let cells = metrics.iter().map(|metric| {
             let score = scores.iter().find(|score| score.ranking == *ranking && score.metric == *metric);
-            score.map(|score| interval(score.value, score.low, score.high)).unwrap_or_default()
+            let number = |value: Option<f64>| value.map(|value| format!("{value:.4}"));
+            json!({
+                "value": score.map(|score| number(score.value).unwrap_or_else(|| "–".to_owned())),
+                "between": score.and_then(|score| Some(format!("{}–{}", number(score.low)?, number(score.high)?))),
+            })
         });
         json!({ "ranking": ranking, "cells": cells.collect::<Vec<_>>() })
     };

@@ -126,6 +126,11 @@ impl<'a> Names<'a> {
         sub![prefix, "-", pseudo::account(), "-", pseudo::region()]
     }
 
+    /// The output of a stack with the name of a zone's bucket.
+    pub(crate) fn zone_output(zone: &Zone) -> String {
+        Kind::ZoneBucket.of(&zone.in_aws).to_string()
+    }
+
     /// A bucket of lakegen's own; what follows the region sets it apart from the zones.
     fn own_bucket(&self, thing: &str) -> Value<Name<Bucket>> {
         sub![self.own_prefix(thing), "-", pseudo::account(), "-", pseudo::region(), "-", thing]

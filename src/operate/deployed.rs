@@ -45,6 +45,13 @@ impl Deployed {
         self.stacks.iter().filter_map(|stack| stack.outputs.get("EndpointName")).map(String::as_str)
     }
 
+    /// Where the model is that answers at an endpoint; nothing while none was released.
+    #[must_use]
+    pub fn live_model(&self, endpoint: &str) -> Option<&str> {
+        let named = |stack: &&Stack| stack.outputs.get("EndpointName").is_some_and(|name| name == endpoint);
+        self.stacks.iter().find(named)?.parameters.get("ModelData").map(String::as_str)
+    }
+
     /// The value of an output.
     ///
     /// # Errors

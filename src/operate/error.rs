@@ -59,6 +59,14 @@ pub enum Error {
         /// How to go on.
         help: Option<String>,
     },
+    /// What was downloaded could not be kept.
+    #[error("`{}` cannot be written: {source}", path.display())]
+    Download {
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why.
+        source: std::io::Error,
+    },
     /// The API could not be asked.
     #[error("`{url}` cannot be asked: {reason}")]
     Call {
@@ -90,6 +98,9 @@ impl Error {
             Self::Refused { .. } => Some("`lakegen status` lists what runs and what there is".into()),
             Self::Function { function, .. } => {
                 Some(format!("`aws logs tail /aws/lambda/{function}` shows what it said"))
+            }
+            Self::Download { .. } => {
+                Some("check the permissions and the free space of the folder for temporary files".into())
             }
             Self::Call { .. } => Some("check the network; `lakegen status` shows the address of the API".into()),
         }

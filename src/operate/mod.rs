@@ -7,6 +7,7 @@ pub mod athena;
 pub mod call;
 pub mod deployed;
 pub mod destroy;
+pub mod download;
 pub mod empty;
 mod error;
 pub mod gc;

@@ -133,7 +133,7 @@ def _score(database: duckdb.DuckDBPyConnection, request: dict[str, Any], model: 
         *(f"{name(column)}::FLOAT" for column in features),
     ]
     named = ", ".join(f"{column} AS c{at}" for at, column in enumerate(columns))
-    reader = database.execute(
+    reader = database.sql(
         f"""SELECT {named} FROM {name(request["test"]["name"])} LEFT JOIN lakegen_groups USING ({group})
         JOIN lakegen_items USING ({name(request["item"])})"""
     ).to_arrow_reader(BATCH)
