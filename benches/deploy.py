@@ -93,10 +93,12 @@ class Emulator:
     def run(self, commands: list[list[str]], folder: Path) -> Run:
         before, start, peak = self.calls(), time.perf_counter(), 0.0
         for command in commands:
-            process = subprocess.Popen(command, cwd=folder, env=self.environment, stdout=subprocess.DEVNULL)
-            _, status, usage = os.wait4(process.pid, 0)
-            if status != 0:
-                raise SystemExit(f"{' '.join(command)} failed")
+            with (folder / "said").open("w+") as said:
+                process = subprocess.Popen(command, cwd=folder, env=self.environment, stdout=said, stderr=said)
+                _, status, usage = os.wait4(process.pid, 0)
+                if status != 0:
+                    said.seek(0)
+                    raise SystemExit(f"{' '.join(command)} failed:\n{said.read()}")
             peak = max(peak, usage.ru_maxrss / 1024)
         return Run(time.perf_counter() - start, peak, self.calls() - before)
 
@@ -153,7 +155,8 @@ def compare(runs: int) -> None:
                 lake(ours, f"a{number}")
                 deploy = [[LAKEGEN, "deploy", "--env", "dev", "--quiet"]]
                 lake(theirs, f"b{number}")
-                subprocess.run([LAKEGEN, "synth", "--env", "dev", "--out", "out", "-q"], cwd=theirs, check=True)
+                synth = [LAKEGEN, "synth", "--env", "dev", "--out", "out", "-q"]
+                subprocess.run(synth, cwd=theirs, check=True, stdout=subprocess.DEVNULL)
                 make = [aws, "s3", "mb", f"s3://b{number}-dev-{ACCOUNT}-{REGION}-assets"]
                 cli = aws_commands(aws, theirs, f"b{number}")
                 results.setdefault("lakegen first", []).append(emulator.run(deploy, ours))
@@ -166,6 +169,14 @@ def compare(runs: int) -> None:
             results["lakegen no change, 200 assets of 1 MB"] = [emulator.run(deploy, many)]
         finally:
             emulator.stop()
+    report(results)
+
+
+def report(results: dict[str, list[Run]]) -> None:
+    for what in ("first", "no change"):
+        pairs = zip(results[f"lakegen {what}"], results[f"aws {what}"], strict=True)
+        ratio = statistics.median(ours.seconds / theirs.seconds for ours, theirs in pairs)
+        print(f"{what}: lakegen takes {ratio:.2f} of the AWS CLI's time")
     for what, found in results.items():
         seconds = statistics.median(run.seconds for run in found)
         memory = statistics.median(run.mebibytes for run in found)

@@ -261,7 +261,7 @@ impl Assembly {
         let manifest = Manifest::of(self, format).to_json().into_bytes();
         let templates =
             self.stacks.iter().map(move |stack| (stack.file(format), stack.template.render(format).into_bytes()));
-        let assets = self.assets.iter().map(|asset| (asset.path.to_string(), asset.content.clone()));
+        let assets = self.assets.iter().map(|asset| (asset.path.to_string(), asset.content.to_vec()));
         let openapi = self.openapi.iter().map(|text| ("openapi.json".to_owned(), text.clone().into_bytes()));
         [("manifest.json".to_owned(), manifest)].into_iter().chain(templates).chain(openapi).chain(assets)
     }

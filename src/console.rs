@@ -59,15 +59,18 @@ impl Console {
         }
     }
 
-    /// Asks on standard error and reads a line from standard input; nothing if there is none.
-    #[must_use]
-    pub fn ask(&self, question: &str) -> Option<String> {
+    /// Asks on standard error and reads a line from standard input; nothing if there is none. Who waits for the answer can be
+    /// interrupted: the reading goes on without anybody listening, until the process ends.
+    pub async fn ask(&self, question: &str) -> Option<String> {
         let _ = write!(io::stderr().lock(), "{question} ").and_then(|()| io::stderr().flush());
-        let mut answer = String::new();
-        match io::stdin().read_line(&mut answer) {
-            Ok(1..) => Some(answer.trim().to_owned()),
-            Ok(0) | Err(_) => None,
-        }
+        let read = tokio::task::spawn_blocking(|| {
+            let mut answer = String::new();
+            match io::stdin().read_line(&mut answer) {
+                Ok(1..) => Some(answer.trim().to_owned()),
+                Ok(0) | Err(_) => None,
+            }
+        });
+        read.await.ok().flatten()
     }
 
     /// Shows what is wrong with a blueprint, and how much.

@@ -175,6 +175,53 @@ fn a_query_is_asked_in_athena_and_paged() {
 }
 
 #[test]
+fn a_lake_without_queries_can_be_asked_too() {
+    let emulator = Emulator::start(&[]);
+    let lake = Lake::new(&emulator, "iam");
+    let (before, rest) = BLUEPRINT.split_once("  spending:\n").unwrap();
+    let (_, after) = rest.split_once("functions:").unwrap();
+    let after = after.replace("ACCESS", "iam");
+    lake.write(
+        &format!("{before}crawlers: {{ raw: {{ reads: [orders] }} }}\nfunctions:{after}")
+            .replace("  curated: { keep: 30 days }\n", ""),
+    );
+    lake.deploy();
+    assert_eq!(lake.text(&["query", "--env", "dev", "select 1 as one", "--format", "csv"]), "one\n1\n");
+}
+
+#[test]
+fn what_an_environment_sets_holds_for_calls() {
+    let emulator = Emulator::start(&[("MINISTACK_HOST", "eu-west-1.amazonaws.com")]);
+    let lake = Lake::new(&emulator, "api_key");
+    let set = BLUEPRINT.replace("ACCESS", "api_key");
+    lake.write(&set.replace("dev: { region: eu-west-1 }", "dev: { region: eu-west-1, set: { api.access: iam } }"));
+    lake.deploy();
+    let answer = lake.json(&["call", "--env", "dev", "GET /hello/ann"]);
+    assert_eq!(answer["signed"], json!(true));
+}
+
+#[test]
+fn drift_is_found_and_is_an_exit_code() {
+    let emulator = Emulator::start(&[]);
+    let lake = Lake::new(&emulator, "iam");
+    lake.deploy();
+    let drift = ["status", "--env", "dev", "--drift", "--detailed-exitcode"];
+    let text = lake.text(&drift);
+    assert!(text.contains("shop-dev-serving: nothing was changed by hand"), "{text}");
+    lake.boto3(
+        "boto3.client('lambda').update_function_configuration(FunctionName='shop-dev-hello', Timeout=77, MemorySize=512)",
+    );
+    let output = lake.run(&drift);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(2), "{text}");
+    assert!(text.contains("shop-dev-serving: 1 resource changed by hand"), "{text}");
+    assert!(text.contains("→ 77"), "{text}");
+    lake.text(&["status", "--env", "dev", "--drift"]);
+    let (code, said) = lake.failure(&["status", "--env", "dev", "--detailed-exitcode"]);
+    assert_eq!((code, said.contains("--drift")), (Some(2), true), "{said}");
+}
+
+#[test]
 fn a_call_is_made_as_one_who_may() {
     // The emulator knows an API by its host when it is told of which domain it is the host.
     let emulator = Emulator::start(&[("MINISTACK_HOST", "eu-west-1.amazonaws.com")]);
@@ -291,6 +338,14 @@ fn a_run_is_started_and_followed_and_its_steps_are_remembered() {
     assert_eq!(status["runs"].as_array().map(Vec::len), Some(2));
     let text = lake.text(&["status", "--env", "dev"]);
     assert!(text.contains("query spending  failed     2026-11-25 03:00:00"), "{text}");
+
+    lake.boto3(
+        "boto3.resource('dynamodb').Table('shop-dev-run-ledger').put_item(Item={'pk': 'RELEASES', 'sk': 'rank', 'model': 'rank', \
+         'state': 'REFUSED', 'training': 'rank-2', 'refusals': ['auc is 0.5'], 'live': {'training': 'rank-1', 'since': \
+         '2026-11-24T03:00:00.000Z'}})",
+    );
+    let text = lake.text(&["status", "--env", "dev"]);
+    assert!(text.contains("rank   rank-1  2026-11-24 03:00:00  refused"), "{text}");
 
     let (code, said) = lake.failure(&["run", "--env", "dev", "--follow", "20200101T000000Z-0"]);
     assert_eq!(code, Some(3), "{said}");

@@ -72,14 +72,14 @@ fn each_cause_of_a_failed_creation_is_named_with_what_to_do() {
              \"arn:aws:glue:eu-central-1:111122223333:job/cause-dev-count\"}",
         ),
         (
-            "AWS::Lambda::Function",
-            "Resource handler returned message: \"Error occurred while GetObject. S3 Error Code: NoSuchKey.\"",
-            "it is uploaded anew",
-        ),
-        (
             "AWS::Glue::Table",
             "Rate exceeded (Service: Glue, Status Code: 400)",
             "AWS was asked too often: deploy again",
+        ),
+        (
+            "AWS::Lambda::Function",
+            "Resource handler returned message: \"Error occurred while GetObject. S3 Error Code: NoSuchKey.\"",
+            "it is uploaded anew",
         ),
     ];
     for (what, reason, hint) in causes {
@@ -95,7 +95,7 @@ fn each_cause_of_a_failed_creation_is_named_with_what_to_do() {
         }
     }
     let mended = lake.run(0, &DEPLOY);
-    assert!(mended.contains("cleared away cause-dev-processing"), "what was left is cleared away: {mended}");
+    assert!(mended.contains("cleared away cause-dev-pipelines"), "what was left is cleared away: {mended}");
     assert!(lake.run(0, &DEPLOY).contains("nothing to do"));
 }
 
@@ -195,7 +195,9 @@ fn whoever_is_at_a_stack_is_named_and_waited_for() {
     let waited = lake.run(0, &DEPLOY);
     assert!(waited.contains("is in UPDATE_IN_PROGRESS (console-of-bob): somebody is at it"), "{waited}");
     assert!(waited.contains("updated busy-dev-processing"), "{waited}");
-    fake.tell("begin", &json!({ "stack": stack, "operation": "delete", "token": "console-of-bob", "hold": 4 }));
+    fake.tell("begin", &json!({ "stack": stack, "operation": "delete", "token": "console-of-ann", "hold": 4 }));
+    // AWS shows what was begun a moment later.
+    lake.run(0, &["plan", "--env", "dev"]);
     let made = lake.run(0, &DEPLOY);
     assert!(made.contains("created busy-dev-processing"), "{made}");
 }
@@ -347,4 +349,38 @@ fn a_call_that_is_never_answered_is_given_up_and_tried_again() {
     proxy.breaks(2, "silent");
     let output = lake.lakegen(&DEPLOY);
     assert!(output.status.success(), "{}", said(&output));
+}
+
+/// A question is asked on a terminal, and Ctrl-C is an answer: nothing has happened then.
+#[test]
+fn a_question_can_be_left_with_ctrl_c() {
+    let emulator = Emulator::start(&[]);
+    let lake = Lake::small(&emulator, "asked");
+    lake.run(0, &DEPLOY);
+    lake.edit("  spare: { keep: 30 days }\n", "");
+    let script = r#"
+import os, pty, sys
+pid, terminal = pty.fork()
+if pid == 0:
+    os.execvp(sys.argv[1], sys.argv[1:])
+seen = b""
+while b"to lose what it holds:" not in seen:
+    seen += os.read(terminal, 1024)
+os.write(terminal, b"\x03")
+try:
+    while chunk := os.read(terminal, 1024):
+        seen += chunk
+except OSError:
+    pass
+sys.stdout.buffer.write(seen)
+sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
+"#;
+    let deploy = lake.command(&["deploy", "--env", "dev"]);
+    let mut terminal = emulator.python(REGION);
+    terminal.args(["-c", script]).arg(deploy.get_program()).args(deploy.get_args());
+    let output = terminal.current_dir(deploy.get_current_dir().unwrap()).env("TERM", "xterm").output().unwrap();
+    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
+    assert!(said(&output).contains("data would be lost"), "{}", said(&output));
+    let zones = r#"print([b["Name"] for b in boto3.client("s3").list_buckets()["Buckets"] if "spare" in b["Name"]])"#;
+    assert_eq!(emulator.boto3(REGION, zones), "['asked-dev-spare-111122223333-eu-central-1']");
 }

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use include_dir::{Dir, include_dir};
 use sha2::{Digest, Sha256};
@@ -43,7 +44,7 @@ pub struct Asset {
     /// The hash of its content, 64 hexadecimal digits
     pub sha256: String,
     /// Its content
-    pub content: Vec<u8>,
+    pub content: Arc<[u8]>,
     /// What of the project it was made of
     pub sources: BTreeSet<String>,
 }
@@ -311,7 +312,7 @@ impl Collector {
 fn keep(assets: &mut BTreeMap<AssetPath, Asset>, source: String, content: Vec<u8>, ending: &str) -> AssetPath {
     let sha256 = hex(&Sha256::digest(&content));
     let path = AssetPath(format!("assets/{sha256}.{ending}"));
-    let asset = Asset { path: path.clone(), sha256, content, sources: BTreeSet::new() };
+    let asset = Asset { path: path.clone(), sha256, content: content.into(), sources: BTreeSet::new() };
     assets.entry(path.clone()).or_insert(asset).sources.insert(source);
     path
 }

@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use futures_util::future::LocalBoxFuture;
+
 use super::Context;
 use super::cloud::Cloud;
 use super::local::runtime;
@@ -10,6 +12,7 @@ use crate::deploy::Error;
 use crate::deploy::danger::{Danger, Sort};
 use crate::deploy::execute;
 use crate::failure::Failure;
+use crate::local::interrupt::Interrupt;
 use crate::report::Paint;
 use crate::report::deploy::DeployReport;
 use crate::report::plan;
@@ -17,11 +20,24 @@ use crate::report::plan;
 pub fn run(args: &Deploy, context: &Context<'_>) -> Result<(), Failure> {
     let cloud = Cloud::open(&args.env, context)?;
     let report = DeployReport::new(context.console);
-    let approve = |dangers: &[Danger]| report.suspend(|| approve(args, context, cloud.assembly.protected, dangers));
+    // One question at a time, and nothing drawn over it.
+    let asking = tokio::sync::Mutex::new(());
+    let approve = |dangers: Vec<Danger>| -> LocalBoxFuture<'_, Result<(), Error>> {
+        Box::pin(async {
+            let dangers = dangers;
+            let _asking = asking.lock().await;
+            report.hide();
+            let answer = approve(args, context, cloud.assembly.protected, &dangers).await;
+            report.show();
+            answer
+        })
+    };
     let runtime = runtime()?;
     let outcome = runtime.block_on(async {
+        let mut interrupt = Interrupt::listen()?;
         let session = cloud.session(&report).await?;
-        execute::deploy(&session, &cloud.assembly, &report, &approve).await.map_err(|error| cloud.failure(error))
+        let deployed = execute::deploy(&session, &cloud.assembly, &report, &approve, interrupt.received()).await;
+        deployed.map_err(|error| cloud.failure(error))
     });
     report.clear();
     runtime.shutdown_background();
@@ -30,7 +46,7 @@ pub fn run(args: &Deploy, context: &Context<'_>) -> Result<(), Failure> {
 
 /// Data may be lost only where `--allow-data-loss` names it, or somebody at a terminal types its name; whatever else is dangerous
 /// needs `--yes` or a yes.
-fn approve(args: &Deploy, context: &Context<'_>, protected: bool, dangers: &[Danger]) -> Result<(), Error> {
+async fn approve(args: &Deploy, context: &Context<'_>, protected: bool, dangers: &[Danger]) -> Result<(), Error> {
     let (losses, others): (Vec<_>, Vec<_>) = dangers.iter().partition(|danger| danger.sort == Sort::DataLoss);
     if protected && let Some(loss) = losses.first() {
         return Err(Error::NotAllowed(format!(
@@ -48,17 +64,16 @@ fn approve(args: &Deploy, context: &Context<'_>, protected: bool, dangers: &[Dan
     let asks = !args.yes && std::io::stdin().is_terminal() && std::io::stderr().is_terminal();
     for loss in &unnamed {
         let thing = loss.thing();
-        let typed =
-            asks && context.console.ask(&format!("type `{thing}` to lose what it holds:")).is_some_and(|t| t == thing);
-        if !typed {
+        let question = format!("type `{thing}` to lose what it holds:");
+        let typed = if asks { context.console.ask(&question).await } else { None };
+        if typed.is_none_or(|typed| typed != thing) {
             let message = format!("{thing} would be lost; `--allow-data-loss {thing}` allows it");
             return Err(Error::NotAllowed(message));
         }
     }
     if !others.is_empty() && !args.yes {
-        let yes =
-            asks && context.console.ask("go on? [y/N]").is_some_and(|answer| matches!(answer.as_str(), "y" | "yes"));
-        if !yes {
+        let answer = if asks { context.console.ask("go on? [y/N]").await } else { None };
+        if answer.is_none_or(|answer| !matches!(answer.as_str(), "y" | "yes")) {
             let message = "this was not allowed; `--yes` allows everything but the loss of data";
             return Err(Error::NotAllowed(message.to_owned()));
         }

@@ -15,6 +15,7 @@ use crate::deploy::Session;
 use crate::deploy::bucket;
 use crate::deploy::progress::Observer;
 use crate::failure::{Exit, Failure};
+use crate::local::interrupt::Interrupt;
 use crate::operate::destroy::{self, Plan, Resource};
 use crate::operate::{Deployed, Error, gc};
 use crate::report::deploy::DeployReport;
@@ -74,10 +75,12 @@ async fn take_down(
                 return Err(Failure { exit: Exit::NotAllowed, ..Failure::edge(message, help) });
             }
             context.console.note(&announce(&plan));
-            confirm(args, assembly, context)?;
+            confirm(args, assembly, context).await?;
+            // From here on; until then Ctrl-C ends the process, and nothing has happened.
+            let mut interrupt = Interrupt::listen()?;
             tokio::select! {
                 done = destroy::destroy(session, &deployed, &plan, observer) => done.map_err(failure)?,
-                _ = tokio::signal::ctrl_c() => {
+                () = interrupt.received() => {
                     let what = "what has begun goes on in AWS".to_owned();
                     let help = Some("run the same command again: it goes on where this one ended".to_owned());
                     return Err(failure(Error::Interrupted { what, help }));
@@ -89,7 +92,7 @@ async fn take_down(
         }
         Err(Error::NotDeployed { .. }) => {
             if args.assets {
-                confirm(args, assembly, context)?;
+                confirm(args, assembly, context).await?;
             }
         }
         Err(error) => return Err(failure(error)),
@@ -130,12 +133,12 @@ fn name(lake: &str, environment: &str) -> String {
 }
 
 /// Somebody at a terminal types the name of what goes; anywhere else `--yes` says it.
-fn confirm(args: &Destroy, assembly: &Assembly, context: &Context<'_>) -> Result<(), Failure> {
+async fn confirm(args: &Destroy, assembly: &Assembly, context: &Context<'_>) -> Result<(), Failure> {
     let name = name(&assembly.lake, &assembly.environment);
     let given = match &args.yes {
         Some(given) => Some(given.clone()),
         None if std::io::stdin().is_terminal() && std::io::stderr().is_terminal() => {
-            context.console.ask(&format!("type `{name}` to destroy it:"))
+            context.console.ask(&format!("type `{name}` to destroy it:")).await
         }
         None => None,
     };

@@ -31,7 +31,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<(), Failure> {
             if context.console.json {
                 context.console.json(&status)?;
             } else {
-                context.console.result(&describe(&status))?;
+                context.console.result(&describe(&status, args.drift))?;
             }
             if args.detailed_exitcode && status.drifted() {
                 return Err(Failure::shown(Exit::Changes));
@@ -41,7 +41,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<(), Failure> {
     }
 }
 
-fn describe(status: &Status) -> String {
+fn describe(status: &Status, sought: bool) -> String {
     let Status { lake, environment, account, region, api, stacks, steps, runs, models, endpoints } = status;
     let mut text = format!("{lake} in {environment} (account {account}, {region})\n");
     section(
@@ -52,7 +52,7 @@ fn describe(status: &Status) -> String {
             .map(|stack| vec![stack.name.clone(), stack.status.name().to_owned(), text::moment(stack.changed)]),
     );
     for stack in stacks {
-        drift(&mut text, stack);
+        drift(&mut text, stack, sought);
     }
     section(
         &mut text,
@@ -98,8 +98,13 @@ fn describe(status: &Status) -> String {
     text
 }
 
-fn drift(text: &mut String, stack: &StackState) {
-    let Some(drifts) = &stack.drift else { return };
+fn drift(text: &mut String, stack: &StackState, sought: bool) {
+    let Some(drifts) = &stack.drift else {
+        if sought {
+            let _ = writeln!(text, "{}: AWS looks for no drift in {}", stack.name, stack.status.name());
+        }
+        return;
+    };
     if drifts.is_empty() {
         let _ = writeln!(text, "{}: nothing was changed by hand", stack.name);
         return;

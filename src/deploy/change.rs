@@ -57,6 +57,9 @@ pub struct Property {
     pub after: Option<Value>,
     /// Whether the change of it makes a new resource.
     pub replaces: bool,
+    /// What changes elsewhere and is referred to here, such as `Key.Arn`, when the template says the same as before.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub follows: Option<String>,
 }
 
 impl Change {
@@ -92,7 +95,13 @@ fn compare(path: String, before: Option<&Value>, after: Option<&Value>, found: &
         }
         (None, None) => {}
         (before, after) => {
-            found.push(Property { path, before: before.cloned(), after: after.cloned(), replaces: false });
+            found.push(Property {
+                path,
+                before: before.cloned(),
+                after: after.cloned(),
+                replaces: false,
+                follows: None,
+            });
         }
     }
 }

@@ -1,10 +1,11 @@
 //! CloudFormation's change sets: made under a name that follows from their content, read, executed or taken away.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use aws_sdk_cloudformation::types::{
-    self, Capability, ChangeAction, ChangeSetStatus, ExecutionStatus, Parameter, PolicyAction, Replacement,
-    RequiresRecreation, Tag,
+    self, Capability, ChangeAction, ChangeSetStatus, ChangeSource, ExecutionStatus, Parameter, PolicyAction,
+    Replacement, RequiresRecreation, Tag,
 };
 use indexmap::IndexMap;
 use serde_json::Value;
@@ -212,7 +213,15 @@ async fn complete(
         true => (template(session, &before.id).await?, resources(&desired.body)),
         false => Default::default(),
     };
-    Ok(changes.into_iter().filter_map(|change| meaning(change, &was, &will, desired)).collect())
+    let made_anew = |change: &types::ResourceChange| match (&change.action, &change.replacement) {
+        (Some(ChangeAction::Modify), replacement) => {
+            matches!(replacement, Some(Replacement::True | Replacement::Conditional))
+        }
+        _ => true,
+    };
+    let made_anew: BTreeSet<String> =
+        changes.iter().filter(|change| made_anew(change)).filter_map(|c| c.logical_resource_id.clone()).collect();
+    Ok(changes.into_iter().filter_map(|change| meaning(change, &was, &will, &made_anew, desired)).collect())
 }
 
 /// The resources of the template that a stack was last given.
@@ -233,10 +242,13 @@ pub async fn body(session: &Session, stack: &str) -> Result<String, AwsError> {
     Ok(answer.template_body.unwrap_or_default())
 }
 
+/// What a change comes to. Nothing if it only follows a name or an ARN of a resource that stays: CloudFormation calls that possible,
+/// because it does not look at what the reference means.
 fn meaning(
     change: types::ResourceChange,
     was: &IndexMap<String, Value>,
     will: &IndexMap<String, Value>,
+    made_anew: &BTreeSet<String>,
     desired: &Desired<'_>,
 ) -> Option<Change> {
     let id = change.logical_resource_id?;
@@ -267,6 +279,7 @@ fn meaning(
         }
         Kind::Add | Kind::Remove | Kind::Import => Vec::new(),
     };
+    let mut imaginary = false;
     for detail in change.details.unwrap_or_default() {
         let Some(target) = detail.target else { continue };
         let Some(name) = target.name else { continue };
@@ -279,10 +292,21 @@ fn meaning(
             known = true;
         }
         if !known && let Some(cause) = detail.causing_entity {
-            // The template says the same; what a reference in it means has changed.
-            let after = Some(Value::String(format!("(as {cause} changes)")));
-            properties.push(Property { path: name, before: None, after, replaces });
+            let (id, attribute) = cause.split_once('.').unwrap_or((&cause, ""));
+            let stays = match detail.change_source {
+                Some(ChangeSource::ResourceReference) => !made_anew.contains(id),
+                Some(ChangeSource::ResourceAttribute) => attribute == "Arn" && !made_anew.contains(id),
+                _ => false,
+            };
+            if stays {
+                imaginary = true;
+            } else {
+                properties.push(Property { path: name, before: None, after: None, replaces, follows: Some(cause) });
+            }
         }
+    }
+    if imaginary && properties.is_empty() {
+        return None;
     }
     Some(Change {
         kind,

@@ -119,7 +119,8 @@ impl AwsError {
             Sort::BadCredentials => "check AWS_PROFILE and the keys: AWS does not know them".into(),
             Sort::Clock => "set this machine's clock: AWS refuses requests that are more than five minutes off".into(),
             Sort::Denied => return Some(self.permission_help()),
-            Sort::Throttled | Sort::Unreachable | Sort::Broken => again.into(),
+            Sort::Unreachable => format!("check the network, and AWS_ENDPOINT_URL if it is set; then {again}"),
+            Sort::Throttled | Sort::Broken => again.into(),
             Sort::Other => return None,
         })
     }
@@ -155,6 +156,7 @@ where
     };
     let message = match sort {
         Sort::NoCredentials => "there are no AWS credentials that work: ".to_owned() + &innermost(&error),
+        Sort::Unreachable => "there is no way to AWS: ".to_owned() + &innermost(&error),
         _ => said.unwrap_or_else(|| chain(&error)),
     };
     AwsError { operation, sort, code, message }

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use aws_sdk_cloudformation::types::Capability;
 use futures_util::StreamExt;
-use futures_util::future::try_join_all;
+use futures_util::future::{LocalBoxFuture, try_join_all};
 use futures_util::stream::FuturesUnordered;
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -84,7 +84,7 @@ impl Observer for UnderWay<'_> {
 }
 
 /// Asked before anything dangerous is done; an error ends the deploy.
-pub type Approve<'a> = dyn Fn(&[Danger]) -> Result<(), Error> + 'a;
+pub type Approve<'a> = dyn Fn(Vec<Danger>) -> LocalBoxFuture<'a, Result<(), Error>> + 'a;
 
 /// What would be done. Change sets that were needed to find out are taken away again.
 ///
@@ -131,11 +131,12 @@ pub async fn deploy(
     assembly: &Assembly,
     observer: &dyn Observer,
     approve: &Approve<'_>,
+    interrupted: impl Future<Output = ()>,
 ) -> Result<Outcome, Error> {
     let under_way = UnderWay { observer, stacks: Mutex::default() };
     tokio::select! {
         outcome = run(session, assembly, &under_way, approve) => outcome,
-        _ = tokio::signal::ctrl_c() => Err(Error::Interrupted(under_way.stacks())),
+        () = interrupted => Err(Error::Interrupted(under_way.stacks())),
     }
 }
 
@@ -178,7 +179,7 @@ async fn run(
     world.objects = &held;
 
     let Prepared { plan, sets } = prepare(&world, unsent.len(), observer).await?;
-    if let Err(refused) = approve(&plan.dangers) {
+    if let Err(refused) = approve(plan.dangers.clone()).await {
         // What the plan rested on is not left lying about; that it was refused matters more than whether this works.
         let _ = try_join_all(sets.values().map(|set| changeset::delete(session, &set.id))).await;
         return Err(refused);
@@ -234,16 +235,16 @@ async fn settle(session: &Session, observed: &mut Observed, observer: &dyn Obser
     Ok(())
 }
 
-struct Executor<'a> {
+struct Executor<'a, 'p> {
     world: &'a World<'a>,
     sets: IndexMap<String, ChangeSet>,
     approved: Vec<Danger>,
-    approve: &'a Approve<'a>,
+    approve: &'a Approve<'p>,
     observer: &'a dyn Observer,
     outputs: RefCell<BTreeMap<String, BTreeMap<String, String>>>,
 }
 
-impl Executor<'_> {
+impl Executor<'_, '_> {
     /// Every stack, as soon as those before it are there. After a failure nothing new is begun, and what is under way is waited for.
     async fn all(&self) -> Result<Vec<Done>, Error> {
         let mut waiting: Vec<&Desired<'_>> = self.world.desired.iter().collect();
@@ -412,7 +413,7 @@ impl Executor<'_> {
         let new: Vec<_> =
             dangers(&stack.name, &set.changes).into_iter().filter(|d| !self.approved.contains(d)).collect();
         if !new.is_empty() {
-            (self.approve)(&new)?;
+            (self.approve)(new).await?;
         }
         let token = session.token("update");
         match changeset::execute(session, &set.id, &token).await {

@@ -61,7 +61,7 @@ pub struct StackState {
     pub reason: Option<String>,
     /// When it was last changed: seconds since 1970.
     pub changed: i64,
-    /// What was changed by hand; nothing if it was not looked for.
+    /// What was changed by hand; nothing if it was not looked for, which the status may forbid.
     pub drift: Option<Vec<Drift>>,
 }
 
@@ -103,7 +103,7 @@ pub async fn status(session: &Session, deployed: &Deployed, drift: bool) -> Resu
             status: stack.status,
             reason: stack.reason.clone(),
             changed: stack.changed,
-            drift: if drift { Some(drifts(session, &stack.name).await?) } else { None },
+            drift: if drift && detectable(stack.status) { Some(drifts(session, &stack.name).await?) } else { None },
         })
     }));
     let ledger = async {
@@ -125,6 +125,19 @@ pub async fn status(session: &Session, deployed: &Deployed, drift: bool) -> Resu
         models,
         endpoints: deployed.endpoints().map(str::to_owned).collect(),
     })
+}
+
+/// Whether CloudFormation looks for drift in a stack of that status. Source: "Detect drift on an entire CloudFormation stack" of the user
+/// guide.
+#[must_use]
+pub fn detectable(status: StackStatus) -> bool {
+    matches!(
+        status,
+        StackStatus::CreateComplete
+            | StackStatus::UpdateComplete
+            | StackStatus::UpdateRollbackComplete
+            | StackStatus::UpdateRollbackFailed
+    )
 }
 
 /// What of a stack was changed by hand.

@@ -5,7 +5,7 @@ use std::io::{self, IsTerminal};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
 use super::{Paint, spinner};
 use crate::console::Console;
@@ -75,9 +75,16 @@ impl DeployReport {
         self.console.result(&summary(outcome, self.started.elapsed(), paint))
     }
 
-    /// Keeps the live lines away while something else speaks, such as a question.
-    pub fn suspend<T>(&self, speaks: impl FnOnce() -> T) -> T {
-        self.bars.suspend(speaks)
+    /// Takes the live lines away while something else speaks, such as a question.
+    pub fn hide(&self) {
+        // A terminal that cannot be cleared shows a line too many.
+        let _ = self.bars.clear();
+        self.bars.set_draw_target(ProgressDrawTarget::hidden());
+    }
+
+    /// Brings them back.
+    pub fn show(&self) {
+        self.bars.set_draw_target(ProgressDrawTarget::stderr());
     }
 
     fn line(&self, text: &str) {

@@ -109,8 +109,11 @@ fn line(change: &Change, paint: Paint) -> String {
 }
 
 fn property_line(property: &Property) -> String {
-    let Property { path, before, after, replaces } = property;
+    let Property { path, before, after, replaces, follows } = property;
     let why = if *replaces { "  (makes a new one)" } else { "" };
+    if let Some(cause) = follows {
+        return format!("{path}: as {cause} changes{why}");
+    }
     format!("{path}: {} → {}{why}", side(before.as_ref()), side(after.as_ref()))
 }
 
