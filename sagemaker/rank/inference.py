@@ -32,7 +32,8 @@ class Model(NamedTuple):
     booster: xgb.Booster
     names: list[str]
     fingerprint: str
-    logistic_curve: tuple[float, float] | None
+    # Slope and intercept: they turn the trees' sum into a probability.
+    logistic_curve: tuple[float, float]
 
 
 class Rows(NamedTuple):
@@ -83,11 +84,8 @@ def predict_fn(data: Rows, model: Model) -> np.ndarray:
         raise ValueError(f"the model needs {len(model.names)} features per row, the request has {data.matrix.shape[1]}")
     if not len(data.matrix):
         return np.empty(0, np.float32)
-    scores = model.booster.inplace_predict(data.matrix)
-    if model.logistic_curve is None:
-        return scores
     slope, intercept = model.logistic_curve
-    return 1 / (1 + np.exp(-(slope * scores + intercept)))
+    return 1 / (1 + np.exp(-(slope * model.booster.inplace_predict(data.matrix, predict_type="margin") + intercept)))
 
 
 def output_fn(prediction: np.ndarray, accept: str) -> tuple[bytes, str]:

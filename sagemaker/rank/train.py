@@ -1,10 +1,13 @@
-"""Trains the buy-again model and measures it beside two baselines on customers it has never seen.
+"""Trains a model that ranks the candidates of a group, and measures it beside baselines on customers it has never seen.
 
-Channels: `train` and `validation` hold a row per candidate (`user_id`, `product_id`, `label`, features), `targets` the
-whole last orders of the validation customers, `popularity` every product with its rank among all customers.
+Channels: `train` and `validation` hold a row per candidate: the columns of `GROUP` that the task has, `product_id`,
+`label`, `known_orders`, features. `targets` holds the whole orders to be foreseen.
 
-Scores are probabilities, whatever the objective: those of a ranking objective are fitted to the labels by a logistic
-curve. Validation chooses one number, how many rounds to keep; nothing else is fitted to it.
+Refused are training sets that know the future: features of an order that is not before the target, a customer on both
+sides, and a feature that is the label by another name.
+
+Scores are probabilities, whatever the objective and however many candidates with label 0 were left out: a logistic
+curve is fitted to validation. It also chooses how many rounds to keep; nothing else is fitted to it.
 """
 
 import argparse
@@ -18,14 +21,17 @@ import numpy as np
 import pyarrow.parquet as pq
 import xgboost as xgb
 
-K = 10
-NOT_FEATURES = ("user_id", "product_id", "label")
+K, MANY = 10, 100
+GROUP = ("user_id", "target_order", "position")
+NOT_FEATURES = (*GROUP, "product_id", "label", "known_orders")
+# A feature that alone tells labels apart as well as this (area under the ROC curve) is taken for the label.
+TOO_GOOD, TRIED_ROWS = 0.99, 200_000
 
 
 class Candidates(NamedTuple):
-    """Candidates sorted by customer and product: ids and labels have shape (n,), features (n, number of names)."""
+    """Candidates sorted by group and product: ids and labels have shape (n,), features (n, number of names)."""
 
-    users: np.ndarray
+    groups: np.ndarray
     products: np.ndarray
     labels: np.ndarray
     features: np.ndarray
@@ -34,83 +40,127 @@ class Candidates(NamedTuple):
     def feature(self, name: str) -> np.ndarray:
         return self.features[:, self.names.index(name)]
 
+    @property
+    def users(self) -> np.ndarray:
+        return np.unique(self.groups >> 32)
+
 
 class Targets(NamedTuple):
-    """The last orders of the validation customers: one entry per customer and product."""
+    """The orders to be foreseen: one entry per group and product."""
 
-    users: np.ndarray
+    groups: np.ndarray
     products: np.ndarray
+
+
+def group_ids(columns: dict[str, np.ndarray]) -> np.ndarray:
+    """One number per customer, target order and place in the cart."""
+    user, order, position = (columns.get(name, np.zeros(1, np.int64)).astype(np.int64) for name in GROUP)
+    return user << 32 | order << 16 | position
 
 
 def read_candidates(folder: str) -> Candidates:
     """Reads a channel of Parquet files. Rows are sorted, so that a model does not depend on the order of the files."""
-    dataset = pq.ParquetDataset(folder)
-    names = [name for name in dataset.schema.names if name not in NOT_FEATURES]
-    table = dataset.read(columns=[*NOT_FEATURES, *names])
-    users, products = table["user_id"].to_numpy(), table["product_id"].to_numpy()
-    order = np.lexsort((products, users))
+    table = pq.ParquetDataset(folder).read()
+    names = [name for name in table.schema.names if name not in NOT_FEATURES]
+    columns = {name: table[name].to_numpy() for name in NOT_FEATURES if name in table.schema.names}
+    late = columns["known_orders"] >= columns["target_order"]
+    if late.any():
+        known, target = columns["known_orders"][late][0], columns["target_order"][late][0]
+        raise SystemExit(
+            f"a leak: {late.sum()} rows of `{Path(folder).name}` know order {known}, target is order {target}; "
+            "features may only use orders before the target"
+        )
+    groups, products = group_ids(columns), columns["product_id"]
+    order = np.lexsort((products, groups))
     features = np.empty((table.num_rows, len(names)), np.float32)
     for index, name in enumerate(names):
         features[:, index] = table[name].to_numpy()[order]
-    labels = table["label"].to_numpy()[order].astype(np.float32)
-    return Candidates(users[order], products[order], labels, features, names)
+    return Candidates(groups[order], products[order], columns["label"][order].astype(np.float32), features, names)
 
 
-def read_targets(folder: str) -> Targets:
-    table = pq.read_table(folder, columns=["user_id", "product_id"])
-    return Targets(table["user_id"].to_numpy(), table["product_id"].to_numpy())
+def read_targets(folder: str, split: str, only_new: bool) -> Targets:
+    """The target orders of one split; `only_new` leaves out what the customer bought before."""
+    table = pq.ParquetDataset(folder).read()
+    columns = {name: table[name].to_numpy() for name in table.schema.names}
+    wanted = columns["split"] == split
+    if only_new:
+        wanted &= columns["repeat"] == 0
+    return Targets(group_ids(columns)[wanted], columns["product_id"][wanted])
 
 
-def read_popularity(folder: str) -> np.ndarray:
-    """The ids of all products, the most popular first."""
-    table = pq.read_table(folder, columns=["product_id", "popularity_rank"])
-    return table["product_id"].to_numpy()[np.argsort(table["popularity_rank"].to_numpy())]
+def refuse_leaks(train: Candidates, validation: Candidates) -> None:
+    """Ends the training when a customer is on both sides, or a feature is as good as the label."""
+    both = np.intersect1d(train.users, validation.users)
+    if len(both):
+        raise SystemExit(f"a leak: {len(both)} customers are in train and in validation, customer {both[0]} for one")
+    step = max(1, len(train.labels) // TRIED_ROWS)
+    labels = train.labels[::step]
+    for name in train.names:
+        area = area_under_curve(train.feature(name)[::step], labels)
+        if max(area, 1 - area) > TOO_GOOD:
+            raise SystemExit(
+                f"a leak: `{name}` alone tells the labels apart (area under the ROC curve {area:.4f}); "
+                "it must be made of the target itself"
+            )
 
 
-def ranked_metrics(targets: Targets, users: np.ndarray, products: np.ndarray, ranks: np.ndarray) -> dict[str, float]:
-    """Recall@10 and nDCG@10, the mean over all customers in `targets`.
+def area_under_curve(values: np.ndarray, labels: np.ndarray) -> float:
+    """The chance that a row with label 1 has the larger value than one with label 0; no value is the smallest."""
+    values = np.where(np.isnan(values), -np.inf, values)
+    ones, zeros = np.sort(values[labels == 1]), np.sort(values[labels == 0])
+    if not len(ones) or not len(zeros):
+        return 0.5
+    below, upto = (np.searchsorted(zeros, ones, side) for side in ("left", "right"))
+    return float((below + upto).mean() / 2 / len(zeros))
 
-    `users`, `products` and `ranks` (0 is best) list what is recommended. Recall divides by the size of the target
-    order, products bought for the first time included; the ideal gain of nDCG is that of min(size, 10) hits.
+
+def ranked_metrics(targets: Targets, groups: np.ndarray, products: np.ndarray, ranks: np.ndarray) -> dict[str, float]:
+    """Means over all groups in `targets`; `groups`, `products` and `ranks` (0 is best) list what is recommended.
+
+    Recall divides by the size of the target order; the ideal gain of nDCG is that of min(size, 10) hits; MRR takes the
+    first hit, 0 when there is none among the first ten.
     """
-    everyone, sizes = np.unique(targets.users, return_counts=True)
-    shown = ranks < K
-    users, products, ranks = users[shown], products[shown], ranks[shown]
-    hit = np.isin(pair(users, products), pair(targets.users, targets.products))
-    gains = 1 / np.log2(np.arange(K) + 2)
-    index = np.searchsorted(everyone, users[hit])
-    hits = np.bincount(index, minlength=len(everyone))
-    gained = np.bincount(index, weights=gains[ranks[hit]], minlength=len(everyone))
-    ideal = np.cumsum(gains)[np.minimum(sizes, K) - 1]
-    return {f"ndcg@{K}": float(np.mean(gained / ideal)), f"recall@{K}": float(np.mean(hits / sizes))}
+    everyone, sizes = np.unique(targets.groups, return_counts=True)
+    index = np.minimum(np.searchsorted(everyone, groups), len(everyone) - 1)
+    hit = (everyone[index] == groups) & np.isin(
+        pair(index, products), pair(np.searchsorted(everyone, targets.groups), targets.products)
+    )
+    index, ranks = index[hit], ranks[hit]
+    gains = np.where(np.arange(MANY) < K, 1 / np.log2(np.arange(MANY) + 2), 0)
+    many = ranks < MANY
+    gained = np.bincount(index[many], weights=gains[ranks[many]], minlength=len(everyone))
+    first = np.full(len(everyone), np.iinfo(np.int64).max)
+    np.minimum.at(first, index, ranks)
+    found = {k: np.bincount(index[ranks < k], minlength=len(everyone)) / sizes for k in (K, MANY)}
+    return {
+        f"ndcg@{K}": float(np.mean(gained / np.cumsum(gains)[np.minimum(sizes, K) - 1])),
+        f"recall@{K}": float(np.mean(found[K])),
+        f"recall@{MANY}": float(np.mean(found[MANY])),
+        f"hit@{K}": float(np.mean(first < K)),
+        f"mrr@{K}": float(np.mean(np.where(first < K, 1 / (np.minimum(first, K) + 1), 0))),
+    }
 
 
-def pair(users: np.ndarray, products: np.ndarray) -> np.ndarray:
-    """One number per customer and product."""
-    return users.astype(np.int64) << 32 | products.astype(np.int64)
+def pair(groups: np.ndarray, products: np.ndarray) -> np.ndarray:
+    """One number per group (an index) and product."""
+    return groups.astype(np.int64) << 32 | products.astype(np.int64)
 
 
-def ranks_within(users: np.ndarray, *keys: np.ndarray) -> np.ndarray:
-    """The place of each row among the rows of its customer, 0 is best; `keys`, the most important first, ascend."""
-    order = np.lexsort((*reversed(keys), users))
-    starts = np.flatnonzero(np.diff(users[order], prepend=-1))
-    lengths = np.diff(np.append(starts, len(users)))
-    ranks = np.empty(len(users), np.int64)
-    ranks[order] = np.arange(len(users)) - np.repeat(starts, lengths)
+def ranks_within(groups: np.ndarray, *keys: np.ndarray) -> np.ndarray:
+    """The place of each row among the rows of its group, 0 is best; `keys`, the most important first, ascend."""
+    order = np.lexsort((*reversed(keys), groups))
+    starts = np.flatnonzero(np.diff(groups[order], prepend=-1))
+    lengths = np.diff(np.append(starts, len(groups)))
+    ranks = np.empty(len(groups), np.int64)
+    ranks[order] = np.arange(len(groups)) - np.repeat(starts, lengths)
     return ranks
 
 
-def most_frequent(candidates: Candidates, targets: Targets) -> dict[str, float]:
-    """What the customer has bought most often, the more recently bought first among equals."""
-    keys = (-candidates.feature("up_orders"), candidates.feature("up_orders_since_last_order"), candidates.products)
-    return ranked_metrics(targets, candidates.users, candidates.products, ranks_within(candidates.users, *keys))
-
-
-def popularity(products: np.ndarray, targets: Targets) -> dict[str, float]:
-    """The same products for everyone: what all customers bought most often."""
-    everyone, best = np.unique(targets.users), products[:K]
-    users, ranks = np.repeat(everyone, len(best)), np.tile(np.arange(len(best)), len(everyone))
-    return ranked_metrics(targets, users, np.tile(best, len(everyone)), ranks)
+def baseline(candidates: Candidates, name: str, targets: Targets) -> dict[str, float]:
+    """Ranks the candidates by one feature, the largest first, those without it last."""
+    values = candidates.feature(name)
+    ranks = ranks_within(candidates.groups, np.where(np.isnan(values), np.inf, -values), candidates.products)
+    return ranked_metrics(targets, candidates.groups, candidates.products, ranks)
 
 
 def logistic_curve(scores: np.ndarray, labels: np.ndarray) -> tuple[float, float]:
@@ -134,10 +184,9 @@ def logloss(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 def fit(args: argparse.Namespace, train: Candidates, validation: Candidates) -> xgb.Booster:
     """Trains until the validation metric has not improved for `early_stopping_rounds`; keeps the best rounds."""
-    ranking = args.objective.startswith("rank:")
     params = {
         "objective": args.objective,
-        "eval_metric": f"ndcg@{K}" if ranking else "logloss",
+        "eval_metric": args.eval_metric,
         "tree_method": "hist",
         "max_depth": args.max_depth,
         "eta": args.eta,
@@ -150,20 +199,23 @@ def fit(args: argparse.Namespace, train: Candidates, validation: Candidates) -> 
         "nthread": int(os.environ.get("SM_NUM_CPUS", "0")),
     }
 
-    def group(candidates: Candidates) -> dict[str, np.ndarray]:
-        return {"qid": candidates.users} if ranking else {}
+    def matrix(candidates: Candidates, ref: xgb.QuantileDMatrix | None = None) -> xgb.QuantileDMatrix:
+        _, groups = np.unique(candidates.groups, return_inverse=True)
+        return xgb.QuantileDMatrix(
+            candidates.features,
+            candidates.labels,
+            feature_names=train.names,
+            max_bin=args.max_bin,
+            qid=groups,
+            ref=ref,
+        )
 
-    matrix = xgb.QuantileDMatrix(
-        train.features, train.labels, feature_names=train.names, max_bin=args.max_bin, **group(train)
-    )
-    held_out = xgb.QuantileDMatrix(
-        validation.features, validation.labels, feature_names=train.names, ref=matrix, **group(validation)
-    )
+    learned = matrix(train)
     booster = xgb.train(
         params,
-        matrix,
+        learned,
         num_boost_round=args.num_round,
-        evals=[(held_out, "validation")],
+        evals=[(matrix(validation, learned), "validation")],
         early_stopping_rounds=args.early_stopping_rounds,
         verbose_eval=50,
     )
@@ -172,8 +224,12 @@ def fit(args: argparse.Namespace, train: Candidates, validation: Candidates) -> 
 
 def arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
-    objectives = ["binary:logistic", "rank:ndcg", "rank:pairwise"]
+    objectives = ["binary:logistic", "rank:ndcg", "rank:map", "rank:pairwise"]
+    parser.add_argument("--task", default="rank", help="what the model is for, in words")
+    parser.add_argument("--targets", default="all", choices=["all", "new"], help="which products of an order count")
+    parser.add_argument("--baselines", default="", help="what the model must beat: name=feature,name=feature")
     parser.add_argument("--objective", default=objectives[0], choices=objectives)
+    parser.add_argument("--eval_metric", default="logloss", help="what decides how many rounds are kept")
     parser.add_argument("--num_round", type=int, default=300)
     parser.add_argument("--early_stopping_rounds", type=int, default=20)
     parser.add_argument("--max_depth", type=int, default=6)
@@ -190,34 +246,37 @@ def arguments() -> argparse.Namespace:
 def main() -> None:
     args = arguments()
     train, validation = (read_candidates(os.environ[f"SM_CHANNEL_{name}"]) for name in ("TRAIN", "VALIDATION"))
-    targets = read_targets(os.environ["SM_CHANNEL_TARGETS"])
-    popular = read_popularity(os.environ["SM_CHANNEL_POPULARITY"])
-    if not len(train.users) or not len(targets.users):
-        raise SystemExit("no candidates to learn from, or no customers to measure on: is the training set empty?")
+    targets = read_targets(os.environ["SM_CHANNEL_TARGETS"], "validation", args.targets == "new")
+    if not train.labels.any() or not validation.labels.any():
+        raise SystemExit("no candidate of the training set, or of validation, has label 1: is there enough data?")
     if validation.names != train.names:
         raise SystemExit(f"train has the features {train.names}, validation has {validation.names}")
-    customers = len(np.unique(train.users))
-    print(f"{len(train.users)} candidates of {customers} customers to learn from, {len(train.names)} features")
+    refuse_leaks(train, validation)
+    print(f"{len(train.labels)} candidates of {len(train.users)} customers, {len(train.names)} features")
 
     booster = fit(args, train, validation)
-    scores = booster.inplace_predict(validation.features)
-    curve = None
-    if args.objective.startswith("rank:"):
-        curve = logistic_curve(booster.inplace_predict(train.features), train.labels)
-        scores = 1 / (1 + np.exp(-(curve[0] * scores + curve[1])))
+    margins = booster.inplace_predict(validation.features, predict_type="margin")
+    curve = logistic_curve(margins, validation.labels)
+    scores = 1 / (1 + np.exp(-(curve[0] * margins + curve[1])))
 
-    ranks = ranks_within(validation.users, -scores, validation.products)
-    model = ranked_metrics(targets, validation.users, validation.products, ranks)
+    everything = np.zeros(len(validation.labels), np.int64)
+    covered = ranked_metrics(targets, validation.groups, validation.products, everything)
+    ranks = ranks_within(validation.groups, -scores, validation.products)
+    model = ranked_metrics(targets, validation.groups, validation.products, ranks)
     model["logloss"] = logloss(scores, validation.labels)
-    baselines = {"most_frequent": most_frequent(validation, targets), "popularity": popularity(popular, targets)}
+    baselines = {
+        name: baseline(validation, feature, targets)
+        for name, _, feature in (each.partition("=") for each in args.baselines.split(",") if each)
+    }
     for name, metrics in {"validation": model, **baselines}.items():
         for metric, value in metrics.items():
             print(f"metric {name}:{metric}={value:.6f}")
+    print(f"metric validation:candidate_recall={covered[f'recall@{MANY}']:.6f}")
 
     save(booster, train.names, curve)
     evaluation = {
-        "task": "buy again",
-        "target": f"next basket of {len(np.unique(targets.users))} held-out users",
+        "task": args.task,
+        "target": f"{len(np.unique(targets.groups))} groups of held-out customers",
         "rows": [
             {"name": "model", **model},
             *({"name": name, **row, "logloss": None} for name, row in baselines.items()),
@@ -226,7 +285,7 @@ def main() -> None:
     (Path(os.environ["SM_OUTPUT_DATA_DIR"]) / "evaluation.json").write_text(json.dumps(evaluation, indent=2))
 
 
-def save(booster: xgb.Booster, names: list[str], curve: tuple[float, float] | None) -> None:
+def save(booster: xgb.Booster, names: list[str], curve: tuple[float, float]) -> None:
     """Writes the model, the features it expects and the curve that turns its scores into probabilities."""
     folder = Path(os.environ["SM_MODEL_DIR"])
     booster.save_model(folder / "model.ubj")

@@ -1,4 +1,4 @@
-"""A tiny shop to test the Instacart lake's Python on: 40 customers and 30 products, in curated tables."""
+"""A tiny shop to test the Instacart lake's Python on: 80 customers and 40 products, in curated tables."""
 
 from __future__ import annotations
 
@@ -21,8 +21,10 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 # Where Glue puts `awsglue`, and what a job's `modules` add.
-sys.path[:0] = [str(ROOT / "src/local/python"), str(ROOT / "glue-jobs")]
+MODULES = [str(ROOT / place) for place in ("src/local/python", "glue-jobs", "lambdas/recommend")]
+sys.path[:0] = MODULES
 
+PRODUCTS = 40
 ORDERS = pa.schema(
     [
         ("order_id", pa.int32()),
@@ -61,9 +63,9 @@ def make_shop() -> Shop:
     rng = random.Random(2017)
     orders: list[dict[str, Any]] = []
     baskets: dict[str, list[dict[str, Any]]] = {"prior": [], "train": []}
-    for user_id in range(1, 41):
+    for user_id in range(1, 81):
         last = 100 if user_id == 7 else 4 if user_id == 8 else rng.randint(4, 20)
-        favourites = rng.sample(range(1, 31), 5)
+        favourites = rng.sample(range(1, PRODUCTS + 1), 5)
         day = 0
         for number in range(1, last + 1):
             days = None if number == 1 else float(rng.choice([0, 1, 7, 7, 14, 30]))
@@ -72,7 +74,8 @@ def make_shop() -> Shop:
             order = {"order_id": len(orders) + 1, "user_id": user_id, "order_number": number, "order_day": day}
             orders.append(order | {"eval_set": eval_set, "days_since_prior_order": days, "order_dow": day % 7})
             orders[-1]["order_hour_of_day"] = rng.randint(0, 23)
-            chosen = {product for product in favourites if rng.random() < 0.8} | set(rng.sample(range(1, 31), 2))
+            chosen = {product for product in favourites if rng.random() < 0.8}
+            chosen |= set(rng.sample(range(1, PRODUCTS + 1), 2))
             for position, product in enumerate(rng.sample(sorted(chosen), len(chosen)), 1):
                 if eval_set != "test":
                     baskets[eval_set].append(order | {"product_id": product, "add_to_cart_order": position})
@@ -157,6 +160,7 @@ def spark(dynamodb: KeyValueTable) -> Iterator[Any]:
         .config("spark.sql.shuffle.partitions", "2")
         .config("spark.driver.memory", "1g")
         .config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
+        .config("spark.executorEnv.PYTHONPATH", os.pathsep.join(MODULES))
         .getOrCreate()
     )
     session.sparkContext.setLogLevel("ERROR")
@@ -182,30 +186,40 @@ def run_job(spark: Any) -> Callable[..., None]:
 
 
 @pytest.fixture(scope="session")
-def build_features(
+def build_lake(
     run_job: Callable[..., None], tmp_path_factory: pytest.TempPathFactory
 ) -> Callable[[dict[str, pa.Table]], Path]:
-    """Runs the jobs up to the features on the given curated tables; gives a folder with a folder per table."""
+    """Runs the jobs up to what is known of products on curated tables; gives a folder with a folder per table."""
 
     def build(tables: dict[str, pa.Table]) -> Path:
         folder = tmp_path_factory.mktemp("lake")
         for name, table in tables.items():
             (folder / name).mkdir()
             pq.write_table(table, folder / name / "part.parquet")
-        pairs = ["order_timeline", "order_products_prior", "order_products_train", "user_products"]
-        run_job("user_products.py", **locations(folder, *pairs), half_life="5")
-        run_job("features.py", **locations(folder, "order_timeline", "user_products", "buy_again_features"))
+        (folder / "product_catalog").mkdir()
+        catalog = [
+            {"product_id": n, "product_name": f"Product {n}", "aisle": f"aisle {n % 7}", "department": f"d {n % 3}"}
+            for n in range(1, PRODUCTS + 1)
+        ]
+        (folder / "product_catalog/part.json").write_text("\n".join(json.dumps(row) for row in catalog))
+        known = ["order_timeline", "order_products_prior", "order_products_train"]
+        run_job("histories.py", **locations(folder, *known, "histories"), customers="1000")
+        made = ["product_features", "product_neighbours", "product_serving"]
+        places = locations(folder, "histories", "product_catalog", *made)
+        run_job("products.py", **places, customers="1000", neighbours="5")
         return folder
 
     return build
 
 
 @pytest.fixture(scope="session")
-def lake(shop: Shop, run_job: Callable[..., None], build_features: Callable[[dict[str, pa.Table]], Path]) -> Path:
-    """The shop's lake up to the training set: a folder with a folder per table."""
-    folder = build_features(shop.tables)
-    names = ["buy_again_features", "order_products_train", "buy_again_train", "buy_again_validation"]
-    run_job("training_set.py", **locations(folder, *names, "buy_again_targets"), validation_percent="30")
+def lake(shop: Shop, run_job: Callable[..., None], build_lake: Callable[[dict[str, pa.Table]], Path]) -> Path:
+    """The shop's lake up to the training sets: a folder with a folder per table."""
+    folder = build_lake(shop.tables)
+    for task, negatives in (("buy_again", "0"), ("try_next", "5"), ("cart_next", "0")):
+        made = [f"{task}_{part}" for part in ("train", "validation", "test", "targets")]
+        places = locations(folder, "histories", "product_features", "product_serving", *made)
+        run_job("training_set.py", **places, task=task, targets="3", negatives=negatives, places="2")
     return folder
 
 

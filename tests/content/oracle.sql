@@ -1,5 +1,6 @@
 -- The features once more, straight from the orders, by other means than the jobs use: one subquery per idea, windows for
--- streaks, no shared aggregates. `history_orders` and `history` are the orders and baskets that are known; `half_life` is 5.
+-- streaks, no shared aggregates. `history_orders` and `history` are the orders and baskets of customers that are known,
+-- `product_history` the baskets by which products are known; `half_life` is 5.
 with latest as (
   select user_id, max(order_number) as n, max(order_day) as day from history_orders group by user_id
 ),
@@ -50,16 +51,21 @@ pairs as (
          (max(order_day) - min(order_day))::double / nullif(count(*) - 1, 0) as up_mean_days_between
   from history h join latest using (user_id) group by h.user_id, h.product_id
 ),
+product_marked as (
+  select *, exists (from product_history e where e.user_id = h.user_id and e.product_id = h.product_id
+                      and e.order_number < h.order_number) as again
+  from product_history h
+),
 products as (
   select product_id, count(*) as prod_orders, count(*) filter (where again) as prod_reorders,
          count(distinct user_id) as prod_first_orders,
          (count(*) filter (where again))::double / count(*) as prod_reorder_ratio,
          avg(add_to_cart_order) as prod_average_cart_position
-  from marked group by product_id
+  from product_marked group by product_id
 ),
 twice as (
   select product_id, count(*) filter (where times >= 2) as prod_second_orders
-  from (select product_id, user_id, count(*) as times from history group by all) group by product_id
+  from (select product_id, user_id, count(*) as times from product_history group by all) group by product_id
 )
 select *,
        (up_days_since_last_order + user_mean_days_since_prior) / nullif(up_mean_days_between, 0) as up_overdue,
@@ -70,6 +76,6 @@ join streaks using (user_id, product_id)
 join customer using (user_id)
 join customer_baskets using (user_id)
 join reorders using (user_id)
-join products using (product_id)
-join twice using (product_id)
+left join products using (product_id)
+left join twice using (product_id)
 order by user_id, product_id

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -10,88 +11,170 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
 import pytest
-from buy_again.features import FEATURES
+
+from candidates import TRY
+from shop.features import TASKS
 
 ORACLE = (Path(__file__).parent / "oracle.sql").read_text()
-VIEWS = {"training": ["prior"], "serving": ["prior", "train"]}
+ROLES = ("train", "validation", "test")
+TARGETS = 3
 
 
-def read(lake: Path, table: str, where: str = "true") -> list[dict[str, Any]]:
-    query = f"select * from '{lake}/{table}/*.parquet' where {where} order by user_id, product_id"
+def role(user_id: int) -> str:
+    percent = zlib.crc32(str(user_id).encode()) % 100
+    return "test" if percent < 15 else "validation" if percent < 30 else "train"
+
+
+def database(shop: Any) -> duckdb.DuckDBPyConnection:
+    """The shop's tables, and views of what is known: orders, what was in them, and each customer's last one."""
+    found = duckdb.connect()
+    for name, table in shop.tables.items():
+        found.register(name, table)
+    found.execute("create table known_orders as from order_timeline where eval_set <> 'test'")
+    found.execute("create table known as from order_products_prior union all from order_products_train")
+    found.execute("create table ends as select user_id, max(order_number) as last from known_orders group by user_id")
+    targets = {row[0]: min(TARGETS, row[1] - 1) if role(row[0]) == "train" else 1 for row in ends(found)}
+    found.register("target_counts", pa.table({"user_id": list(targets), "targets": list(targets.values())}))
+    found.execute(
+        "create view product_history as select known.* from known join ends using (user_id) "
+        "join target_counts using (user_id) where order_number <= last - targets"
+    )
+    return found
+
+
+def ends(found: duckdb.DuckDBPyConnection) -> list[tuple[int, int]]:
+    return found.sql("select user_id, last from ends").fetchall()
+
+
+def oracle(shop: Any, ago: int | None) -> list[dict[str, Any]]:
+    """What `oracle.sql` says just before the target `ago` orders before the last one; at the end when that is None."""
+    found = database(shop)
+    which = "last + 1 as target_order" if ago is None else f"last - {ago} as target_order where targets > {ago}"
+    found.execute(f"create table targets as from ends join target_counts using (user_id) select user_id, {which}")
+    for view, table in (("history_orders", "known_orders"), ("history", "known")):
+        columns = f"select {table}.* from {table} join targets using (user_id)"
+        found.execute(f"create view {view} as {columns} where order_number < target_order")
+    rows = f"select * from ({ORACLE}) join targets using (user_id)"
+    return found.sql(f"{rows} order by user_id, product_id").to_arrow_table().to_pylist()
+
+
+def read(lake: Path, task: str, where: str = "true") -> list[dict[str, Any]]:
+    tables = " union all by name ".join(f"from '{lake}/{task}_{each}/*.parquet'" for each in ROLES)
+    query = f"select * from ({tables}) where {where} order by user_id, product_id"
     return duckdb.sql(query).to_arrow_table().to_pylist()
 
 
-def oracle(shop: Any, as_of: str) -> list[dict[str, Any]]:
-    """What `oracle.sql` says, for the customers that the view has."""
-    database = duckdb.connect()
-    for name, table in shop.tables.items():
-        database.register(name, table)
-    sets = ", ".join(f"'{name}'" for name in VIEWS[as_of])
-    baskets = " union all ".join(f"select * from order_products_{name}" for name in VIEWS[as_of])
-    database.execute(f"create view history_orders as select * from order_timeline where eval_set in ({sets})")
-    database.execute(f"create view history as {baskets}")
-    rows = database.sql(ORACLE).to_arrow_table().to_pylist()
-    labelled = {row["user_id"] for row in shop.rows("order_timeline") if row["eval_set"] == "train"}
-    return [row for row in rows if as_of == "serving" or row["user_id"] in labelled]
-
-
-@pytest.mark.parametrize("as_of", VIEWS)
-def test_features_equal_those_of_an_independent_query(lake: Path, shop: Any, as_of: str) -> None:
-    found, expected = read(lake, "buy_again_features", f"as_of = '{as_of}'"), oracle(shop, as_of)
-    assert_same(found, expected, list(FEATURES))
+@pytest.mark.parametrize("ago", range(TARGETS))
+def test_features_equal_those_of_an_independent_query(lake: Path, shop: Any, ago: int) -> None:
+    expected = oracle(shop, ago)
+    wanted = {(row["user_id"], row["target_order"]) for row in expected}
+    found = [row for row in read(lake, "buy_again") if (row["user_id"], row["target_order"]) in wanted]
+    assert_same(found, expected, TASKS["buy_again"])
 
 
 def test_the_oracle_covers_the_hard_cases(shop: Any) -> None:
-    rows = oracle(shop, "training")
+    rows = oracle(shop, 0)
     assert max(row["user_orders"] for row in rows) == 99
     assert max(row["up_streak"] for row in rows) > 5
     assert any(row["up_mean_days_between"] is None for row in rows)
     assert any(row["up_mean_days_between"] == 0 for row in rows)
 
 
-def without_last_orders(shop: Any, users: list[int]) -> dict[str, pa.Table]:
-    """The shop's tables as they were before the last order of `users`."""
-    orders, train = shop.tables["order_timeline"], shop.tables["order_products_train"]
-    chosen = pa.array(users, pa.int32())
-    gone = pc.and_(pc.is_in(orders["user_id"], chosen), pc.not_equal(orders["eval_set"], "prior"))
-    return shop.tables | {
-        "order_timeline": orders.filter(pc.invert(gone)),
-        "order_products_train": train.filter(pc.invert(pc.is_in(train["user_id"], chosen))),
-    }
+def test_what_a_history_says_about_new_products_equals_an_independent_query(lake: Path, shop: Any) -> None:
+    pairs = oracle(shop, 0)
+    found = duckdb.connect()
+    found.register("pairs", pa.Table.from_pylist(pairs))
+    found.execute(f"create view near as from '{lake}/product_neighbours/*.parquet'")
+    found.execute(f"create view catalog as from read_json('{lake}/product_catalog/*.json')")
+    found.execute(f"create view rows as from '{lake}/try_next_test/*.parquet'")
+    query = """
+    with weighted as (select *, up_decayed_orders / sum(up_decayed_orders) over (partition by user_id) as share
+                      from pairs join catalog using (product_id)),
+    drawn as (select w.user_id, n.neighbour_id as product_id, sum(share * strength) as try_together,
+                     max(share * strength) as try_best, count(*) as try_supporters
+              from weighted w join near n using (product_id) group by all),
+    aisles as (select user_id, aisle, sum(share) as try_aisle_share, count(*) as try_aisle_products
+               from weighted group by all),
+    departments as (select user_id, department, sum(share) as try_department_share from weighted group by all)
+    select r.user_id, r.product_id, coalesce(d.try_together, 0) as try_together, coalesce(d.try_best, 0) as try_best,
+           coalesce(d.try_supporters, 0) as try_supporters, coalesce(a.try_aisle_share, 0) as try_aisle_share,
+           coalesce(a.try_aisle_products, 0) as try_aisle_products,
+           coalesce(e.try_department_share, 0) as try_department_share
+    from rows r join catalog c using (product_id) left join drawn d using (user_id, product_id)
+    left join aisles a using (user_id, aisle) left join departments e using (user_id, department)
+    order by user_id, product_id
+    """
+    expected = found.sql(query).to_arrow_table().to_pylist()
+    rows = found.sql("select * from rows order by user_id, product_id").to_arrow_table().to_pylist()
+    assert len(rows) > 100 and any(row["try_supporters"] > 2 for row in rows)
+    # Histories reach this through float32, as they do when they are served.
+    assert_same(rows, expected, dict.fromkeys(TRY, "double"), tolerance=1e-6)
 
 
-def test_training_sees_what_serving_saw_before_the_last_order(
-    lake: Path, shop: Any, build_features: Callable[[dict[str, pa.Table]], Path]
+def test_neighbours_equal_an_independent_count(lake: Path, shop: Any) -> None:
+    found = database(shop)
+    expected = found.sql(
+        """
+        select a.product_id, b.product_id as neighbour_id, count(*) as baskets
+        from product_history a join product_history b using (user_id, order_number)
+        where a.product_id <> b.product_id and abs(a.add_to_cart_order - b.add_to_cart_order) <= 15
+        group by all having count(*) > 1
+        """
+    ).fetchall()
+    expected = {(product, neighbour): baskets for product, neighbour, baskets in expected}
+    rows = duckdb.sql(f"from '{lake}/product_neighbours/*.parquet'")
+    kept = {row[:2]: row[2] for row in rows.select("product_id, neighbour_id, baskets").fetchall()}
+    assert len(kept) > 100
+    assert kept == {key: expected[key] for key in kept}
+    ranks = duckdb.sql("select product_id, list(rank order by strength desc, neighbour_id) from rows group by all")
+    assert all(order == sorted(order) and len(order) <= 5 for _, order in ranks.fetchall())
+
+
+def without_targets(shop: Any, ago: int) -> dict[str, pa.Table]:
+    """The shop's tables as they were before the target `ago` orders before the last one, of customers who have one."""
+    last = {user_id: end - ago for user_id, end in ends(database(shop))}
+    tables = {}
+    for name, table in shop.tables.items():
+        limit = pa.array([last[user_id] for user_id in table["user_id"].to_pylist()])
+        tables[name] = table.filter(pc.less(table["order_number"], limit))
+    return tables
+
+
+def test_training_sees_what_serving_saw_before_the_target(
+    lake: Path, shop: Any, build_lake: Callable[[dict[str, pa.Table]], Path], run_job: Callable[..., None]
 ) -> None:
-    everyone = sorted({row["user_id"] for row in shop.rows("order_timeline")})
-    labelled = {row["user_id"] for row in shop.rows("order_products_train")}
-    past = read(build_features(without_last_orders(shop, everyone)), "buy_again_features", "as_of = 'serving'")
-    training = read(lake, "buy_again_features", "as_of = 'training'")
-    assert {row["user_id"] for row in past} == set(everyone)
-    assert {row["user_id"] for row in training} == labelled
-    assert_same(training, [row for row in past if row["user_id"] in labelled], list(FEATURES))
+    """The customers' own features; those of products follow from other orders when the past has other targets."""
+    past = pq.read_table(build_lake(without_targets(shop, 0)) / "histories")
+    now = pq.read_table(lake / "histories")
+    from shop.features import PAIR, pair_features, user_features
+    from shop.histories import Histories
+
+    served = Histories.read(past.sort_by("user_id").combine_chunks().to_batches()[0])
+    pairs = pair_features(served)
+    users = user_features(served, pairs)
+    assert sorted(past["user_id"].to_pylist()) == sorted(now["user_id"].to_pylist())
+    expected = {}
+    for index, (owner, product) in enumerate(zip(pairs.owners, pairs.products, strict=True)):
+        own = {name: float(column[owner]) for name, column in users.items()}
+        own |= {name: float(pairs.features[name][index]) for name in PAIR}
+        expected[int(served.users[owner]), int(product)] = own
+    last = dict(ends(database(shop)))
+    rows = [row for row in read(lake, "buy_again") if row["target_order"] == last[row["user_id"]]]
+    assert len(rows) == len(expected)
+    for row in rows:
+        for name, value in expected[row["user_id"], row["product_id"]].items():
+            assert row[name] == value or (row[name] is None and math.isnan(value)), name
 
 
-def test_one_customers_last_order_moves_nobodys_training_features(
-    lake: Path, shop: Any, build_features: Callable[[dict[str, pa.Table]], Path]
+def assert_same(
+    found: list[dict[str, Any]], expected: list[dict[str, Any]], names: dict[str, str], tolerance: float = 1e-9
 ) -> None:
-    user_id = 7
-    past = build_features(without_last_orders(shop, [user_id]))
-    before = read(lake, "buy_again_features", "as_of = 'training'")
-    after = read(past, "buy_again_features", "as_of = 'training'")
-    assert_same([row for row in before if row["user_id"] != user_id], after, list(FEATURES))
-
-    own = [name for name in FEATURES if not name.startswith("prod_")]
-    served = read(past, "buy_again_features", f"as_of = 'serving' and user_id = {user_id}")
-    assert_same([row for row in before if row["user_id"] == user_id], served, own)
-
-
-def assert_same(found: list[dict[str, Any]], expected: list[dict[str, Any]], names: list[str]) -> None:
     """The same customers, products and values; means may differ by the order in which they were summed."""
     keys = ["user_id", "product_id"]
     assert [[row[name] for name in keys] for row in found] == [[row[name] for name in keys] for row in expected]
-    for name in names:
+    for name, kind in names.items():
         values, wanted = ([math.nan if row[name] is None else row[name] for row in rows] for rows in (found, expected))
-        tolerance = 0 if FEATURES[name] == "int" else 1e-9
-        assert values == pytest.approx(wanted, rel=tolerance, abs=tolerance, nan_ok=True), name
+        within = 0 if kind == "int" else tolerance
+        assert values == pytest.approx(wanted, rel=within, abs=within, nan_ok=True), name

@@ -40,24 +40,30 @@ def test_metrics_follow_their_definitions(train: ModuleType) -> None:
     rng = random.Random(1)
     targets = {user: rng.sample(range(60), rng.randint(1, 25)) for user in range(50)}
     shown = {user: rng.sample(range(60), rng.randint(1, 40)) for user in range(0, 50, 2)}
-    recalls, ndcgs = [], []
+    sums = dict.fromkeys(["recall@10", "recall@100", "ndcg@10", "hit@10", "mrr@10"], 0.0)
     for user, target in targets.items():
-        top = shown.get(user, [])[:10]
-        recalls.append(len(set(top) & set(target)) / len(target))
+        everything = shown.get(user, [])
+        top = everything[:10]
+        sums["recall@10"] += len(set(top) & set(target)) / len(target)
+        sums["recall@100"] += len(set(everything) & set(target)) / len(target)
         gain = sum(1 / math.log2(place + 2) for place, product in enumerate(top) if product in target)
-        ndcgs.append(gain / sum(1 / math.log2(place + 2) for place in range(min(10, len(target)))))
+        sums["ndcg@10"] += gain / sum(1 / math.log2(place + 2) for place in range(min(10, len(target))))
+        places = [place for place, product in enumerate(top, 1) if product in target]
+        sums["hit@10"] += bool(places)
+        sums["mrr@10"] += 1 / min(places) if places else 0
     rows = [(user, product) for user, target in targets.items() for product in target]
     listed = [(user, product, rank) for user, order in shown.items() for rank, product in enumerate(order)]
     rng.shuffle(rows), rng.shuffle(listed)
     found = train.ranked_metrics(train.Targets(*transposed(rows)), *transposed(listed))
-    assert found == pytest.approx({"recall@10": sum(recalls) / 50, "ndcg@10": sum(ndcgs) / 50})
+    assert found == pytest.approx({name: value / 50 for name, value in sums.items()})
 
 
-def test_popularity_recommends_products_nobody_bought_before(train: ModuleType) -> None:
-    targets = train.Targets(np.array([1, 1, 2]), np.array([5, 99, 6]))
-    found = train.popularity(np.array([6, 5, 4]), targets)
-    first, second = 1.0, 1 / math.log2(3)
-    assert found == pytest.approx({"recall@10": (1 / 2 + 1) / 2, "ndcg@10": (second / (first + second) + first) / 2})
+def test_a_baseline_ranks_by_its_feature_and_puts_those_without_it_last(train: ModuleType) -> None:
+    groups, products = np.array([1, 1, 1, 2]), np.array([5, 6, 7, 5])
+    features = np.array([[np.nan], [2], [3], [0]], np.float32)
+    candidates = train.Candidates(groups, products, np.zeros(4), features, ["often"])
+    found = train.baseline(candidates, "often", train.Targets(np.array([1, 2]), np.array([5, 9])))
+    assert (found["mrr@10"], found["recall@10"]) == (pytest.approx(1 / 6), pytest.approx(1 / 2))
 
 
 def test_ranks_restart_for_each_customer(train: ModuleType) -> None:
@@ -80,10 +86,9 @@ def write(folder: Path, name: str, rows: dict[str, Any]) -> None:
     pq.write_table(table[: len(table) // 2], folder / name / "b.parquet")
 
 
-@pytest.fixture(scope="module", params=["binary:logistic", "rank:ndcg"])
-def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, float]]:
-    """The folder of a run on customers whose next order follows from how often and how lately they bought."""
-    folder, rng = tmp_path_factory.mktemp("rank"), np.random.default_rng(5)
+def write_channels(folder: Path) -> None:
+    """Customers whose next order follows from how often and how lately they bought."""
+    rng = np.random.default_rng(5)
     for name, users in (("train", range(1, 201)), ("validation", range(201, 261))):
         user_id = np.repeat(list(users), 30)
         up_orders, since = rng.integers(1, 20, len(user_id)), rng.integers(0, 20, len(user_id))
@@ -92,26 +97,44 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         label = (rng.random(len(user_id)) < chance).astype(np.int32)
         columns = [up_orders, since, rng.random(len(user_id)), pa.array(sometimes, pa.float64())]
         product_id = np.tile(np.arange(30), len(users))
-        rows = {"user_id": user_id, "product_id": product_id, "label": label, **dict(zip(NAMES, columns, strict=True))}
+        keys = {"user_id": user_id, "target_order": user_id * 0 + 9, "product_id": product_id, "label": label}
+        rows = keys | {"known_orders": user_id * 0 + 8, **dict(zip(NAMES, columns, strict=True))}
         write(folder, name, rows)
     bought = label == 1
     fresh = np.arange(201, 261)
-    targets = [np.concatenate(each) for each in ((user_id[bought], fresh), (product_id[bought], fresh * 0 + 999))]
-    write(folder, "targets", dict(zip(["user_id", "product_id"], targets, strict=True)))
-    write(folder, "popularity", {"product_id": list(range(1000)), "popularity_rank": list(range(1, 1001))})
+    users = np.concatenate([user_id[bought], fresh])
+    products = np.concatenate([product_id[bought], fresh * 0 + 999])
+    targets = {
+        "split": ["test" if user == 201 else "validation" for user in users],
+        "user_id": users,
+        "target_order": users * 0 + 9,
+        "product_id": products,
+        "repeat": (products != 999).astype(np.int32),
+    }
+    write(folder, "targets", targets)
     for name in ("model", "output"):
         (folder / name).mkdir()
-    channels = {
-        f"SM_CHANNEL_{name.upper()}": str(folder / name) for name in ("train", "validation", "targets", "popularity")
-    }
+
+
+def run_training(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    channels = {f"SM_CHANNEL_{name.upper()}": str(folder / name) for name in ("train", "validation", "targets")}
     places = {"SM_MODEL_DIR": str(folder / "model"), "SM_OUTPUT_DATA_DIR": str(folder / "output"), "SM_NUM_CPUS": "1"}
-    done = subprocess.run(
-        [sys.executable, ROOT / "sagemaker/rank/train.py", "--objective", request.param, "--num_round", "60"],
+    baselines = "most_frequent=up_orders,noise=noise"
+    return subprocess.run(
+        [sys.executable, ROOT / "sagemaker/rank/train.py", "--num_round", "60", "--baselines", baselines, *arguments],
         env=os.environ | channels | places,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+@pytest.fixture(scope="module", params=["binary:logistic", "rank:ndcg"])
+def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, float]]:
+    """The folder of a run, and its metrics."""
+    folder = tmp_path_factory.mktemp("rank")
+    write_channels(folder)
+    done = run_training(folder, "--objective", request.param)
     assert done.returncode == 0, done.stderr
     lines = [line.removeprefix("metric ") for line in done.stdout.splitlines() if line.startswith("metric ")]
     return folder, {name: float(value) for name, value in (line.split("=") for line in lines)}
@@ -122,14 +145,57 @@ def test_the_model_beats_both_baselines(
 ) -> None:
     folder, metrics = trained
     for metric in ("ndcg@10", "recall@10"):
-        assert metrics[f"validation:{metric}"] > metrics[f"most_frequent:{metric}"] > metrics[f"popularity:{metric}"]
+        assert metrics[f"validation:{metric}"] > metrics[f"most_frequent:{metric}"] > metrics[f"noise:{metric}"]
     # Knowing nothing but the share of ones would give about 0.48.
     assert 0 < metrics["validation:logloss"] < 0.42
     evaluation = json.loads((folder / "output/evaluation.json").read_text())
-    assert [row["name"] for row in evaluation["rows"]] == ["model", "most_frequent", "popularity"]
+    assert [row["name"] for row in evaluation["rows"]] == ["model", "most_frequent", "noise"]
     assert evaluation["rows"][0]["ndcg@10"] == pytest.approx(metrics["validation:ndcg@10"], abs=1e-6)
     assert evaluation["rows"][1]["logloss"] is None
-    assert evaluation["target"] == "next basket of 60 held-out users"
+    assert evaluation["target"] == "59 groups of held-out customers"
+
+
+def leaking(folder: Path, name: str, change: dict[str, Any]) -> subprocess.CompletedProcess[str]:
+    """A training on a channel in which columns were changed."""
+    write_channels(folder)
+    for file in (folder / name).glob("*.parquet"):
+        table = pq.read_table(file)
+        for column, values in change.items():
+            index = table.schema.get_field_index(column)
+            table = table.set_column(index, column, pa.array(values(table)))
+        pq.write_table(table, file)
+    return run_training(folder)
+
+
+def shifted(column: str, by: float, times: float = 1) -> Any:
+    return lambda table: table[column].to_numpy() * times + by
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "message"),
+    [
+        ("train", {"known_orders": shifted("target_order", 0)}, "of `train` know order 9"),
+        ("validation", {"known_orders": shifted("target_order", 1)}, "of `validation` know order 10"),
+        ("validation", {"user_id": shifted("user_id", -100)}, "are in train and in validation"),
+        ("train", {"noise": shifted("label", 0, 0.5)}, "`noise` alone tells the labels apart"),
+        ("train", {"noise": shifted("label", 7, -1)}, "`noise` alone tells the labels apart"),
+    ],
+)
+def test_a_leak_is_refused(tmp_path: Path, name: str, change: dict[str, Any], message: str) -> None:
+    done = leaking(tmp_path, name, change)
+    assert done.returncode == 1 and message in done.stderr, done.stderr
+    assert not list((tmp_path / "model").iterdir())
+
+
+def test_only_new_products_count_where_they_are_asked_for(tmp_path: Path) -> None:
+    write_channels(tmp_path)
+    done = run_training(tmp_path, "--targets", "new")
+    assert "metric validation:candidate_recall=0.000000" in done.stdout, done.stderr
+
+
+def test_a_training_set_without_a_right_answer_says_so(tmp_path: Path) -> None:
+    done = leaking(tmp_path, "train", {"label": shifted("label", 0, 0)})
+    assert done.returncode == 1 and "is there enough data?" in done.stderr
 
 
 def test_all_request_formats_give_the_same_probabilities(trained: tuple[Path, Any], inference: ModuleType) -> None:

@@ -1,1 +1,0 @@
-"""What the buy-again jobs share: the one definition of the features."""

@@ -1,0 +1,1 @@
+"""What the jobs of the reference lake share: histories of customers, their features, and who measures a model."""
