@@ -77,6 +77,42 @@ fn a_lake_is_planned_deployed_left_alone_and_changed() {
     assert_eq!(emulator.boto3(REGION, job), "G.2X");
     let again = lake.run(0, &["deploy", "--env", "dev"]);
     assert!(again.contains("nothing to do"), "{again}");
+
+    lake.run(0, &["destroy", "--env", "dev", "--yes", "bikes-dev", "--assets"]);
+    assert_eq!(statuses(&emulator), "");
+    assert_eq!(emulator.boto3(REGION, r#"print(boto3.client("s3").list_buckets()["Buckets"])"#), "[]");
+}
+
+#[test]
+fn what_a_protected_environment_holds_stays_and_can_be_had_back() {
+    let emulator = Emulator::start(&[]);
+    let lake = Lake::small(&emulator, "safe");
+    lake.edit("dev: { region: eu-central-1 }", "dev: { region: eu-central-1, protected: true }");
+    lake.run(0, &["deploy", "--env", "dev"]);
+    let destroy = ["destroy", "--env", "dev", "--yes", "safe-dev"];
+    assert!(lake.run(5, &destroy).contains("`dev` is protected"));
+
+    let zone = "  spare: { keep: 30 days }\n";
+    lake.edit(zone, "");
+    let plan = lake.run(0, &["plan", "--env", "dev"]);
+    let left = "safe-dev-spare-111122223333-eu-central-1 stays in the account with what it holds, no longer the lake's";
+    assert!(plan.contains("data would be left behind") && plan.contains(left), "{plan}");
+    let refused = lake.run(5, &["deploy", "--env", "dev", "--yes", "--allow-data-loss", "ZoneBucketSpare"]);
+    assert!(refused.contains("holds data and the environment is protected"), "{refused}");
+
+    lake.edit(", protected: true", "");
+    assert!(lake.run(5, &destroy).contains("termination protection"));
+    lake.run(5, &["deploy", "--env", "dev"]);
+    lake.run(0, &["deploy", "--env", "dev", "--yes"]);
+
+    lake.edit("zones:\n", &format!("zones:\n{zone}"));
+    let taken = lake.run(3, &["deploy", "--env", "dev", "--yes"]);
+    assert!(taken.contains("a bucket of your own becomes the zone's with `adopt`"), "{taken}");
+    let bucket = "safe-dev-spare-111122223333-eu-central-1";
+    lake.edit("spare: { keep: 30 days }", &format!("spare: {{ keep: 30 days, adopt: {{ dev: {bucket} }} }}"));
+    lake.run(0, &["deploy", "--env", "dev", "--yes"]);
+    let destroyed = lake.run(0, &destroy);
+    assert!(destroyed.contains(&format!("what stays in the account:\n  AWS::S3::Bucket {bucket}")), "{destroyed}");
 }
 
 #[test]

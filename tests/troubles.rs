@@ -178,6 +178,13 @@ fn a_bucket_that_is_not_empty_keeps_its_stack_until_it_is() {
     let failed = lake.run(3, &destroy);
     assert!(failed.contains("deleting the stack `full-dev-storage` ended in DELETE_FAILED"), "{failed}");
     assert!(failed.contains("empty the bucket, all versions too"), "{failed}");
+    fake.fail("ZoneBucketRaw", "delete", "Object lock holds it");
+    let held = lake.run(3, &destroy);
+    assert!(
+        held.contains("because AWS::S3::Bucket ZoneBucketRaw failed") && held.contains("Object lock holds it"),
+        "{held}"
+    );
+    assert!(held.contains("--retain-resources ZoneBucketRaw"), "{held}");
     let refused = lake.run(3, &DEPLOY);
     assert!(refused.contains("finish it with `lakegen destroy`"), "{refused}");
     lake.run(0, &destroy);

@@ -48,11 +48,14 @@ pub fn run(args: &Deploy, context: &Context<'_>) -> Result<(), Failure> {
 /// needs `--yes` or a yes.
 async fn approve(args: &Deploy, context: &Context<'_>, protected: bool, dangers: &[Danger]) -> Result<(), Error> {
     let (losses, others): (Vec<_>, Vec<_>) = dangers.iter().partition(|danger| danger.sort == Sort::DataLoss);
-    if protected && let Some(loss) = losses.first() {
+    // What is left behind goes as well, for the stack policy of a protected stack.
+    let goes = |danger: &&Danger| matches!(danger.sort, Sort::DataLoss | Sort::LeftBehind);
+    if protected && let Some(goes) = dangers.iter().find(goes) {
         return Err(Error::NotAllowed(format!(
-            "{} holds data and the environment is protected ({}); deploy once without `protected: true` if that is meant",
-            loss.thing(),
-            loss.what,
+            "{} holds data and the environment is protected ({}); deploy once without `protected: true` if that is meant, or say \
+             with `was` what it was called before",
+            goes.thing(),
+            goes.what,
         )));
     }
     let unnamed = losses.into_iter().filter(|loss| !args.allow_data_loss.iter().any(|thing| loss.is_called(thing)));

@@ -86,6 +86,12 @@ pub struct FailedResource {
 }
 
 impl Cause {
+    /// Whether a bucket could not be deleted because there was something in it.
+    #[must_use]
+    pub fn is_full_bucket(&self) -> bool {
+        self.reason.contains("not empty")
+    }
+
     /// The first cause among what happened during an operation.
     #[must_use]
     pub fn of(stack: &str, work: Work, status: Status, reason: Option<&str>, incidents: &[Incident]) -> Self {
@@ -127,6 +133,11 @@ impl Cause {
                 "mend what the reason names and deploy again: lakegen continues the rollback first, then updates"
                     .into(),
             ),
+            (Status::DeleteFailed, Some(FailedResource { id, .. })) => Some(format!(
+                "mend what the reason names and run the command again; or leave {id} behind: `aws cloudformation delete-stack \
+                 --stack-name {} --retain-resources {id}`",
+                self.stack
+            )),
             (Status::RollbackComplete | Status::RollbackFailed | Status::CreateFailed, _) => {
                 Some("mend it and deploy again: what is left of the stack is cleared away first".into())
             }
@@ -165,7 +176,8 @@ pub fn hint(kind: &str, reason: &str) -> Option<String> {
         ),
         (
             &["aws::s3::bucket:", "already exists"],
-            "names of buckets are global and this one is taken: choose another `name` for the lake, the environment or the zone",
+            "names of buckets are global and this one is taken: choose another `name` for the lake, the environment or the zone; a \
+             bucket of your own becomes the zone's with `adopt`",
         ),
         (&["already exists in stack"], "another stack has it: two lakes or environments share a name"),
         (

@@ -33,6 +33,8 @@ pub struct Danger {
 pub enum Sort {
     /// A resource that holds data goes, or is replaced.
     DataLoss,
+    /// A resource that holds data stays in the account and is no longer the lake's.
+    LeftBehind,
     /// Somebody who could do something before may do more.
     Permission,
     /// The world may do something.
@@ -71,8 +73,12 @@ pub fn dangers(stack: &str, changes: &[Change]) -> Vec<Danger> {
                 what,
             });
         };
-        if change.loses() && DATA.contains(&change.resource_type.as_str()) {
-            note(Sort::DataLoss, loss(change));
+        if DATA.contains(&change.resource_type.as_str()) {
+            match change.kind {
+                _ if change.loses() => note(Sort::DataLoss, loss(change)),
+                Kind::Remove | Kind::Replace | Kind::MayReplace => note(Sort::LeftBehind, left(change)),
+                Kind::Add | Kind::Change | Kind::Import => {}
+            }
         }
         for grant in widened(change, &added) {
             note(Sort::Permission, grant);
@@ -84,8 +90,18 @@ pub fn dangers(stack: &str, changes: &[Change]) -> Vec<Danger> {
     found
 }
 
+/// What a resource is called in AWS, if it has a name there.
+fn name(change: &Change) -> &str {
+    change.physical.as_deref().filter(|name| !name.is_empty()).unwrap_or(&change.id)
+}
+
+fn left(change: &Change) -> String {
+    let instead = if change.kind == Kind::Remove { "" } else { ", and an empty one takes its place" };
+    format!("{} stays in the account with what it holds, no longer the lake's{instead}", name(change))
+}
+
 fn loss(change: &Change) -> String {
-    let name = change.physical.as_deref().filter(|name| !name.is_empty()).unwrap_or(&change.id);
+    let name = name(change);
     let because = || {
         let properties: Vec<_> = change.properties.iter().filter(|p| p.replaces).map(|p| p.path.as_str()).collect();
         if properties.is_empty() { String::new() } else { format!(", because {} changes", properties.join(", ")) }
@@ -159,8 +175,20 @@ fn sentences(statement: &serde_json::Map<String, Value>, found: &mut BTreeSet<St
     let condition = statement.get("Condition").map(|only| format!(" if {}", shown(only))).unwrap_or_default();
     for action in list(statement.get("Action")).into_iter().chain(list(statement.get("NotAction"))) {
         for resource in &resources {
-            found.insert(format!("{who}{} on {}{condition}", shown(action), shown(resource)));
+            found.insert(format!("{who}{} on {}{condition}", shown(action), nameless(&shown(resource))));
         }
+    }
+}
+
+/// A resource without the hashes in it. Assets are named by their content: whoever may read one of them and now reads the next may no
+/// more than before.
+fn nameless(resource: &str) -> String {
+    const DIGITS: usize = 64;
+    match resource.split_once("/assets/") {
+        Some((bucket, asset)) if asset.len() > DIGITS && asset.chars().take(DIGITS).all(|c| c.is_ascii_hexdigit()) => {
+            format!("{bucket}/assets/…{}", &asset[DIGITS..])
+        }
+        _ => resource.to_owned(),
     }
 }
 
@@ -269,7 +297,7 @@ mod tests {
         for kind in [Kind::Remove, Kind::Replace, Kind::MayReplace] {
             assert_eq!(found(change(kind, "AWS::S3::Bucket", None, None))[0].0, Sort::DataLoss);
             let kept = Change { kept: true, ..change(kind, "AWS::S3::Bucket", None, None) };
-            assert_eq!(found(kept), []);
+            assert_eq!(found(kept)[0].0, Sort::LeftBehind);
             assert_eq!(found(change(kind, "AWS::Glue::Job", None, None)), []);
         }
         assert_eq!(found(change(Kind::Change, "AWS::S3::Bucket", None, None)), []);
@@ -293,6 +321,10 @@ mod tests {
             let wider = change(Kind::Change, "AWS::IAM::Role", Some(narrow.clone()), Some(wider));
             assert_eq!(found(wider)[0].0, Sort::Permission);
         }
+        let reads =
+            |hash: char| role("s3:GetObject", &format!("b/assets/{}.py", hash.to_string().repeat(64)), json!({}));
+        let next = change(Kind::Change, "AWS::IAM::Role", Some(reads('a')), Some(reads('b')));
+        assert_eq!(found(next), [], "the next version of a script is no wider than the last");
         let new = change(Kind::Add, "AWS::IAM::Role", None, Some(narrow));
         assert_eq!(found(new), [], "a new role widens nothing that is there");
     }

@@ -16,7 +16,7 @@ use crate::deploy::{self, Session, changeset, observe, operation};
 
 /// How often a stack is looked at anew before lakegen gives up: each time somebody else was at it, or a bucket had filled again.
 const ROUNDS: usize = 8;
-/// How often a deletion may fail before that is the end.
+/// How often a deletion may fail because a bucket has filled again before that is the end.
 const FAILURES: usize = 3;
 
 /// What a destruction comes to.
@@ -183,9 +183,8 @@ async fn delete(session: &Session, stack: &Stack, buckets: &[Resource], observer
                 try_join_all(buckets.iter().map(|bucket| empty::stop_logging(session, bucket))).await?;
                 try_join_all(buckets.iter().map(|bucket| empty::empty(session, bucket, observer))).await?;
                 match operation::delete(session, &there, Work::Delete, observer).await {
-                    Err(deploy::Error::Failed(cause))
-                        if cause.status == Status::DeleteFailed && failures + 1 < FAILURES =>
-                    {
+                    // Somebody has written into it meanwhile.
+                    Err(deploy::Error::Failed(cause)) if cause.is_full_bucket() && failures + 1 < FAILURES => {
                         failures += 1;
                     }
                     ended => return Ok(ended?),

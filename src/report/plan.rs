@@ -63,8 +63,9 @@ pub fn dangers(dangers: &[Danger], paint: Paint) -> String {
     text
 }
 
-const SORTS: [(Sort, &str); 3] = [
+const SORTS: [(Sort, &str); 4] = [
     (Sort::DataLoss, "data would be lost"),
+    (Sort::LeftBehind, "data would be left behind"),
     (Sort::Public, "something would be open to the world"),
     (Sort::Permission, "permissions would grow"),
 ];
@@ -114,16 +115,28 @@ fn property_line(property: &Property) -> String {
     if let Some(cause) = follows {
         return format!("{path}: as {cause} changes{why}");
     }
-    format!("{path}: {} → {}{why}", side(before.as_ref()), side(after.as_ref()))
+    let (before, after) = (side(before.as_ref()), side(after.as_ref()));
+    // Of two long texts, what is shown begins shortly before they part.
+    let same = before.chars().zip(after.chars()).take_while(|(before, after)| before == after).count();
+    let skipped =
+        if before.chars().count().max(after.chars().count()) > MAX_VALUE { same.saturating_sub(20) } else { 0 };
+    format!("{path}: {} → {}{why}", cut(&before, skipped), cut(&after, skipped))
 }
 
+/// A value on one line.
 fn side(value: Option<&Value>) -> String {
     let Some(value) = value else { return "nothing".to_owned() };
-    let text = printable(&shown(value), &[]);
-    match text.char_indices().nth(MAX_VALUE) {
-        Some((end, _)) => format!("{}…", &text[..end]),
-        None => text,
-    }
+    let text = shown(value);
+    printable(&text.split_whitespace().collect::<Vec<_>>().join(" "), &[])
+}
+
+/// What follows the first `skipped` characters, as far as there is room for it.
+fn cut(text: &str, skipped: usize) -> String {
+    let before = if skipped > 0 { "…" } else { "" };
+    let mut rest = text.chars().skip(skipped);
+    let shown: String = rest.by_ref().take(MAX_VALUE).collect();
+    let after = if rest.next().is_some() { "…" } else { "" };
+    format!("{before}{shown}{after}")
 }
 
 fn counts(plan: &Plan) -> String {

@@ -32,10 +32,12 @@ def register() -> None:
     app.SERVICE_HANDLERS["databrew"] = handle
 
 
-async def handle(method: str, path: str, _headers: dict, _body: bytes, _query: dict) -> Answer:
+async def handle(method: str, path: str, _headers: dict, _body: bytes, query: dict) -> Answer:
     if of_job := re.fullmatch(r"/jobs/([^/]+)/(?:startJobRun|jobRuns|jobRun/([^/]+)(/stopJobRun)?)", path):
         return run(method, *of_job.groups())
     match = re.fullmatch(r"/recipes/([^/]+)(/publishRecipe|/recipeVersion/[^/]+)?", path)
+    if path == "/recipeVersions":
+        return list_versions(query["name"])
     if not match:
         return answer(501, {"Message": f"the emulator has no {method} {path}"})
     recipe, action = match.groups()
@@ -50,6 +52,12 @@ async def handle(method: str, path: str, _headers: dict, _body: bytes, _query: d
         case "DELETE", str():
             return answer(200, {"Name": recipe, "RecipeVersion": action.rpartition("/")[2]})
     return error("ResourceNotFoundException", f"Recipe {recipe} has not been published.")
+
+
+def list_versions(name: str | list[str]) -> Answer:
+    recipe = name if isinstance(name, str) else name[0]
+    published = range(1, versions.get(recipe, 0) + 1)
+    return answer(200, {"Recipes": [{"Name": recipe, "RecipeVersion": f"{number}.0"} for number in published]})
 
 
 def run(method: str, job: str, name: str | None, stop: str | None) -> Answer:
