@@ -28,44 +28,65 @@ section! {
     "the blueprint"
     pub struct Blueprint {
         /// The lake's name, first part of every physical name.
+        /// Default: none; every lake has one.
+        /// Example: `instacart`.
         name: Option<Attempt<Spanned<String>>>,
         /// One sentence about it.
+        /// Default: none.
+        /// Example: `What customers of the shop buy again`.
         description: Option<String>,
         /// Where copies of the lake live; `local` is always there.
+        /// Example: `{ dev: { region: eu-west-1 } }`.
         environments: Named<EnvironmentSpec>,
         /// Tags of everything that AWS lets carry tags, beside lakegen's own two: which lake, which environment.
         /// Example: `{ team: data, cost_centre: "4711" }`.
         tags: Named<TagSpec>,
         /// Where a local run takes its raw data from when nobody names a folder.
+        /// Default: none.
+        /// Example: `{ instacart: { users: 2000 } }`.
         sample: Option<SampleSpec>,
         /// S3 buckets.
+        /// Example: `{ raw: { keep: 400 days } }`.
         zones: Named<ZoneSpec>,
         /// The relational model.
+        /// Example: `{ orders: { zone: raw, format: csv, columns: { order_id: int } } }`.
         tables: Named<TableSpec>,
         /// How crawlers recognise files that Glue does not know.
+        /// Example: `{ semicolons: { csv: { delimiter: ";" } } }`.
         classifiers: Named<ClassifierSpec>,
         /// Glue crawlers.
+        /// Example: `{ raw: { reads: [orders, products] } }`.
         crawlers: Named<CrawlerSpec>,
         /// Athena queries.
+        /// Example: `{ baskets: { writes: baskets, file: sql/baskets.sql } }`.
         queries: Named<QuerySpec>,
         /// Athena's prepared statements: SQL that people run by its name.
+        /// Example: `{ trips_of: { sql: "select * from trips where station = ?", parameters: [station] } }`.
         statements: Named<StatementSpec>,
         /// DataBrew recipes.
+        /// Example: `{ clean: { reads: orders, writes: orders_clean, steps: [{ remove_missing: { column: order_id } }] } }`.
         recipes: Named<RecipeSpec>,
         /// DataBrew profiles: what is found out about tables, and rules for them.
         /// Example: `{ orders: { reads: orders, rules: [{ missing_values: { of: order_id, at_most: 0 } }] } }`.
         profiles: Named<ProfileSpec>,
         /// Glue jobs.
+        /// Example: `{ features: { script: glue-jobs/features.py, reads: [orders], writes: [features] } }`.
         jobs: Named<JobSpec>,
         /// SageMaker models.
+        /// Example: `{ taste: { source: sagemaker/rank, reads: { train: training_set } } }`.
         models: Named<ModelSpec>,
         /// Lambda functions.
+        /// Example: `{ recommend: { source: lambdas/recommend, reads: [products] } }`.
         functions: Named<FunctionSpec>,
         /// The API that people and programs call.
+        /// Default: none.
+        /// Example: `{ routes: { "GET /users/{user_id}": { function: recommend } } }`.
         api: Option<ApiSpec>,
         /// Rules that the rows of tables must meet, by the tables' names.
+        /// Example: `{ orders: ["IsComplete order_id"] }`.
         checks: Named<ChecksSpec>,
         /// What starts what.
+        /// Example: `{ nightly: { start: { schedule: "cron(0 3 * * ? *)" }, steps: all } }`.
         pipelines: Named<PipelineSpec>,
     }
 }

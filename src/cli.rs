@@ -86,6 +86,8 @@ pub enum Command {
     Graph(Graph),
     /// Let GitHub review and deploy the lake
     Github(Github),
+    /// Write the language of blueprints as JSON Schema, for editors
+    Schema,
     /// Write shell completions
     Completions(Completions),
 }

@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::diagnostic::{Diagnostic, Noted, did_you_mean, listed, nearest};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
 
 /// Gathers what is wrong while a blueprint is read.
@@ -61,6 +62,9 @@ pub trait Decode: Sized {
     fn absent() -> Option<Self> {
         None
     }
+
+    /// What it can be read from: [`Self::decode`] in words for editors and people.
+    fn shape(language: &mut Language) -> Shape;
 }
 
 /// The entries of a map whose keys the language fixes.
@@ -180,14 +184,23 @@ impl<T: Decode> Decode for Named<T> {
     fn absent() -> Option<Self> {
         Some(Self::default())
     }
+
+    fn shape(language: &mut Language) -> Shape {
+        Shape::Map { names: None, values: Box::new(T::shape(language)) }.or_nothing()
+    }
 }
 
 impl<T: Decode> Decode for Option<T> {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if node.value == Value::Null { Some(None) } else { T::decode(node, decoder).map(Some) }
     }
+
     fn absent() -> Option<Self> {
         Some(None)
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        T::shape(language).or_nothing()
     }
 }
 
@@ -198,6 +211,10 @@ pub struct Attempt<T>(pub Option<T>);
 impl<T: Decode> Decode for Attempt<T> {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         Some(Self(T::decode(node, decoder)))
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        T::shape(language)
     }
 }
 
@@ -214,14 +231,23 @@ impl<T: Decode> Decode for Vec<T> {
             _ => T::decode(node, decoder).map(|only| vec![only]),
         }
     }
+
     fn absent() -> Option<Self> {
         Some(Vec::new())
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        Shape::Items(Box::new(T::shape(language)))
     }
 }
 
 impl<T: Decode> Decode for Spanned<T> {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         T::decode(node, decoder).map(|value| Self::new(value, node.span))
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        T::shape(language)
     }
 }
 
@@ -232,11 +258,19 @@ impl Decode for String {
             _ => decoder.expected("text", node),
         }
     }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::Text
+    }
 }
 
 impl Decode for PathBuf {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         String::decode(node, decoder).map(Self::from)
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::Text
     }
 }
 
@@ -246,6 +280,10 @@ impl Decode for bool {
             Value::Bool(value) => Some(value),
             _ => decoder.expected("true or false", node),
         }
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::Truth
     }
 }
 
@@ -257,6 +295,10 @@ impl Decode for f64 {
             Value::Float(value) if value.is_finite() => Some(value),
             _ => decoder.expected("a number", node),
         }
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::Number
     }
 }
 
@@ -271,6 +313,10 @@ macro_rules! whole_number {
                     }),
                     _ => decoder.expected("a whole number", node),
                 }
+            }
+
+            fn shape(_: &mut Language) -> Shape {
+                Shape::Whole { least: i64::try_from(<$ty>::MIN).unwrap_or(0), most: u32::try_from(<$ty>::MAX).ok() }
             }
         }
     )*};
@@ -288,6 +334,10 @@ impl Decode for Scalar {
             Value::Bool(_) | Value::Int(_) | Value::Float(_) => Some(Self(decoder.written(node.span).to_owned())),
             _ => decoder.expected("text or a number", node),
         }
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::Scalar
     }
 }
 
@@ -308,6 +358,16 @@ macro_rules! section {
                 $(let $field = fields.field::<$ty>($crate::decode::section!(@key $field $($key)?), decoder);)*
                 Some(Self { $($field: $field?),* })
             }
+
+            fn shape(language: &mut $crate::schema::Language) -> $crate::schema::Shape {
+                language.define::<Self>($noun, &[$($doc),*], $crate::schema::Form::Section, |language| {
+                    vec![$($crate::schema::Key::of::<$ty>(
+                        $crate::decode::section!(@key $field $($key)?),
+                        &[$($field_doc),*],
+                        language,
+                    )),*]
+                })
+            }
         }
     };
     (@key $field:ident $key:literal) => { $key };
@@ -318,10 +378,11 @@ pub(crate) use section;
 /// Defines alternatives, written as a single-key map: `{ upload: orders }`. An alternative without a payload is written as
 /// its bare name.
 macro_rules! alternatives {
-    ($(#[$attribute:meta])* $noun:literal $vis:vis enum $name:ident {
+    ($(#[doc = $doc:literal])* $(#[derive($($derived:ident),*)])? $noun:literal $vis:vis enum $name:ident {
         $($(#[doc = $variant_doc:literal])* $variant:ident $(($ty:ty))? = $key:literal),* $(,)?
     }) => {
-        $(#[$attribute])*
+        $(#[doc = $doc])*
+        $(#[derive($($derived),*)])?
         #[derive(Debug, Clone, PartialEq)]
         $vis enum $name { $($(#[doc = $variant_doc])* $variant $(($ty))?),* }
 
@@ -334,8 +395,18 @@ macro_rules! alternatives {
                     _ => None,
                 }
             }
+
+            fn shape(language: &mut $crate::schema::Language) -> $crate::schema::Shape {
+                language.define::<Self>($noun, &[$($doc),*], $crate::schema::Form::Alternatives, |_language| {
+                    vec![$($crate::decode::alternatives!(@key _language $key [$($variant_doc),*] $($ty)?)),*]
+                })
+            }
         }
     };
+    (@key $language:ident $key:literal [$($doc:literal),*] $ty:ty) => {
+        $crate::schema::Key::of::<$ty>($key, &[$($doc),*], $language)
+    };
+    (@key $language:ident $key:literal [$($doc:literal),*]) => { $crate::schema::Key::bare($key, &[$($doc),*]) };
     (@read $name:ident $variant:ident ($ty:ty) $payload:ident $decoder:ident $node:ident $key:literal) => {
         match $payload {
             Some(payload) => <$ty as $crate::decode::Decode>::decode(payload, $decoder).map($name::$variant),

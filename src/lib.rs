@@ -35,6 +35,7 @@ pub mod region;
 pub mod report;
 pub mod rows;
 pub mod sample;
+pub mod schema;
 mod set;
 pub mod source;
 mod sql;

@@ -10,6 +10,10 @@ const FIXED: [&str; 3] = ["name", "environments", "sample"];
 /// Sections that are no things by name.
 const UNNAMED: [&str; 2] = ["api", "description"];
 
+/// What every path is: names with dots between them, those with dots in double quotes, and none of the sections that are fixed.
+pub(crate) const PATHS: &str =
+    r#"^(?!"?(?:name|environments|sample)"?(?:\.|$))(?:"[^"]+"|[^".][^.]*)(?:\.(?:"[^"]+"|[^".][^.]*))*$"#;
+
 /// The tree as it is with the settings; those that lead nowhere are noted and left out.
 pub(crate) fn apply(root: &Node, settings: &SettingsSpec, text: &str, noted: &mut Vec<Diagnostic>) -> Node {
     let mut root = root.clone();

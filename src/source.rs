@@ -5,6 +5,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use serde::de::{self, Deserialize, Deserializer, MapAccess, SeqAccess, Visitor};
+use serde_json::Value as Json;
 use serde_yaml::{Budget, DuplicateKeyPolicy, Options, Spanned as YamlSpanned};
 
 /// Largest blueprint that is read, in bytes.
@@ -85,6 +86,24 @@ pub struct Node {
     pub value: Value,
     /// Where.
     pub span: Span,
+}
+
+impl Node {
+    /// The same in JSON; of keys that are written twice the last one counts.
+    #[must_use]
+    pub fn json(&self) -> Json {
+        match &self.value {
+            Value::Null => Json::Null,
+            Value::Bool(value) => (*value).into(),
+            Value::Int(value) => (*value).into(),
+            Value::Float(value) => (*value).into(),
+            Value::String(text) => text.clone().into(),
+            Value::List(items) => items.iter().map(Self::json).collect(),
+            Value::Map(entries) => {
+                Json::Object(entries.iter().map(|(name, node)| (name.value.clone(), node.json())).collect())
+            }
+        }
+    }
 }
 
 /// What a YAML node holds.

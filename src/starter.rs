@@ -11,6 +11,7 @@ use include_dir::{Dir, include_dir};
 
 use crate::cli::Starter;
 use crate::diagnostic::listed;
+use crate::schema::schema_text;
 
 static COMMON: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/starter/common");
 static MINIMAL: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/src/starter/minimal");
@@ -23,6 +24,8 @@ const INSTACART_BLUEPRINT: &str = include_str!("../blueprints/instacart.yaml");
 
 /// Where a project keeps its blueprint.
 const BLUEPRINT: &str = "blueprints/lake.yaml";
+/// Where editors find the language of blueprints; the first line of each starter names it.
+const SCHEMA: &str = "blueprints/schema.json";
 
 /// A file of a new project.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -90,6 +93,7 @@ pub fn lake_name(text: &str) -> Option<String> {
 /// [`Error::Template`] only.
 pub fn files(starter: Starter, name: &str) -> Result<Vec<File>, Error> {
     let mut files = rendered(&COMMON, name)?;
+    files.push(File { path: SCHEMA.into(), bytes: (schema_text() + "\n").into_bytes() });
     match starter {
         Starter::Minimal => files.extend(rendered(&MINIMAL, name)?),
         Starter::Bikes => files.extend(rendered(&BIKES, name)?),

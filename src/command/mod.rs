@@ -18,6 +18,7 @@ mod plan;
 mod query;
 mod run;
 mod sample;
+mod schema;
 mod serve;
 mod status;
 mod synth;
@@ -39,6 +40,7 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Check => check::run(&context),
         Command::Sample(args) => sample::run(args, &context),
         Command::Graph(args) => graph::run(args, &context),
+        Command::Schema => schema::run(&context),
         Command::Completions(args) => completions::run(args, &context),
         Command::Plan(args) => plan::run(args, &context),
         Command::Deploy(args) => deploy::run(args, &context),

@@ -8,6 +8,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean, listed};
 use crate::kind::function::Seconds;
 use crate::kind::parameter::{Parameter, ParameterSpec, Place, fields};
 use crate::lake::{Function, Id};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
 
 section! {
@@ -27,6 +28,7 @@ section! {
         /// Example: `{ rate: 200, burst: 400 }`.
         throttle: Option<ThrottleSpec>,
         /// Which web pages may call it.
+        /// Default: none; pages of other origins may not call it.
         /// Example: `{ origin: "https://shop.example.com" }`.
         cors: Option<CorsSpec>,
         /// A firewall before it: `true` for one with AWS's managed rules, or the ARN of a web ACL of yours.
@@ -34,6 +36,7 @@ section! {
         /// Example: `true`.
         waf: Option<Spanned<WafSpec>>,
         /// A domain of yours under which it answers.
+        /// Default: none.
         /// Example: `{ name: api.example.com, certificate: "arn:aws:acm:eu-west-1:111122223333:certificate/0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f" }`.
         domain: Option<DomainSpec>,
         /// What answers what: `GET /users/{user_id}: { function: … }`.
@@ -51,6 +54,7 @@ alternatives! {
         /// Whoever AWS knows and allows.
         Iam = "iam",
         /// Whoever signed in to a pool of users; a pool is made unless one is named.
+        /// Example: `{ scopes: ["orders/read"] }`.
         Cognito(Option<CognitoSpec>) = "cognito",
     }
 }
@@ -60,6 +64,7 @@ section! {
     "a pool of users"
     pub struct CognitoSpec {
         /// The ARN of a pool that is there already.
+        /// Default: one of the lake's own.
         /// Example: `"arn:aws:cognito-idp:eu-west-1:111122223333:userpool/eu-west-1_aBcDeFgHi"`.
         pool: Option<Spanned<String>>,
         /// Callers send an access token that has one of these scopes. Without scopes they send an identity token.
@@ -79,6 +84,7 @@ section! {
         /// Example: `100`.
         burst: Spanned<u32>,
         /// Requests a day with one key.
+        /// Default: as many as there are.
         /// Example: `100000`.
         daily: Option<Spanned<u32>>,
     }
@@ -127,6 +133,10 @@ impl Decode for WafSpec {
             _ => decoder.expected("true, false or the ARN of a web ACL", node),
         }
     }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::Either(vec![Shape::Truth, Shape::Text])
+    }
 }
 
 section! {
@@ -140,6 +150,7 @@ section! {
         /// Example: `"arn:aws:acm:eu-west-1:111122223333:certificate/0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f"`.
         certificate: Spanned<String>,
         /// The first part of every path there, when other APIs share the domain.
+        /// Default: none.
         /// Example: `orders`.
         base_path: Option<Spanned<String>>,
     }
@@ -153,6 +164,7 @@ section! {
         /// Example: `recommend`.
         function: Spanned<String>,
         /// What it is for, for those who read the API's document.
+        /// Default: none.
         /// Example: `What the customer will probably buy again.`.
         description: Option<String>,
         /// Whether everybody may call it, whatever the others ask for.
@@ -167,9 +179,11 @@ section! {
         /// Example: `{ limit: { type: int, default: 10, minimum: 1, maximum: 100 } }`.
         query: Named<ParameterSpec>,
         /// The fields of the JSON object that a request carries; a request with another body is refused.
+        /// Default: none; any body is taken.
         /// Example: `{ text: { type: string, required: true } }`.
         body: Option<Spanned<Named<ParameterSpec>>>,
         /// The fields of the JSON object that is answered, for those who read the API's document.
+        /// Default: none.
         /// Example: `{ products: { type: int, list: true } }`.
         answer: Option<Named<ParameterSpec>>,
     }

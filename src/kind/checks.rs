@@ -5,6 +5,7 @@ use crate::decode::{Decode, Decoder, alternatives, section};
 use crate::diagnostic::Diagnostic;
 use crate::dqdl::{self, Rule};
 use crate::lake::{ColumnType, Id, Table};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
 use crate::sql;
 
@@ -47,6 +48,10 @@ impl Decode for ChecksSpec {
             return Some(Self { rules, on_failure });
         }
         Vec::decode(node, decoder).map(|rules| Self { rules, on_failure: None })
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        Shape::Either(vec![Vec::<String>::shape(language), ChecksMap::shape(language)])
     }
 }
 

@@ -10,12 +10,16 @@ alternatives! {
     "a classifier"
     pub enum ClassifierSpec {
         /// Lines of fields.
+        /// Example: `{ delimiter: ";", header: present }`.
         Csv(CsvClassifierSpec) = "csv",
         /// JSON documents.
+        /// Example: `{ path: "$.records[*]" }`.
         Json(JsonClassifierSpec) = "json",
         /// Lines that match a grok pattern, such as those of logs.
+        /// Example: `{ classification: web_log, pattern: "%{IPORHOST:client} %{WORD:verb}" }`.
         Grok(GrokClassifierSpec) = "grok",
         /// XML documents.
+        /// Example: `{ classification: invoices, row: invoice }`.
         Xml(XmlClassifierSpec) = "xml",
     }
 }
@@ -88,6 +92,7 @@ section! {
         /// Example: `"%{IPORHOST:client} %{WORD:verb} %{NUMBER:status:int}"`.
         pattern: Spanned<String>,
         /// Patterns of one's own, one a line, its name first.
+        /// Default: none.
         /// Example: `"CART [a-z]{3}-\\d+"`.
         patterns: Option<Spanned<String>>,
     }

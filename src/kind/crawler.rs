@@ -21,6 +21,7 @@ section! {
         /// Example: `[web_log]`.
         classifiers: Vec<Spanned<String>>,
         /// When it also runs by itself, in UTC; six fields, as AWS writes them.
+        /// Default: when a step of a pipeline starts it.
         /// Example: `"cron(0 3 * * ? *)"`.
         schedule: Option<Spanned<String>>,
         /// What happens when a table no longer looks as the catalog says: `log`, `add_columns` or `update`.
@@ -40,9 +41,11 @@ section! {
         /// Example: `compatible`.
         grouping: Option<Spanned<GroupingSpec>>,
         /// The folder level that discovered tables lie on; the bucket is level 1.
+        /// Default: what Glue finds.
         /// Example: `2`.
         table_level: Option<Spanned<u32>>,
         /// It finds so many tables at most.
+        /// Default: however many.
         /// Example: `50`.
         max_tables: Option<Spanned<u32>>,
     }

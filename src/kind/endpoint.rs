@@ -5,6 +5,7 @@ use crate::decode::{Decode, Decoder, alternatives, quantity, section};
 use crate::kind::job::Minutes;
 use crate::kind::model::instance;
 use crate::lake::{Id, Zone};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Spanned};
 
 alternatives! {
@@ -12,8 +13,10 @@ alternatives! {
     "an endpoint"
     pub enum EndpointSpec {
         /// By the request.
+        /// Example: `{ memory: 4 GB, concurrency: 20 }`.
         Serverless(ServerlessSpec) = "serverless",
         /// On machines of its own.
+        /// Example: `{ type: ml.m5.large, count: 2 }`.
         Instances(InstancesSpec) = "instances",
     }
 }
@@ -35,6 +38,7 @@ section! {
         /// Example: `2`.
         provisioned: Option<Spanned<u32>>,
         /// What takes a release back.
+        /// Default: `{ errors: 5%, watch: 10 minutes }`.
         /// Example: `{ errors: 1%, latency: 2 seconds, watch: 30 minutes }`.
         rollback: Option<RollbackSpec>,
     }
@@ -52,6 +56,7 @@ section! {
         /// Example: `2`.
         count: Option<Spanned<u32>>,
         /// Instead of `count`: as many as the requests take.
+        /// Default: none; as many as `count` says.
         /// Example: `{ min: 1, max: 4, requests: 600 }`.
         scale: Option<Spanned<ScaleSpec>>,
         /// How traffic goes over to a released model.
@@ -59,9 +64,11 @@ section! {
         /// Example: `{ canary: { first: 10%, wait: 5 minutes } }`.
         shift: Option<Spanned<ShiftSpec>>,
         /// Keeps requests and answers.
+        /// Default: none.
         /// Example: `{ zone: raw, share: 20% }`.
         capture: Option<CaptureSpec>,
         /// What takes a release back.
+        /// Default: `{ errors: 5%, watch: 10 minutes }`.
         /// Example: `{ errors: 1%, latency: 200 ms, watch: 30 minutes }`.
         rollback: Option<RollbackSpec>,
     }
@@ -95,8 +102,10 @@ alternatives! {
         /// In one step.
         AllAtOnce = "all_at_once",
         /// A part first, then the rest.
+        /// Example: `{ first: 10%, wait: 5 minutes }`.
         Canary(CanarySpec) = "canary",
         /// In equal steps.
+        /// Example: `{ step: 25%, wait: 5 minutes }`.
         Linear(LinearSpec) = "linear",
     }
 }
@@ -166,10 +175,15 @@ pub struct Megabytes(pub u32);
 
 impl Decode for Megabytes {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        quantity(node, &[("MB", 1), ("GB", 1_024)], "2 GB", decoder)
-            .map(|megabytes| Self(u32::try_from(megabytes).unwrap_or(u32::MAX)))
+        quantity(node, &MEGABYTES, "2 GB", decoder).map(|megabytes| Self(u32::try_from(megabytes).unwrap_or(u32::MAX)))
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::quantity(&MEGABYTES)
     }
 }
+
+const MEGABYTES: [(&str, u64); 2] = [("MB", 1), ("GB", 1_024)];
 
 /// A share in whole hundredths.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,9 +191,15 @@ pub struct Percent(pub u32);
 
 impl Decode for Percent {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        quantity(node, &[("%", 1)], "10%", decoder).map(|percent| Self(u32::try_from(percent).unwrap_or(u32::MAX)))
+        quantity(node, &PERCENT, "10%", decoder).map(|percent| Self(u32::try_from(percent).unwrap_or(u32::MAX)))
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::quantity(&PERCENT)
     }
 }
+
+const PERCENT: [(&str, u64); 1] = [("%", 1)];
 
 /// A short time in whole thousandths of a second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -187,10 +207,15 @@ pub struct Milliseconds(pub u32);
 
 impl Decode for Milliseconds {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        quantity(node, &[("ms", 1), ("second", 1_000), ("seconds", 1_000)], "500 ms", decoder)
-            .map(|time| Self(u32::try_from(time).unwrap_or(u32::MAX)))
+        quantity(node, &MILLISECONDS, "500 ms", decoder).map(|time| Self(u32::try_from(time).unwrap_or(u32::MAX)))
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::quantity(&MILLISECONDS)
     }
 }
+
+const MILLISECONDS: [(&str, u64); 3] = [("ms", 1), ("second", 1_000), ("seconds", 1_000)];
 
 /// An endpoint.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -5,6 +5,8 @@ use crate::decode::{Decode, Decoder, Named, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::kind::tags::TagSpec;
 use crate::region::{self, Service};
+use crate::schema::{Language, Shape};
+use crate::set;
 use crate::source::{Node, Span, Spanned, Value};
 
 section! {
@@ -15,6 +17,7 @@ section! {
         /// Example: `eu-west-1`.
         region: Spanned<String>,
         /// The twelve digits of the account; deploying to another one is refused.
+        /// Default: the account of whoever deploys.
         /// Example: `"111122223333"`.
         account: Option<Spanned<String>>,
         /// Whether data is retained and stacks cannot be deleted by accident.
@@ -22,6 +25,7 @@ section! {
         /// Example: `true`.
         protected: Option<bool>,
         /// Who is mailed when a step fails.
+        /// Default: nobody.
         /// Example: `data-team@example.com`.
         alert: Option<Spanned<String>>,
         /// Tags of everything in this environment, beside the lake's and instead of those of the same name.
@@ -29,6 +33,7 @@ section! {
         tags: Named<TagSpec>,
         /// What is otherwise here: paths into the blueprint and their values here, whole values, checked like any other. Names are put
         /// together with dots; one that holds a dot itself stands in double quotes. Values may be added, but no thing's name guessed.
+        /// Default: nothing.
         /// Example: `{ jobs.features.workers.max: 40, 'jobs.features.spark."spark.sql.shuffle.partitions"': 400 }`.
         set: Option<SettingsSpec>,
     }
@@ -48,6 +53,10 @@ impl Decode for SettingsSpec {
             Value::Null => Some(Self(Vec::new())),
             _ => decoder.expected("a map from paths to values", node),
         }
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::Map { names: Some(set::PATHS.into()), values: Box::new(Shape::Any) }.or_nothing()
     }
 }
 

@@ -14,19 +14,26 @@ section! {
     "an evaluation"
     pub struct EvaluationSpec {
         /// The table of the candidates, with the label and every feature; the model never saw it.
+        /// Example: `test_set`.
         test: Spanned<String>,
         /// The columns that make one ranking, like a user and an order. Intervals come from drawing again by the first of them.
+        /// Example: `[user_id, order_id]`.
         group: Vec<Spanned<String>>,
         /// The column with what is ranked.
+        /// Example: `product_id`.
         item: Spanned<String>,
         /// What should have been at the top.
+        /// Example: `{ table: bought, repeat: reordered }`.
         targets: Spanned<TargetsSpec>,
         /// What is measured; the first decides whether the model beats its baselines.
         /// Example: `["ndcg@10", "recall@10", logloss]`.
         metrics: Vec<Spanned<String>>,
         /// What the model is held against.
+        /// Example: `{ popularity: { score: orders, table: product_counts } }`.
         baselines: Named<BaselineSpec>,
         /// A column of the test table: how much is known of a group, by which the results are told apart.
+        /// Default: none.
+        /// Example: `orders_before`.
         history: Option<Spanned<String>>,
     }
 }
@@ -36,10 +43,15 @@ section! {
     "targets"
     pub struct TargetsSpec {
         /// A table with the group's columns and the item's.
+        /// Example: `bought`.
         table: Spanned<String>,
         /// A column that is 1 where the item is nothing new to the group.
+        /// Default: none.
+        /// Example: `reordered`.
         repeat: Option<Spanned<String>>,
         /// Only this part is asked for.
+        /// Default: none; everything is.
+        /// Example: `repeat`.
         only: Option<Spanned<PartSpec>>,
         /// Only rows where these columns have these values.
         /// Example: `{ split: test }`.
@@ -64,9 +76,11 @@ section! {
     "a baseline"
     pub struct BaselineSpec {
         /// The column by which it ranks, the highest first.
+        /// Example: `popularity`.
         score: Spanned<String>,
         /// The table that has this column beside the item's, and beside those of the group's that it depends on.
         /// Default: the test table.
+        /// Example: `bought`.
         table: Option<Spanned<String>>,
     }
 }

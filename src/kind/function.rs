@@ -6,6 +6,7 @@ use crate::check::{Check, unique};
 use crate::decode::{Decode, Decoder, Named, Scalar, quantity, section};
 use crate::kind::endpoint::Megabytes;
 use crate::lake::{Id, Model, Table};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Spanned};
 
 section! {
@@ -13,18 +14,28 @@ section! {
     "a function"
     pub struct FunctionSpec {
         /// The folder with its code.
+        /// Example: `lambdas/recommend`.
         source: Spanned<String>,
-        /// `module.function`; `handler.handler` by default.
+        /// Where it begins: `module.function`.
+        /// Default: `handler.handler`.
+        /// Example: `app.answer`.
         handler: Option<Spanned<String>>,
         /// The tables that it reads; each comes as the variable `TABLE_<NAME>`.
+        /// Example: `[products]`.
         reads: Vec<Spanned<String>>,
         /// The models that it asks; each comes as the variable `ENDPOINT_<NAME>`.
+        /// Example: `[taste]`.
         calls: Vec<Spanned<String>>,
-        /// 128 MB to 10,240 MB.
+        /// Its memory: 128 MB to 10,240 MB.
+        /// Default: `256 MB`.
+        /// Example: `1 GB`.
         memory: Option<Spanned<Megabytes>>,
-        /// At most 29 seconds behind an API.
+        /// After how long it is stopped: at most 29 seconds behind an API.
+        /// Default: `10 seconds`.
+        /// Example: `29 seconds`.
         timeout: Option<Spanned<Seconds>>,
         /// More environment variables.
+        /// Example: `{ LIMIT: 10 }`.
         environment: Named<Scalar>,
     }
 }
@@ -35,10 +46,15 @@ pub struct Seconds(pub u32);
 
 impl Decode for Seconds {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        let units = [("seconds", 1), ("second", 1), ("minutes", 60), ("minute", 60)];
-        quantity(node, &units, "10 seconds", decoder).map(|seconds| Self(u32::try_from(seconds).unwrap_or(u32::MAX)))
+        quantity(node, &SECONDS, "10 seconds", decoder).map(|seconds| Self(u32::try_from(seconds).unwrap_or(u32::MAX)))
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::quantity(&SECONDS)
     }
 }
+
+const SECONDS: [(&str, u64); 4] = [("seconds", 1), ("second", 1), ("minutes", 60), ("minute", 60)];
 
 /// A Lambda function.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -7,6 +7,7 @@ use crate::decode::{Decode, Decoder, Named, Scalar, alternatives, quantity, sect
 use crate::diagnostic::{did_you_mean, listed};
 use crate::kind::visual::NodeSpec;
 use crate::lake::{Id, Table};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Spanned};
 use crate::visual::{self, Graph};
 
@@ -15,16 +16,20 @@ section! {
     "a job"
     pub struct JobSpec {
         /// The PySpark script.
+        /// Default: none; then there are `nodes`.
         /// Example: `glue-jobs/features.py`.
         script: Option<Spanned<String>>,
         /// Instead of `script`, `reads` and `writes`: the boxes of a visual job, from which lakegen writes the script.
         /// Example: `{ orders: { source: orders }, result: { target: { from: orders, table: orders_copy } } }`.
         nodes: Named<NodeSpec>,
         /// Modules and packages that the script imports; they are shipped with it.
+        /// Example: `[glue-jobs/shared.py]`.
         modules: Vec<Spanned<String>>,
         /// The tables that it reads; each comes as `--<table> <location>`.
+        /// Example: `[orders, products]`.
         reads: Vec<Spanned<String>>,
         /// The tables that it writes; each comes as `--<table> <location>`.
+        /// Example: `[features]`.
         writes: Vec<Spanned<String>>,
         /// More arguments, each as `--<name> <value>`; a run may give others.
         /// Example: `{ half_life: "5" }`.
@@ -39,6 +44,7 @@ section! {
         /// Example: `{ enable-lakeformation-fine-grained-access: true }`.
         parameters: Named<Scalar>,
         /// The machines.
+        /// Default: `{ type: G.1X, max: 10 }`.
         /// Example: `{ type: G.1X, max: 10 }`.
         workers: Option<WorkersSpec>,
         /// After how long it is stopped.
@@ -62,6 +68,7 @@ section! {
         /// Example: `3`.
         concurrency: Option<Spanned<u32>>,
         /// After how long a run that goes on is reported.
+        /// Default: never.
         /// Example: `30 minutes`.
         notify_after: Option<Spanned<Minutes>>,
         /// The version of Glue.
@@ -88,13 +95,16 @@ section! {
     /// The machines of a job.
     "workers"
     pub struct WorkersSpec {
-        /// The size of each, like `G.1X`.
+        /// The size of each.
+        /// Default: `G.1X`.
+        /// Example: `G.2X`.
         ty as "type": Option<Spanned<String>>,
         /// At most so many; Glue takes as many as the job can use.
         /// Default: `10`, without `count`.
         /// Example: `20`.
         max: Option<Spanned<u32>>,
         /// Instead of `max`: so many, always.
+        /// Default: none; then there are at most `max`.
         /// Example: `4`.
         count: Option<Spanned<u32>>,
     }
@@ -106,10 +116,16 @@ pub struct Minutes(pub u32);
 
 impl Decode for Minutes {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
-        let units = [("minutes", 1), ("minute", 1), ("hours", 60), ("hour", 60), ("days", 1_440), ("day", 1_440)];
-        quantity(node, &units, "60 minutes", decoder).map(|minutes| Self(u32::try_from(minutes).unwrap_or(u32::MAX)))
+        quantity(node, &MINUTES, "60 minutes", decoder).map(|minutes| Self(u32::try_from(minutes).unwrap_or(u32::MAX)))
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::quantity(&MINUTES)
     }
 }
+
+const MINUTES: [(&str, u64); 6] =
+    [("minutes", 1), ("minute", 1), ("hours", 60), ("hour", 60), ("days", 1_440), ("day", 1_440)];
 
 /// A Glue job.
 #[derive(Debug, Clone, PartialEq)]

@@ -15,14 +15,20 @@ section! {
     "a cut"
     pub struct CutSpec {
         /// The tables with what is foretold, in every form: raw, and cleaned or joined.
+        /// Example: `[next_orders]`.
         after: Vec<Spanned<String>>,
         /// The column of tables made from those that says as of when a row is known. A table without it that is made from them
         /// may not lead to features.
+        /// Default: none.
+        /// Example: `order_number`.
         column: Option<Spanned<String>>,
         /// The column with when it happens that is foretold: that of `column` always lies before it. Evaluations count the rows
         /// where it does not.
+        /// Default: none.
+        /// Example: `next_order_number`.
         before: Option<Spanned<String>>,
         /// Columns of what is foretold that are known when the model is asked, like the hour of the day.
+        /// Example: `[hour]`.
         known: Vec<Spanned<String>>,
     }
 }

@@ -17,27 +17,44 @@ section! {
     "a model"
     pub struct ModelSpec {
         /// The folder with `train.py` and `inference.py`.
+        /// Example: `sagemaker/rank`.
         source: Spanned<String>,
         /// What it learns from: a table for each channel.
+        /// Example: `{ train: training_set, validation: validation_set }`.
         reads: Named<Spanned<String>>,
         /// The column with what it foretells: 1 where it came true. Every table that has it is about the past.
+        /// Default: none.
+        /// Example: `bought`.
         label: Option<Spanned<String>>,
         /// The columns that say whom and what a row is about. They are no features: those are the other columns of the channel
         /// `train`.
+        /// Example: `[user_id, product_id]`.
         entities: Vec<Spanned<String>>,
         /// Where what is known ends and what is foretold begins.
+        /// Default: none.
+        /// Example: `{ after: [next_orders], column: order_number }`.
         cut: Option<Spanned<CutSpec>>,
         /// How it is scored on what it has never seen, by `lakegen evaluate`.
+        /// Default: not at all.
+        /// Example: `{ test: test_set, group: [user_id], item: product_id, targets: { table: bought }, metrics: ["ndcg@10"] }`.
         evaluate: Option<Spanned<EvaluationSpec>>,
-        /// The machine that trains, like `ml.m5.2xlarge`.
+        /// The machine that trains.
+        /// Default: `ml.m5.xlarge`.
+        /// Example: `ml.m5.2xlarge`.
         instance: Option<Spanned<String>>,
         /// Each comes to `train.py` as `--<name> <value>`.
+        /// Example: `{ max_depth: 8, objective: "rank:ndcg" }`.
         hyperparameters: Named<Scalar>,
         /// What the metrics must be before a model is released.
+        /// Example: `{ "validation:ndcg@10": { at_least: 0.4 } }`.
         accept: Named<GateSpec>,
         /// Where it answers.
+        /// Default: none; nothing can ask it.
+        /// Example: `{ serverless: { memory: 2 GB } }`.
         endpoint: Option<Spanned<EndpointSpec>>,
         /// After how long training is stopped.
+        /// Default: `60 minutes`.
+        /// Example: `3 hours`.
         timeout: Option<Spanned<Minutes>>,
     }
 }
@@ -47,12 +64,18 @@ section! {
     "a gate"
     pub struct GateSpec {
         /// At least this number.
+        /// Default: however little.
+        /// Example: `0.4`.
         at_least: Option<f64>,
         /// At most this number.
+        /// Default: however much.
+        /// Example: `0.25`.
         at_most: Option<f64>,
         /// More than these other metrics.
+        /// Example: `["baseline:ndcg@10"]`.
         above: Vec<Spanned<String>>,
         /// Less than these other metrics.
+        /// Example: `["baseline:rmse"]`.
         below: Vec<Spanned<String>>,
     }
 }

@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::check::Check;
 use crate::decode::{Decode, Decoder, Named, Scalar, alternatives, section};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Spanned, Value};
 
 /// A parameter: its bare type, or a map.
@@ -22,15 +23,19 @@ section! {
         /// Example: `true`.
         required: Option<Spanned<bool>>,
         /// Its value when it is missing.
+        /// Default: none.
         /// Example: `10`.
         default: Option<Spanned<Scalar>>,
         /// The smallest number.
+        /// Default: none.
         /// Example: `1`.
         minimum: Option<Spanned<f64>>,
         /// The largest number.
+        /// Default: none.
         /// Example: `100`.
         maximum: Option<Spanned<f64>>,
         /// The longest text, in characters.
+        /// Default: none.
         /// Example: `200`.
         maximum_length: Option<Spanned<u32>>,
         /// Whether it is a list of such values; only in bodies.
@@ -38,6 +43,7 @@ section! {
         /// Example: `true`.
         list: Option<Spanned<bool>>,
         /// What it is, for those who read the API's document.
+        /// Default: none.
         /// Example: `how many products to name`.
         description: Option<String>,
     }
@@ -75,6 +81,10 @@ impl Decode for ParameterSpec {
             }));
         }
         ParameterMap::decode(node, decoder).map(Self)
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        Shape::Either(vec![ParameterType::shape(language), ParameterMap::shape(language)])
     }
 }
 

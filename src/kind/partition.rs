@@ -4,6 +4,7 @@ use crate::check::Check;
 use crate::decode::{Attempt, Decode, Decoder, Named, Scalar, alternatives, quantity, section};
 use crate::diagnostic::Diagnostic;
 use crate::kind::table::{ColumnSpec, ColumnType};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Spanned, Value};
 
 /// A partition: its bare type, or a map.
@@ -22,9 +23,12 @@ section! {
         /// Example: `date`.
         ty as "type": Spanned<String>,
         /// One sentence.
+        /// Default: none.
+        /// Example: `The day of the order`.
         comment: Option<String>,
         /// From what Athena reckons which folders there are, without asking the catalog. Either every partition of a table has
         /// it or none; a table that has it needs no crawler.
+        /// Default: none; Athena asks the catalog.
         /// Example: `{ date: { from: 2026-01-01 } }`.
         project: Option<Spanned<Attempt<ProjectSpec>>>,
     }
@@ -38,6 +42,10 @@ impl Decode for PartitionSpec {
         let PartitionMap { ty, comment, project } = PartitionMap::decode(node, decoder)?;
         Some(Self { column: ColumnSpec::plain(ty, comment), project })
     }
+
+    fn shape(language: &mut Language) -> Shape {
+        Shape::Either(vec![Shape::Text, PartitionMap::shape(language)])
+    }
 }
 
 alternatives! {
@@ -47,10 +55,13 @@ alternatives! {
     "a projection"
     pub enum ProjectSpec {
         /// Every whole number of a range.
+        /// Example: `{ from: 0, to: 23 }`.
         Integer(IntegerSpec) = "integer",
         /// Every date of a range.
+        /// Example: `{ from: 2026-01-01 }`.
         Date(DateSpec) = "date",
         /// These and no others.
+        /// Example: `[north, south]`.
         Enum(Vec<Spanned<Scalar>>) = "enum",
         /// Whatever a query asks for: each must say `where partition = 'value'`.
         Injected = "injected",
@@ -72,6 +83,7 @@ section! {
         /// Example: `5`.
         interval: Option<Spanned<u32>>,
         /// With how many digits a folder's name writes it, by leading zeros; only for folders that come from outside.
+        /// Default: no leading zeros.
         /// Example: `2`.
         digits: Option<Spanned<u32>>,
     }
@@ -112,8 +124,7 @@ impl Decode for Interval {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         const UNITS: [(&str, &str); 5] =
             [("minute", "MINUTES"), ("hour", "HOURS"), ("day", "DAYS"), ("month", "MONTHS"), ("year", "YEARS")];
-        let written = ["minute", "minutes", "hour", "hours", "day", "days", "month", "months", "year", "years"];
-        let count = quantity(node, &written.map(|unit| (unit, 1)), "1 hour", decoder)?;
+        let count = quantity(node, &INTERVALS, "1 hour", decoder)?;
         let Value::String(text) = &node.value else { return None };
         let word = text.trim_start_matches(|c: char| c.is_ascii_digit()).trim();
         let unit = UNITS.iter().find(|(name, _)| word.trim_end_matches('s') == *name)?.1;
@@ -122,7 +133,24 @@ impl Decode for Interval {
         }
         Some(Self { count: u32::try_from(count).unwrap_or(u32::MAX), unit })
     }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::quantity(&INTERVALS)
+    }
 }
+
+const INTERVALS: [(&str, u64); 10] = [
+    ("minute", 1),
+    ("minutes", 1),
+    ("hour", 1),
+    ("hours", 1),
+    ("day", 1),
+    ("days", 1),
+    ("month", 1),
+    ("months", 1),
+    ("year", 1),
+    ("years", 1),
+];
 
 /// How the values of a partition are reckoned.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,6 +4,7 @@ use crate::check::Check;
 use crate::cron;
 use crate::decode::{Decode, Decoder, alternatives, section};
 use crate::lake::{Id, StepId, Table};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Spanned, Value};
 
 section! {
@@ -11,8 +12,11 @@ section! {
     "a pipeline"
     pub struct PipelineSpec {
         /// What starts it.
+        /// Example: `{ upload: orders }`.
         start: Spanned<StartSpec>,
         /// `all`, or some steps; what depends on them follows.
+        /// Default: `all`.
+        /// Example: `[clean_orders]`.
         steps: Option<StepsSpec>,
     }
 }
@@ -22,8 +26,10 @@ alternatives! {
     "a start"
     pub enum StartSpec {
         /// A clock: `cron(…)` or `rate(…)`, in UTC.
+        /// Example: `"cron(0 3 * * ? *)"`.
         Schedule(Spanned<String>) = "schedule",
         /// A file that arrives in this table.
+        /// Example: `orders`.
         Upload(Spanned<String>) = "upload",
         /// Only a person.
         Manual = "manual",
@@ -45,6 +51,10 @@ impl Decode for StepsSpec {
             return Some(Self::All);
         }
         Vec::decode(node, decoder).map(Self::Some)
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        Vec::<String>::shape(language)
     }
 }
 

@@ -5,6 +5,7 @@ use crate::decode::{Attempt, Decode, Decoder, section};
 use crate::diagnostic::{did_you_mean, listed};
 use crate::kind::recipe::{check_schedule, condition};
 use crate::lake::{Condition, Id, Table};
+use crate::schema::{Form, Key, Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
 
 section! {
@@ -43,21 +44,27 @@ section! {
         /// Example: `[id, price]`.
         of: Vec<Spanned<String>>,
         /// For `values`: the conditions that each value should meet.
+        /// Default: none.
         /// Example: `{ greater_than_equal: 0 }`.
         conditions as "where": Option<RawNode>,
         /// It is this or more.
+        /// Default: none.
         /// Example: `100`.
         at_least: Option<Spanned<Limit>>,
         /// It is this or less.
+        /// Default: none.
         /// Example: `5%`.
         at_most: Option<Spanned<Limit>>,
         /// It is more than this.
+        /// Default: none.
         /// Example: `0`.
         more_than: Option<Spanned<Limit>>,
         /// It is less than this.
+        /// Default: none.
         /// Example: `1000`.
         less_than: Option<Spanned<Limit>>,
         /// It is exactly this.
+        /// Default: none.
         /// Example: `7`.
         equals: Option<Spanned<Limit>>,
     }
@@ -70,6 +77,10 @@ struct RawNode(Node);
 impl Decode for RawNode {
     fn decode(node: &Node, _: &mut Decoder) -> Option<Self> {
         Some(Self(node.clone()))
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        condition::shape(language)
     }
 }
 
@@ -96,6 +107,16 @@ impl Decode for Limit {
         }
         Some(Self { text, percent })
     }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::Either(vec![
+            Shape::Number,
+            Shape::Form {
+                words: "a share like `5%`".into(),
+                pattern: r"^[+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][+-]?[0-9]+)?\s*%?$".into(),
+            },
+        ])
+    }
 }
 
 impl Decode for RuleSpec {
@@ -118,6 +139,26 @@ impl Decode for RuleSpec {
         }
         RuleFields::decode(fields, decoder).map(|fields| Self { about: about.clone(), fields })
     }
+
+    fn shape(language: &mut Language) -> Shape {
+        language.define::<Self>(
+            "a rule of a profile",
+            &["What should be true of a table."],
+            Form::Alternatives,
+            |language| {
+                let key = |measure: &Measure| {
+                    let example = match measure.of {
+                        Of::Table => "Example: `{ at_least: 1 }`.",
+                        Of::Columns => "Example: `{ of: [price], at_most: 100 }`.",
+                        Of::Each => "Example: `{ of: price, where: { greater_than: 0 }, at_least: 99% }`.",
+                    };
+                    let key = Key::of::<RuleFields>(measure.word, &[measure.about, example], language);
+                    Key { optional: false, ..key }
+                };
+                MEASURES.iter().map(key).collect()
+            },
+        )
+    }
 }
 
 /// What a rule can be about.
@@ -127,6 +168,8 @@ struct Measure {
     name: &'static str,
     of: Of,
     share: bool,
+    /// What it is, for people.
+    about: &'static str,
 }
 
 #[derive(PartialEq, Clone, Copy)]
@@ -136,27 +179,33 @@ enum Of {
     Each,
 }
 
-const fn measure(word: &'static str, name: &'static str, of: Of, share: bool) -> Measure {
-    Measure { word, name, of, share }
+const fn measure(word: &'static str, name: &'static str, of: Of, share: bool, about: &'static str) -> Measure {
+    Measure { word, name, of, share, about }
 }
 
 /// Source: "Available checks" of the DataBrew developer guide.
 static MEASURES: [Measure; 15] = [
-    measure("rows", "ROWS_COUNT", Of::Table, false),
-    measure("columns", "COLUMNS_COUNT", Of::Table, false),
-    measure("duplicate_rows", "DUPLICATE_ROWS", Of::Table, true),
-    measure("missing_values", "MISSING_VALUES", Of::Columns, true),
-    measure("duplicate_values", "DUPLICATE_VALUES", Of::Columns, true),
-    measure("valid_values", "VALID_VALUES", Of::Columns, true),
-    measure("distinct_values", "DISTINCT_VALUES", Of::Columns, true),
-    measure("unique_values", "UNIQUE_VALUES", Of::Columns, true),
-    measure("minimum", "MIN", Of::Columns, false),
-    measure("maximum", "MAX", Of::Columns, false),
-    measure("mean", "MEAN", Of::Columns, false),
-    measure("median", "MEDIAN", Of::Columns, false),
-    measure("sum", "SUM", Of::Columns, false),
-    measure("standard_deviation", "STANDARD_DEVIATION", Of::Columns, false),
-    measure("values", "", Of::Each, true),
+    measure("rows", "ROWS_COUNT", Of::Table, false, "How many rows there are."),
+    measure("columns", "COLUMNS_COUNT", Of::Table, false, "How many columns there are."),
+    measure("duplicate_rows", "DUPLICATE_ROWS", Of::Table, true, "Rows that are there more than once."),
+    measure("missing_values", "MISSING_VALUES", Of::Columns, true, "Rows without a value in the columns."),
+    measure(
+        "duplicate_values",
+        "DUPLICATE_VALUES",
+        Of::Columns,
+        true,
+        "Values of the columns that are there more than once.",
+    ),
+    measure("valid_values", "VALID_VALUES", Of::Columns, true, "Values that are of their column's type."),
+    measure("distinct_values", "DISTINCT_VALUES", Of::Columns, true, "Different values of the columns."),
+    measure("unique_values", "UNIQUE_VALUES", Of::Columns, true, "Values of the columns that are there once."),
+    measure("minimum", "MIN", Of::Columns, false, "The smallest value."),
+    measure("maximum", "MAX", Of::Columns, false, "The greatest value."),
+    measure("mean", "MEAN", Of::Columns, false, "The mean of the values."),
+    measure("median", "MEDIAN", Of::Columns, false, "The median of the values."),
+    measure("sum", "SUM", Of::Columns, false, "The sum of the values."),
+    measure("standard_deviation", "STANDARD_DEVIATION", Of::Columns, false, "How far the values lie from their mean."),
+    measure("values", "", Of::Each, true, "Every single value, by conditions."),
 ];
 
 /// A profile of a table.

@@ -11,14 +11,19 @@ section! {
     "a query"
     pub struct QuerySpec {
         /// The table that it writes. Athena writes at most 100 partitions of a table at once.
+        /// Example: `baskets`.
         writes: Spanned<String>,
         /// What becomes of the rows that the table has.
         /// Default: `replace`.
         /// Example: `append`.
         mode: Option<Spanned<ModeSpec>>,
         /// One `select`; what it reads follows from it.
+        /// Default: none; then there is a `file`.
+        /// Example: `"select order_id, count(*) as products from order_products group by order_id"`.
         sql: Option<Spanned<String>>,
         /// Instead of `sql`: a file that holds it.
+        /// Default: none; then there is `sql`.
+        /// Example: `sql/baskets.sql`.
         file: Option<Spanned<String>>,
     }
 }
@@ -33,6 +38,7 @@ alternatives! {
         Append = "append",
         /// A new row takes the place of the old one with the same values in these columns (the primary key, when none are
         /// given), or comes to the others. Only Iceberg tables can.
+        /// Example: `[order_id]`.
         Merge(Vec<Spanned<String>>) = "merge",
     }
 }

@@ -10,6 +10,7 @@ mod other;
 mod raw;
 mod reader;
 mod reference;
+mod shape;
 mod sql;
 mod step;
 
@@ -31,8 +32,10 @@ section! {
     "a recipe"
     pub struct RecipeSpec {
         /// The table that it reads.
+        /// Example: `orders`.
         reads: Spanned<String>,
         /// The table that it writes.
+        /// Example: `orders_clean`.
         writes: Spanned<String>,
         /// What happens to the rows, in order.
         /// Example: `[{ remove_missing: { column: id } }, { trim: { column: name } }]`.
@@ -50,12 +53,15 @@ section! {
         /// Example: `2 hours`.
         timeout: Option<Spanned<Minutes>>,
         /// In how many files it writes its table at most.
+        /// Default: however many.
         /// Example: `1`.
         files: Option<Spanned<u32>>,
         /// When its job also runs by itself, in UTC; six fields, as AWS writes them.
+        /// Default: when a step of a pipeline starts it.
         /// Example: `"cron(0 3 * * ? *)"`.
         schedule: Option<Spanned<String>>,
         /// A project, in which people work on the recipe with a sample of its rows.
+        /// Default: none.
         /// Example: `{ sample: { first: 500 } }`.
         project: Option<ProjectSpec>,
     }
@@ -77,10 +83,13 @@ alternatives! {
     "a sample"
     pub enum SampleSpec {
         /// The first.
+        /// Example: `500`.
         First(u32) = "first",
         /// The last.
+        /// Example: `500`.
         Last(u32) = "last",
         /// Any.
+        /// Example: `1000`.
         Random(u32) = "random",
     }
 }

@@ -11,8 +11,10 @@ alternatives! {
     "a source of sample data"
     pub enum SampleSpec {
         /// Customers of the Instacart shop, made up by lakegen.
+        /// Example: `{ users: 2000 }`.
         Instacart(InstacartSpec) = "instacart",
         /// A folder of files that the project keeps.
+        /// Example: `sample/`.
         Files(Spanned<String>) = "files",
     }
 }
@@ -22,8 +24,12 @@ section! {
     "the Instacart sample"
     pub struct InstacartSpec {
         /// How many customers, from 1 to 206,209.
+        /// Default: `2000`.
+        /// Example: `20000`.
         users: Option<Spanned<u32>>,
         /// The same seed makes the same customers.
+        /// Default: `2017`.
+        /// Example: `7`.
         seed: Option<u64>,
     }
 }

@@ -17,6 +17,8 @@ section! {
         /// Example: `[station]`.
         parameters: Vec<Spanned<String>>,
         /// One sentence.
+        /// Default: none.
+        /// Example: `Trips that began at a station`.
         description: Option<String>,
     }
 }

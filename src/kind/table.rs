@@ -9,6 +9,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::kind::iceberg::{IcebergSpec, Transform};
 use crate::kind::partition::{self, PartitionSpec, Projection};
 use crate::lake::{Crawler, Id, StepId, Zone};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Spanned, Value};
 
 section! {
@@ -16,29 +17,42 @@ section! {
     "a table"
     pub struct TableSpec {
         /// The zone that its files lie in.
+        /// Default: none; then there is `dynamodb` or `view`.
+        /// Example: `raw`.
         zone: Option<Spanned<String>>,
         /// The format of its files.
+        /// Default: none; then there is `dynamodb` or `view`.
+        /// Example: `{ csv: { delimiter: ";" } }`.
         format: Option<Spanned<Attempt<FormatSpec>>>,
         /// Instead of `zone` and `format`: a key-value table that functions look things up in.
+        /// Default: none.
+        /// Example: `{ key: user_id }`.
         dynamodb: Option<Spanned<DynamoDbSpec>>,
         /// Instead of `zone` and `format`: one `select` that gives its rows whenever SQL reads it, from tables and from views
         /// that are declared before it. `columns` are those of its result.
+        /// Default: none.
         /// Example: `select station, count(*) as trips from trips group by station`.
         view: Option<Spanned<String>>,
-        /// The name of its file where data arrives; the table's name and format by default.
+        /// The name of its file where data arrives.
+        /// Default: the table's name and format.
+        /// Example: `orders.csv`.
         file: Option<Spanned<String>>,
         /// What a row holds.
+        /// Example: `{ order_id: { type: int, primary_key: true }, user_id: int }`.
         columns: Named<ColumnSpec>,
         /// Columns that are folders instead: `year=2017/`.
         /// Example: `{ day: { type: date, project: { date: { from: 2026-01-01 } } } }`.
         partitions: Named<PartitionSpec>,
         /// One sentence, for whoever looks into the catalog.
+        /// Default: none.
+        /// Example: `Every order of the shop`.
         description: Option<String>,
         /// Further properties of the table in the catalog.
         /// Example: `{ owner: sales }`.
         properties: Named<Spanned<Scalar>>,
         /// The name that it had before it was renamed, the first one if it was renamed often: its files stay in the folder of that
         /// name, its items in the DynamoDB table of that name.
+        /// Default: none.
         /// Example: `purchases`.
         was: Option<Spanned<String>>,
     }
@@ -49,12 +63,16 @@ alternatives! {
     "a format"
     pub enum FormatSpec {
         /// Text with a header line.
+        /// Example: `{ delimiter: ";", quote: "'" }`.
         Csv(Option<CsvSpec>) = "csv",
         /// One JSON object a line.
+        /// Example: `{ ignore_malformed: true }`.
         Json(Option<JsonSpec>) = "json",
         /// Apache Parquet.
+        /// Example: `{ compression: zstd }`.
         Parquet(Option<ParquetSpec>) = "parquet",
         /// Apache Iceberg, which queries append to or merge into.
+        /// Example: `{ partition: [day(started_at)] }`.
         Iceberg(Option<IcebergSpec>) = "iceberg",
     }
 }
@@ -101,9 +119,13 @@ section! {
     /// How a CSV file is written.
     "the csv format"
     pub struct CsvSpec {
-        /// One character between fields; a comma by default.
+        /// One character between fields.
+        /// Default: `","`.
+        /// Example: `";"`.
         delimiter: Option<Spanned<String>>,
-        /// The character around fields that hold a delimiter; none by default.
+        /// The character around fields that hold a delimiter.
+        /// Default: none.
+        /// Example: `"'"`.
         quote: Option<Spanned<String>>,
     }
 }
@@ -113,6 +135,7 @@ section! {
     "a dynamodb table"
     pub struct DynamoDbSpec {
         /// The column that items are looked up by.
+        /// Example: `user_id`.
         key: Spanned<String>,
     }
 }
@@ -131,12 +154,19 @@ section! {
     "a column"
     struct ColumnMap {
         /// The type of its values, by Glue's name.
+        /// Example: `bigint`.
         ty as "type": Spanned<String>,
-        /// It belongs to what tells rows apart.
+        /// Whether it belongs to what tells rows apart.
+        /// Default: `false`.
+        /// Example: `true`.
         primary_key: Option<bool>,
         /// The `table.column` that its values come from.
+        /// Default: none.
+        /// Example: `products.product_id`.
         references: Option<Spanned<String>>,
         /// One sentence.
+        /// Default: none.
+        /// Example: `Days since the order before`.
         comment: Option<String>,
     }
 }
@@ -156,6 +186,10 @@ impl Decode for ColumnSpec {
         }
         let ColumnMap { ty, primary_key, references, comment } = ColumnMap::decode(node, decoder)?;
         Some(Self { ty, primary_key: primary_key.unwrap_or(false), references, comment })
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        Shape::Either(vec![Shape::Text, ColumnMap::shape(language)])
     }
 }
 

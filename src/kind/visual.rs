@@ -8,30 +8,43 @@ alternatives! {
     "a node"
     pub enum NodeSpec {
         /// The rows of a table.
+        /// Example: `orders`.
         Source(Spanned<String>) = "source",
         /// The rows that meet conditions.
+        /// Example: `{ from: orders, where: { reordered: { equals: 1 } } }`.
         Filter(FilterSpec) = "filter",
         /// The rows of two nodes side by side.
+        /// Example: `{ left: orders, right: products, on: [product_id] }`.
         Join(JoinSpec) = "join",
         /// One row for each group.
+        /// Example: `{ from: orders, by: [user_id], columns: { purchases: count } }`.
         Aggregate(AggregateSpec) = "aggregate",
         /// Columns renamed, cast and left out.
+        /// Example: `{ from: orders, columns: { id: { from: order_id } } }`.
         Mapping(MappingSpec) = "mapping",
         /// Some columns.
+        /// Example: `{ from: orders, columns: [order_id, user_id] }`.
         Select(ColumnsSpec) = "select",
         /// All columns but some.
+        /// Example: `{ from: orders, columns: [user_id] }`.
         Drop(ColumnsSpec) = "drop",
         /// One row of those that are equal.
+        /// Example: `{ from: orders, by: [order_id] }`.
         DropDuplicates(DropDuplicatesSpec) = "drop_duplicates",
         /// A value where there is none.
+        /// Example: `{ from: orders, values: { days_since_prior_order: 0 } }`.
         Fill(FillSpec) = "fill",
         /// Columns that follow from others.
+        /// Example: `{ from: orders, columns: { total: { sql: "price * amount", type: double } } }`.
         Derive(DeriveSpec) = "derive",
         /// The rows of several nodes below each other.
+        /// Example: `{ of: [new_orders, old_orders] }`.
         Union(UnionSpec) = "union",
         /// One `select` of Spark SQL.
+        /// Example: `{ from: [orders], query: "select order_id from orders", columns: { order_id: int } }`.
         Sql(SqlSpec) = "sql",
         /// A table that is written.
+        /// Example: `{ from: totals, table: order_totals }`.
         Target(TargetSpec) = "target",
     }
 }
@@ -58,18 +71,25 @@ alternatives! {
     "a condition"
     pub enum ConditionSpec {
         /// This.
+        /// Example: `1`.
         Equals(Spanned<Scalar>) = "equals",
         /// Another.
+        /// Example: `1`.
         NotEquals(Spanned<Scalar>) = "not_equals",
         /// Smaller.
+        /// Example: `10`.
         LessThan(Spanned<Scalar>) = "less_than",
         /// This or smaller.
+        /// Example: `10`.
         AtMost(Spanned<Scalar>) = "at_most",
         /// Greater.
+        /// Example: `0`.
         GreaterThan(Spanned<Scalar>) = "greater_than",
         /// This or greater.
+        /// Example: `1`.
         AtLeast(Spanned<Scalar>) = "at_least",
         /// Text in which this regular expression is found.
+        /// Example: `"^A[0-9]+$"`.
         Matches(Spanned<String>) = "matches",
         /// There is none.
         Missing = "missing",
@@ -138,18 +158,25 @@ alternatives! {
     "an aggregation"
     pub enum AggregationSpec {
         /// How many rows, or how many values of a column.
+        /// Example: `price`.
         Count(Option<Spanned<String>>) = "count",
         /// How many different values.
+        /// Example: `product_id`.
         CountDistinct(Spanned<String>) = "count_distinct",
         /// The values added up.
+        /// Example: `price`.
         Sum(Spanned<String>) = "sum",
         /// Their mean.
+        /// Example: `price`.
         Average(Spanned<String>) = "average",
         /// The smallest.
+        /// Example: `price`.
         Minimum(Spanned<String>) = "minimum",
         /// The greatest.
+        /// Example: `price`.
         Maximum(Spanned<String>) = "maximum",
         /// How far they lie from their mean, as a sample.
+        /// Example: `price`.
         StandardDeviation(Spanned<String>) = "standard_deviation",
     }
 }

@@ -3,6 +3,7 @@
 use crate::check::Check;
 use crate::decode::{Decode, Decoder, Named, alternatives, quantity, section};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
 
 section! {
@@ -21,14 +22,17 @@ section! {
         /// Example: `[{ after: 90 days, to: glacier_instant }]`.
         archive: Vec<ArchiveSpec>,
         /// For how long nobody can delete or overwrite a version of an object. A zone gets it when it is made, or never.
+        /// Default: none.
         /// Example: `{ governance: 30 days }`.
         lock: Option<Spanned<LockSpec>>,
         /// The name that it had before it was renamed, the first one if it was renamed often: its bucket keeps that name, and what
         /// is in it.
+        /// Default: none.
         /// Example: `landing`.
         was: Option<Spanned<String>>,
         /// A bucket that is there already and becomes the zone's, with what is in it; by environment where there are several. It
         /// stays when the lake goes.
+        /// Default: none.
         /// Example: `{ prod: our-data-of-2019 }`.
         adopt: Option<Spanned<AdoptSpec>>,
     }
@@ -49,6 +53,10 @@ impl Decode for AdoptSpec {
             return Some(Self::Only(bucket.clone()));
         }
         Named::decode(node, decoder).map(Self::By)
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        Shape::Either(vec![Shape::Text, Named::<String>::shape(language)])
     }
 }
 
@@ -88,8 +96,10 @@ alternatives! {
     "a lock"
     pub enum LockSpec {
         /// Whoever may bypass it can still delete.
+        /// Example: `30 days`.
         Governance(Days) = "governance",
         /// Nobody can delete before its time, the account's owner included.
+        /// Example: `30 days`.
         Compliance(Days) = "compliance",
     }
 }
@@ -106,6 +116,10 @@ impl Decode for Days {
             return None;
         }
         Some(Self(u32::try_from(days).unwrap_or(u32::MAX)))
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::quantity(&DAYS)
     }
 }
 
@@ -126,6 +140,10 @@ impl Decode for Keep {
             return Some(Self::Forever);
         }
         quantity(node, &DAYS, "400 days", decoder).map(|days| Self::Days(u32::try_from(days).unwrap_or(u32::MAX)))
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::Either(vec![Shape::Word(vec!["forever"]), Shape::quantity(&DAYS)])
     }
 }
 

@@ -7,6 +7,7 @@ use crate::check::Check;
 use crate::decode::Scalar;
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
 use crate::lake::ColumnType;
+use crate::schema::{self, Doc, Form, Key, Language};
 use crate::source::{Node, Span, Value};
 
 /// Which rows a step touches, in DataBrew's form.
@@ -46,7 +47,7 @@ enum Takes {
     Two,
 }
 
-const fn shape(
+const fn condition(
     name: &'static str,
     about: &'static str,
     databrew: &'static [&'static str],
@@ -64,14 +65,33 @@ impl Shape {
     }
 }
 
+/// Conditions on one column, as [`read`] takes them.
+pub(crate) fn shape(language: &mut Language) -> schema::Shape {
+    let about = "Conditions on a column; all must hold.";
+    language.define::<Shape>("conditions", &[about], Form::Some, |_| {
+        let key = |condition: &'static Shape| {
+            let (shape, example) = match condition.takes {
+                Takes::Nothing => (schema::Shape::Any, "Example: `true`."),
+                Takes::One => (schema::Shape::Scalar, "Example: `100`."),
+                Takes::Some => (schema::Shape::Items(Box::new(schema::Shape::Scalar)), "Example: `[north, south]`."),
+                Takes::Two => (schema::Shape::Items(Box::new(schema::Shape::Scalar)), "Example: `[1, 5]`."),
+            };
+            let doc = Doc::new(&[condition.about, example]);
+            Key { name: condition.name, doc, shape: Some(shape), optional: true, reads: None }
+        };
+        SHAPES.iter().map(key).collect()
+    })
+}
+
 /// Source: "Using conditions" and "BOOLEAN_OPERATION" of the DataBrew developer guide. `IS_BETWEEN` is said with the two conditions
 /// by which the guide explains it, because it leaves open how the two values are written.
 pub(crate) static SHAPES: [Shape; 15] = [
-    shape("is", "equals the value, or one of several", &["IS"], Takes::Some, "C IN (V)", Some("C = V")),
-    shape("is_not", "equals none of the values", &["IS_NOT"], Takes::Some, "C IN (V)", Some("C != V")).not(),
-    shape("contains", "contains the text", &["CONTAINS"], Takes::One, "contains(T, V)", Some("contains(C, V)")),
-    shape("not_contains", "does not", &["NOT_CONTAINS"], Takes::One, "contains(T, V)", Some("!contains(C, V)")).not(),
-    shape(
+    condition("is", "equals the value, or one of several", &["IS"], Takes::Some, "C IN (V)", Some("C = V")),
+    condition("is_not", "equals none of the values", &["IS_NOT"], Takes::Some, "C IN (V)", Some("C != V")).not(),
+    condition("contains", "contains the text", &["CONTAINS"], Takes::One, "contains(T, V)", Some("contains(C, V)")),
+    condition("not_contains", "does not", &["NOT_CONTAINS"], Takes::One, "contains(T, V)", Some("!contains(C, V)"))
+        .not(),
+    condition(
         "starts_with",
         "starts with the text",
         &["STARTS_WITH"],
@@ -79,7 +99,7 @@ pub(crate) static SHAPES: [Shape; 15] = [
         "starts_with(T, V)",
         Some("startsWith(C, V)"),
     ),
-    shape(
+    condition(
         "not_starts_with",
         "does not",
         &["NOT_STARTS_WITH"],
@@ -88,14 +108,21 @@ pub(crate) static SHAPES: [Shape; 15] = [
         Some("!startsWith(C, V)"),
     )
     .not(),
-    shape("ends_with", "ends with the text", &["ENDS_WITH"], Takes::One, "ends_with(T, V)", Some("endsWith(C, V)")),
-    shape("not_ends_with", "does not", &["NOT_ENDS_WITH"], Takes::One, "ends_with(T, V)", Some("!endsWith(C, V)"))
+    condition("ends_with", "ends with the text", &["ENDS_WITH"], Takes::One, "ends_with(T, V)", Some("endsWith(C, V)")),
+    condition("not_ends_with", "does not", &["NOT_ENDS_WITH"], Takes::One, "ends_with(T, V)", Some("!endsWith(C, V)"))
         .not(),
-    shape("less_than", "is less", &["LESS_THAN"], Takes::One, "C < V", Some("C < V")),
-    shape("less_than_equal", "is less or equal", &["LESS_THAN_EQUAL"], Takes::One, "C <= V", Some("C <= V")),
-    shape("greater_than", "is greater", &["GREATER_THAN"], Takes::One, "C > V", Some("C > V")),
-    shape("greater_than_equal", "is greater or equal", &["GREATER_THAN_EQUAL"], Takes::One, "C >= V", Some("C >= V")),
-    shape(
+    condition("less_than", "is less", &["LESS_THAN"], Takes::One, "C < V", Some("C < V")),
+    condition("less_than_equal", "is less or equal", &["LESS_THAN_EQUAL"], Takes::One, "C <= V", Some("C <= V")),
+    condition("greater_than", "is greater", &["GREATER_THAN"], Takes::One, "C > V", Some("C > V")),
+    condition(
+        "greater_than_equal",
+        "is greater or equal",
+        &["GREATER_THAN_EQUAL"],
+        Takes::One,
+        "C >= V",
+        Some("C >= V"),
+    ),
+    condition(
         "between",
         "is at least the first and at most the second of two values",
         &["GREATER_THAN_EQUAL", "LESS_THAN_EQUAL"],
@@ -103,8 +130,8 @@ pub(crate) static SHAPES: [Shape; 15] = [
         "C BETWEEN V AND W",
         Some("C >= V and C <= W"),
     ),
-    shape("is_missing", "is null or empty text", &["IS_MISSING"], Takes::Nothing, "M", Some("isMissing(C)")),
-    shape(
+    condition("is_missing", "is null or empty text", &["IS_MISSING"], Takes::Nothing, "M", Some("isMissing(C)")),
+    condition(
         "is_invalid",
         "is no value of the column's type; no value of a declared table is",
         &["IS_INVALID"],

@@ -11,6 +11,7 @@ use crate::decode::{Decode, Decoder, Named, Scalar, section};
 use crate::diagnostic::Diagnostic;
 use crate::kind::table::column_type;
 use crate::lake::{Id, Table};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Spanned, Value};
 
 section! {
@@ -33,6 +34,7 @@ section! {
         /// Example: `[name]`.
         deletes: Vec<Spanned<String>>,
         /// DuckDB's SQL over the table `rows` that does the same in a local run. Without it, only DataBrew can run the recipe.
+        /// Default: none.
         /// Example: `select * exclude (name), split_part(name, ',', 1) as name_1, split_part(name, ',', 2) as name_2 from rows`.
         local: Option<Spanned<String>>,
     }
@@ -48,6 +50,10 @@ impl Decode for Parameter {
             Value::List(_) | Value::Map(_) => Some(Self(json(node, decoder)?.to_string())),
             _ => Scalar::decode(node, decoder).map(|scalar| Self(scalar.0)),
         }
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::Something
     }
 }
 
@@ -74,6 +80,10 @@ pub struct Tests(Node);
 impl Decode for Tests {
     fn decode(node: &Node, _: &mut Decoder) -> Option<Self> {
         Some(Self(node.clone()))
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        condition::shape(language)
     }
 }
 

@@ -12,16 +12,21 @@ use crate::source::{Node, Span, Spanned, Value};
 
 section! {
     /// One aggregate of `group_by`.
-    "an aggregate"
-    struct AggregateSpec {
+    "an aggregate of a group"
+    pub(super) struct AggregateSpec {
         /// The column.
+        /// Example: `price`.
         column: Spanned<String>,
         /// What is computed of it: `count`, `count_distinct`, `sum`, `average`, `min`, `max`, `median` or `mode`.
+        /// Example: `sum`.
         function: Spanned<String>,
         /// The new column.
+        /// Example: `total`.
         to: Spanned<String>,
-        /// Its type. By default `bigint` for counts, `double` for `average` and `median`, the column's type for `min`, `max` and
-        /// `mode`, and the largest of its sort for `sum`.
+        /// Its type.
+        /// Default: `bigint` for counts, `double` for `average` and `median`, the column's type for `min`, `max` and `mode`, and the largest of its
+        /// sort for `sum`.
+        /// Example: `double`.
         ty as "type": Option<Spanned<String>>,
     }
 }
@@ -29,14 +34,17 @@ section! {
 section! {
     /// One key of `sort`.
     "a sort key"
-    struct OrderSpec {
+    pub(super) struct OrderSpec {
         /// The column.
+        /// Example: `price`.
         column: Spanned<String>,
         /// `ascending` or `descending`.
         /// Default: `ascending`.
+        /// Example: `descending`.
         order: Option<Spanned<String>>,
         /// Where nulls go: `first` or `last`.
         /// Default: `first`.
+        /// Example: `last`.
         nulls: Option<Spanned<String>>,
     }
 }

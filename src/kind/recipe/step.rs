@@ -13,6 +13,7 @@ use crate::check::Check;
 use crate::decode::{Decode, Decoder, Fields};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::lake::{Id, Table};
+use crate::schema::{Form, Key, Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
 
 /// One step in DataBrew's own form, and in SQL.
@@ -103,6 +104,17 @@ impl Decode for StepSpec {
         }
         let whole = decoder.diagnostics.len() == before;
         whole.then_some(Self::Readable(ReadableSpec { action, span: name.span, fields }))
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        let from = language.definitions.len();
+        let shape = language.define::<Self>("a step", &["One step of a recipe."], Form::Alternatives, |language| {
+            let example = "Example: `{ operation: REMOVE_COMBINED, parameters: { sourceColumn: name, collapseConsecutiveWhitespace: true } }`.";
+            let raw = Key::of::<RawSpec>("raw", &["Any operation of DataBrew.", example], language);
+            actions::all().map(|action| action.alternative(language)).chain([raw]).collect()
+        });
+        language.documented_on("recipe-steps.md", from);
+        shape
     }
 }
 

@@ -1,0 +1,98 @@
+//! The language as a page for people.
+
+use std::fmt::Write as _;
+
+use super::{Definition, Form, Key, Language, Shape};
+
+/// `docs/blueprint.md`.
+#[must_use]
+pub fn page(language: &Language) -> String {
+    let mut page = String::from(INTRODUCTION);
+    for definition in language.definitions.iter().filter(|definition| definition.page.is_none()) {
+        definition.write(&mut page, language);
+    }
+    page
+}
+
+impl Definition {
+    fn write(&self, page: &mut String, language: &Language) {
+        let _ = writeln!(page, "\n## {}\n\n{}", self.noun, self.about);
+        let one = match self.form {
+            Form::Section => "",
+            Form::Some => "\nA map with one or more of these keys.\n",
+            Form::Alternatives if self.keys.iter().all(|key| key.shape.is_none()) => "\nOne of these words.\n",
+            Form::Alternatives => {
+                "\nA map with exactly one of these keys; what is marked *bare* may also stand there as a word.\n"
+            }
+        };
+        let _ = writeln!(page, "{one}");
+        for key in &self.keys {
+            key.write(page, self.form, language);
+        }
+    }
+
+    /// Where its keys are described.
+    fn link(&self) -> String {
+        let anchor: String =
+            self.noun.to_lowercase().chars().filter(|c| c.is_alphanumeric() || " -_".contains(*c)).collect();
+        match self.page {
+            Some(page) => format!("[{}]({page})", self.noun),
+            None => format!("[{}](#{})", self.noun, anchor.replace(' ', "-")),
+        }
+    }
+}
+
+impl Key {
+    fn write(&self, page: &mut String, form: Form, language: &Language) {
+        let mut facts: Vec<String> = Vec::new();
+        facts.extend(self.shape.as_ref().map(|shape| shape.words(language)));
+        match (form, self.optional) {
+            (Form::Section, false) => facts.push("**required**".into()),
+            (Form::Alternatives, true) if self.shape.is_some() => facts.push("may stand *bare*".into()),
+            _ => {}
+        }
+        let facts = if facts.is_empty() { String::new() } else { format!(" ({})", facts.join(", ")) };
+        let _ = writeln!(page, "- **`{}`**{facts}: {}", self.name, self.doc.about.replace('\n', "\n  "));
+        if let Some(default) = &self.doc.default {
+            let _ = writeln!(page, "  Default: {default}");
+        }
+        if let Some(example) = self.doc.example_text() {
+            let _ = writeln!(page, "  Example: `{}: {example}`", self.name);
+        }
+    }
+}
+
+impl Shape {
+    /// What to write, for people.
+    fn words(&self, language: &Language) -> String {
+        match self {
+            Self::Any | Self::Something => "anything".into(),
+            Self::Nothing => "nothing".into(),
+            Self::Text => "text".into(),
+            Self::Form { words, pattern: _ } => words.clone(),
+            Self::Word(words) => format!("one of {}", crate::diagnostic::listed(words)),
+            Self::Truth => "`true` or `false`".into(),
+            Self::Number => "a number".into(),
+            Self::Whole { .. } => "a whole number".into(),
+            Self::Scalar => "text or a number".into(),
+            Self::List(of) | Self::Items(of) => format!("a list: {}", of.words(language)),
+            Self::Map { names: _, values } => format!("a map by name: {}", values.words(language)),
+            Self::Either(shapes) => {
+                let shapes = shapes.iter().filter(|shape| **shape != Self::Nothing);
+                shapes.map(|shape| shape.words(language)).collect::<Vec<_>>().join("; or ")
+            }
+            Self::Defined(name) => language.definition(name).map(Definition::link).unwrap_or_default(),
+        }
+    }
+}
+
+const INTRODUCTION: &str = "\
+# The blueprint
+
+Every key of a blueprint, made from the types that read it. `lakegen schema` writes the same as JSON Schema, with which editors complete
+and check while one types; `lakegen init` puts it beside the blueprint.
+
+Unknown keys are errors. Things are referred to by their plain names. Alternatives are a map with one key, like
+`start: { upload: orders }`. A list of one may be written without its brackets. Where a key is not marked *required* it may be left out,
+or stand there with nothing behind it.
+";
