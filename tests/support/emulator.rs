@@ -1,6 +1,6 @@
 //! An AWS for one test: MiniStack with the stand-ins of `tests/emulators`, on a free port of loopback, gone when dropped.
 
-use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use lakegen::local::process::Groups;
 use lakegen::local::python::{self, Lock, Setup};
 
-use super::root;
+use super::{free_port, root};
 
 const EMULATORS: Lock<'static> = Lock { name: "emulators", files: &[include_str!("../emulators.txt")] };
 
@@ -116,9 +116,4 @@ impl Drop for Emulator {
         let _ = self.server.kill();
         let _ = self.server.wait();
     }
-}
-
-/// A port that was free a moment ago.
-fn free_port() -> u16 {
-    TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port()
 }

@@ -10,8 +10,10 @@ pub mod fake;
 pub mod lake;
 pub mod proxy;
 
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::atomic::{AtomicU32, Ordering};
 
 use lakegen::assembly::{self, Assets};
 use lakegen::cfn::Format;
@@ -101,4 +103,17 @@ pub fn must_succeed(command: &mut Command) {
     let output = command.output().unwrap();
     let (out, err) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
     assert!(output.status.success(), "{command:?}\n{out}\n{err}");
+}
+
+/// A port for a server that a test starts. It lies below those that the system gives to connections: one of these could take it
+/// before the server does, and two tests that were given the same port would talk to one server.
+pub fn free_port() -> u16 {
+    static NEXT: AtomicU32 = AtomicU32::new(0);
+    loop {
+        let number = std::process::id() % 1_000 * 20 + NEXT.fetch_add(1, Ordering::Relaxed);
+        let port = u16::try_from(10_000 + number % 20_000).unwrap();
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
+    }
 }

@@ -1,13 +1,13 @@
 //! A proxy before the emulator that counts calls and breaks one of them: see `tests/emulators/fault_proxy.py`.
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::process::{Child, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
 use super::emulator::Emulator;
-use super::root;
+use super::{free_port, root};
 
 pub struct Proxy {
     server: Child,
@@ -19,7 +19,7 @@ pub struct Proxy {
 
 impl Proxy {
     pub fn start(emulator: &Emulator) -> Self {
-        let port = TcpListener::bind(("127.0.0.1", 0)).unwrap().local_addr().unwrap().port();
+        let port = free_port();
         let upstream = emulator.url.rsplit(':').next().unwrap();
         let log = emulator.folder().join(format!("calls-{port}"));
         let file = std::fs::File::create(&log).unwrap();
