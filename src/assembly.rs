@@ -10,9 +10,12 @@
 mod assets;
 mod manifest;
 
+use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+
+use rayon::prelude::*;
 
 pub use self::assets::{Asset, AssetError, AssetPath, Assets, JobAssets};
 pub use self::manifest::{
@@ -235,12 +238,12 @@ pub fn write(assembly: &Assembly, dir: &Path, format: Format) -> Result<(), Writ
 
     let staging = tempfile::Builder::new().prefix(".lakegen-").tempdir_in(parent).map_err(failed(parent))?;
     let next = staging.path().join("assembly");
-    for (name, content) in assembly.files(format) {
+    let folder = next.join("assets");
+    std::fs::create_dir_all(&folder).map_err(failed(&folder))?;
+    assembly.files(format).try_for_each(|(name, content)| {
         let path = next.join(name);
-        let folder = path.parent().unwrap_or(&next);
-        std::fs::create_dir_all(folder).map_err(failed(folder))?;
-        std::fs::write(&path, content).map_err(failed(&path))?;
-    }
+        std::fs::write(&path, content).map_err(failed(&path))
+    })?;
     if dir.exists() {
         std::fs::rename(&dir, staging.path().join("previous")).map_err(failed(&dir))?;
     }
@@ -256,14 +259,17 @@ fn occupied(dir: &Path) -> io::Result<bool> {
 }
 
 impl Assembly {
-    /// The assembly's files: their paths inside its folder and their contents.
-    pub fn files(&self, format: Format) -> impl Iterator<Item = (String, Vec<u8>)> {
-        let manifest = Manifest::of(self, format).to_json().into_bytes();
-        let templates =
-            self.stacks.iter().map(move |stack| (stack.file(format), stack.template.render(format).into_bytes()));
-        let assets = self.assets.iter().map(|asset| (asset.path.to_string(), asset.content.to_vec()));
-        let openapi = self.openapi.iter().map(|text| ("openapi.json".to_owned(), text.clone().into_bytes()));
-        [("manifest.json".to_owned(), manifest)].into_iter().chain(templates).chain(openapi).chain(assets)
+    /// The assembly's files: their paths inside its folder and their contents, made side by side.
+    pub fn files(&self, format: Format) -> impl ParallelIterator<Item = (String, Cow<'_, [u8]>)> {
+        let manifest = move || Cow::Owned(Manifest::of(self, format).to_json().into_bytes());
+        let manifest = rayon::iter::once(()).map(move |()| ("manifest.json".to_owned(), manifest()));
+        let template =
+            move |stack: &StackTemplate| (stack.file(format), Cow::Owned(stack.template.render(format).into_bytes()));
+        let templates = self.stacks.par_iter().map(template);
+        let openapi = self.openapi.par_iter().map(|text| ("openapi.json".to_owned(), text.as_bytes().into()));
+        let assets = self.assets.iter().collect::<Vec<_>>().into_par_iter();
+        let assets = assets.map(|asset| (asset.path.to_string(), Cow::Borrowed(&*asset.content)));
+        manifest.chain(templates).chain(openapi).chain(assets)
     }
 }
 

@@ -28,6 +28,8 @@ mod visual;
 
 use std::borrow::Cow;
 
+use rayon::prelude::*;
+
 use crate::assembly::{Assembly, Assets, Exported, Origin, Source, StackTemplate};
 use crate::cfn::cognito::UserPool;
 use crate::cfn::glue::SecurityConfiguration;
@@ -134,14 +136,9 @@ fn lower_storage(cx: &Context) -> (Vec<StackTemplate>, Kept) {
 
 /// The catalog and the steps. What all stacks of the part share is in the first, and the others come after it.
 fn lower_processing<'a>(cx: &Context<'a>, kept: &Kept) -> (Vec<StackTemplate>, Vec<Trained<'a>>) {
-    let mut stacks = Vec::new();
-    let mut trained = Vec::new();
-    for number in 1..=cx.placement.stacks(Part::Processing) {
-        let (stack, models) = lower_steps(cx, kept, number);
-        stacks.push(stack);
-        trained.extend(models);
-    }
-    (stacks, trained)
+    let numbers = (1..=cx.placement.stacks(Part::Processing)).into_par_iter();
+    let (stacks, trained): (_, Vec<Vec<_>>) = numbers.map(|number| lower_steps(cx, kept, number)).unzip();
+    (stacks, trained.into_iter().flatten().collect())
 }
 
 fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTemplate, Vec<Trained<'a>>) {

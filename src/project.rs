@@ -1,5 +1,6 @@
 //! A project on disk: its folder and its blueprint.
 
+use std::borrow::Cow;
 use std::path::{Path, PathBuf};
 
 use crate::check;
@@ -148,61 +149,71 @@ impl Project {
         Some(format!("{}:{line}", self.source.name))
     }
 
-    /// Which stack each thing of a copy of the lake is in: where the lock file beside the blueprint (`<blueprint>.lock`) remembers it
-    /// to be, where the lake as it is written has it, or the first with room.
+    /// Which stack each thing of a lake is in: where the lock file beside the blueprint (`<blueprint>.lock`) remembers it to be, or the
+    /// first with room.
     ///
     /// # Errors
     /// The lock file cannot be read or followed.
-    pub fn placement(&self, lake: &Lake, copy: &Lake) -> Result<Placement, Error> {
-        let known = self.read_lock(lake)?;
-        let placement = if std::ptr::eq(lake, copy) {
-            Placement::of(lake, &known)
+    pub fn places<'a>(&self, lake: &'a Lake) -> Result<Places<'a>, Error> {
+        let path = self.path.with_extension("lock");
+        let known = match std::fs::read_to_string(&path) {
+            Ok(text) => Lock::parse(&text, &lake.name),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Lock::default()),
+            Err(source) => return Err(Error::Read { path, source }),
+        };
+        match known {
+            Ok(known) => Ok(Places { placement: Placement::of(lake, &known), lake, path, known }),
+            Err(source) => Err(Error::Lock { path, source }),
+        }
+    }
+}
+
+/// Which stack each thing of a lake and of its copies is in.
+#[derive(Debug)]
+pub struct Places<'a> {
+    lake: &'a Lake,
+    placement: Placement,
+    path: PathBuf,
+    known: Lock,
+}
+
+impl Places<'_> {
+    /// The places in a copy of the lake: the lake's own, or for what only the copy has the remembered one or the first with room.
+    ///
+    /// # Errors
+    /// The lock file puts more into a stack than CloudFormation takes.
+    pub fn of(&self, copy: &Lake) -> Result<Cow<'_, Placement>, Error> {
+        let placement = if std::ptr::eq(self.lake, copy) {
+            Cow::Borrowed(&self.placement)
         } else {
-            let written = Placement::of(lake, &known).lock(lake);
-            Placement::of(copy, &written.or(known))
+            Cow::Owned(Placement::of(copy, &self.placement.lock(self.lake).or(self.known.clone())))
         };
         if let Some((part, number)) = placement.overfull() {
-            return Err(Error::Lock { path: self.lock_path(), source: LockError::Full { part, number } });
+            return Err(Error::Lock { path: self.path.clone(), source: LockError::Full { part, number } });
         }
         Ok(placement)
     }
 
-    /// Remembers the places of a lake and of its copies, when they are many enough to matter and others than before. True if the file
-    /// was written.
+    /// Remembers the places of the lake and of its copies, when they are many enough to matter and others than before. True if the
+    /// file was written.
     ///
     /// # Errors
-    /// The lock file cannot be read, followed or written.
-    pub fn remember(&self, lake: &Lake) -> Result<bool, Error> {
-        let path = self.lock_path();
-        let known = self.read_lock(lake)?;
-        let placement = Placement::of(lake, &known);
-        if !placement.needs_lock() && !path.exists() {
+    /// The lock file cannot be written.
+    pub fn remember(&self) -> Result<bool, Error> {
+        if !self.placement.needs_lock() && self.known == Lock::default() {
             return Ok(false);
         }
-        let mut lock = placement.lock(lake);
-        // What only some environments have keeps its place there.
-        for (copy, _) in lake.copies().filter(|(copy, _)| !std::ptr::eq(*copy, lake)) {
-            let both = lock.clone().or(known.clone());
+        let mut lock = self.placement.lock(self.lake);
+        for (copy, _) in self.lake.copies().filter(|(copy, _)| !std::ptr::eq(*copy, self.lake)) {
+            let both = lock.clone().or(self.known.clone());
             lock = lock.or(Placement::of(copy, &both).lock(copy));
         }
-        if known == lock {
+        if self.known == lock {
             return Ok(false);
         }
-        std::fs::write(&path, lock.render()).map_err(|source| Error::WriteLock { path, source })?;
+        let failed = |source| Error::WriteLock { path: self.path.clone(), source };
+        std::fs::write(&self.path, lock.render()).map_err(failed)?;
         Ok(true)
-    }
-
-    fn lock_path(&self) -> PathBuf {
-        self.path.with_extension("lock")
-    }
-
-    fn read_lock(&self, lake: &Lake) -> Result<Lock, Error> {
-        let path = self.lock_path();
-        match std::fs::read_to_string(&path) {
-            Ok(text) => Lock::parse(&text, &lake.name).map_err(|source| Error::Lock { path, source }),
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(Lock::default()),
-            Err(source) => Err(Error::Read { path, source }),
-        }
     }
 }
 

@@ -34,9 +34,10 @@ fn cfn_lint_finds_nothing_in(project: &Path) {
     let project = Project::open(None, project).unwrap();
     let (lake, diagnostics) = project.check();
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+    let places = project.places(&lake).unwrap();
     for (copy, environment) in lake.copies() {
         let assets = Assets::collect(copy).unwrap();
-        let assembly = lower(copy, environment, &assets, &project.placement(&lake, copy).unwrap());
+        let assembly = lower(copy, environment, &assets, &places.of(copy).unwrap());
         for format in [Format::Yaml, Format::Json] {
             let directory = folder.path().join(&environment.name).join(format.extension());
             std::fs::create_dir_all(&directory).unwrap();

@@ -5,7 +5,7 @@
 //!
 //! ```
 //! use lakegen::cfn::iam::{Principal, Role, Statement};
-//! use lakegen::cfn::{Arn, LogicalId, Name, Template, Value};
+//! use lakegen::cfn::{Arn, LogicalId, Name, Tags, Template, Value};
 //!
 //! let mut template = Template::new("an example");
 //! let role = template.add(
@@ -18,7 +18,7 @@
 //!
 //! ```compile_fail,E0308
 //! # use lakegen::cfn::iam::{Principal, Role, Statement};
-//! # use lakegen::cfn::{Arn, LogicalId, Name, Template, Value};
+//! # use lakegen::cfn::{Arn, LogicalId, Name, Tags, Template, Value};
 //! # let mut template = Template::new("an example");
 //! # let role = template.add(
 //! #     LogicalId::fixed("Worker"),

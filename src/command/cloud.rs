@@ -29,8 +29,9 @@ impl Cloud {
         }
         let (copy, environment) = lake.copy(environment).ok_or_else(|| unknown_environment(environment, &lake))?;
         let assets = Assets::collect(copy).map_err(|error| Failure::edge(error, None))?;
-        let assembly = lower(copy, environment, &assets, &project.placement(&lake, copy)?);
-        if project.remember(&lake)? {
+        let places = project.places(&lake)?;
+        let assembly = lower(copy, environment, &assets, &*places.of(copy)?);
+        if places.remember()? {
             context.console.note("wrote which stack each thing is in to the lock file beside the blueprint; commit it");
         }
         Ok(Self { project, assembly })

@@ -39,10 +39,11 @@ pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
         TemplateFormat::Yaml => Format::Yaml,
         TemplateFormat::Json => Format::Json,
     };
+    let places = project.places(&lake)?;
     let mut written = Vec::new();
     for (copy, environment) in copies {
         let assets = Assets::collect(copy).map_err(|error| Failure::edge(error, None))?;
-        let assembly = lower(copy, environment, &assets, &project.placement(&lake, copy)?);
+        let assembly = lower(copy, environment, &assets, &*places.of(copy)?);
         let directory = args.out.join(&environment.name);
         assembly::write(&assembly, &directory, format)
             .map_err(|error| Failure::edge(error, Some("choose another folder with `--out`".to_owned())))?;
@@ -53,7 +54,7 @@ pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
             assets: assembly.assets.iter().count(),
         });
     }
-    if project.remember(&lake)? {
+    if places.remember()? {
         context.console.note("wrote which stack each thing is in to the lock file beside the blueprint; commit it");
     }
     if context.console.json {

@@ -46,8 +46,8 @@ fn lowered(lake: &Lake, assets: &Assets, environment: &str) -> Assembly {
 
 fn files(lake: &Lake, assets: &Assets, environment: &str, notation: Notation) -> Vec<(String, String)> {
     let assembly = lowered(lake, assets, environment);
-    let texts = assembly.files(notation).filter_map(|(name, content)| Some((name, String::from_utf8(content).ok()?)));
-    texts.filter(|(name, _)| !name.starts_with("assets/")).collect()
+    let texts = assembly.files(notation).filter(|(name, _)| !name.starts_with("assets/"));
+    texts.filter_map(|(name, content)| Some((name, String::from_utf8(content.into_owned()).ok()?))).collect()
 }
 
 /// Parsed back by serde_json, so that what is looked at is what CloudFormation would see.
