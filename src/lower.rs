@@ -11,6 +11,7 @@ mod checks;
 mod classifier;
 mod crawler;
 mod endpoint;
+mod events;
 mod function;
 mod grant;
 mod job;

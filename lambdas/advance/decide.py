@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 STARTING, RUNNING = "STARTING", "RUNNING"
 SUCCEEDED, FAILED, STOPPED, SKIPPED = "SUCCEEDED", "FAILED", "STOPPED", "SKIPPED"
+#: How work ends that was done, but whose outcome must not be used: the step has failed, and would again.
+BROKEN = "BROKEN"
 WAITING, CANCELLING, CANCELLED = "WAITING", "CANCELLING", "CANCELLED"
 
 #: Where a run does not go on from.
@@ -22,6 +24,8 @@ class Record:
     attempt: int = 1
     message: str | None = None
     ended: str | None = None
+    #: Whether another attempt would fail alike.
+    final: bool = False
 
 
 @dataclass(frozen=True)
@@ -66,8 +70,9 @@ def decide(
     """What follows from the records of a run of `steps`.
 
     A step is ready when every predecessor that is in the run has succeeded; predecessors outside of the run are as
-    fresh as they are. A failed step is tried again as often as `retries` says of it. What depends on a step that has
-    failed for good, was stopped or is skipped, is skipped. No more than `limit` steps run at a time.
+    fresh as they are. A failed step is tried again as often as `retries` says of it, unless its failure is final. What
+    depends on a step that has failed for good, was stopped or is skipped, is skipped. No more than `limit` steps run at
+    a time.
     """
     steps = set(steps) & set(graph)
     lost: set[str] = set()
@@ -77,14 +82,14 @@ def decide(
         record = records[step]
         if record.state in (STARTING, RUNNING):
             busy += 1
-        elif record.state == FAILED and record.attempt <= retries(step) and not cancelled:
+        elif record.state == FAILED and record.attempt <= retries(step) and not (record.final or cancelled):
             again.append((step, record.attempt + 1))
         elif record.state in (FAILED, STOPPED, SKIPPED):
             lost.add(step)
 
     waiting = steps - set(records)
     skip = waiting if cancelled else (dependents(graph, lost) & waiting)
-    waiting -= skip
+    waiting = waiting - skip
     done = {step for step in steps & set(records) if records[step].state == SUCCEEDED}
     ready = [(step, 1) for step in waiting if all(before in done or before not in steps for before in graph[step])]
 

@@ -2,7 +2,7 @@
 
 Sources: the EventBridge pages of each service's guide (Amazon S3 "Event message structure", AWS Glue "Automating with
 CloudWatch Events", DataBrew "Monitoring with CloudWatch Events", Athena "Query state transitions", SageMaker
-"Automating with EventBridge").
+"Automating with EventBridge"), AWS Glue "Setting up alerts, deployments, and scheduling" for data quality.
 """
 
 from collections.abc import Mapping
@@ -30,6 +30,10 @@ _STATES = {
     "STOPPED": STOPPED,
     "CANCELLED": STOPPED,
 }
+
+
+#: Instead of a state: there are results, and the service is to be asked for them.
+RESULTS = "RESULTS"
 
 
 @dataclass(frozen=True)
@@ -96,6 +100,10 @@ def read(
             ]
         case "Glue Crawler State Change":
             return Crawled(detail["crawlerName"]) if outcome(detail["state"]) else None
+        case "Data Quality Evaluation Results Available":
+            # A job may evaluate rules, too, and then has no run of this sort.
+            evaluation = detail["context"].get("runId")
+            return Ended("check", evaluation, RESULTS, None, None) if evaluation else None
         case kind if kind in _ENDS:
             kind, execution, state, message = _ENDS[kind]
             ended = outcome(detail[state])

@@ -32,7 +32,7 @@ def age(written: str) -> float:
 
 def record(item: Mapping[str, Any]) -> Record:
     """A step's item as decisions see it."""
-    return Record(item["state"], item["attempt"], item.get("message"), item.get("ended"))
+    return Record(item["state"], item["attempt"], item.get("message"), item.get("ended"), item.get("broken", False))
 
 
 class Ledger:

@@ -1,7 +1,8 @@
 """The plan: what lakegen wrote about the lake's steps and pipelines, beside the templates.
 
 `{"retries": n, "pipelines": {name: {rules, uploads, steps, retries, max_concurrent}}, "steps": {name: {kind, after,
-retries, …}}}`. Texts of AWS's that are known only in the account are written as in CloudFormation's `Fn::Sub`.
+retries, checks: [{table, fails, request}], …}}}`. Texts of AWS's that are known only in the account are written as in
+CloudFormation's `Fn::Sub`.
 """
 
 import json

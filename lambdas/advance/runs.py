@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 from decide import (
+    BROKEN,
     CANCELLED,
     CANCELLING,
     ENDS,
@@ -23,7 +24,7 @@ from decide import (
     admit,
     decide,
 )  # fmt: skip
-from events import Crawled, Ended
+from events import RESULTS, Crawled, Ended
 from ledger import Item, Ledger, Lost, again, age, now, over, record
 from plan import Plan
 from services import Later, Model, Refused, Service, ask
@@ -34,6 +35,11 @@ LEASE_SECONDS = 360
 MARGIN_SECONDS = 20
 #: Starts at a time.
 THREADS = 8
+
+
+def work(item: Mapping[str, Any]) -> str:
+    """What is at work for a step: the service of its kind, and after that the checks of what it has written."""
+    return "check" if "check" in item else item["kind"]
 
 
 class Unknown(Exception):
@@ -158,7 +164,7 @@ class Runs:
         return self._begin(item)
 
     def _begin(self, item: Item) -> bool:
-        step, service = self.plan.steps[item["step"]], self.services[item["kind"]]
+        step, service = self.plan.steps[item["step"]], self.services[work(item)]
         try:
             try:
                 if not item.get("prepared") and ask(lambda: service.prepare(step, item)):
@@ -174,7 +180,7 @@ class Runs:
             item = self.ledger.change(item, state=RUNNING, execution=execution)
             say("started", item, execution=execution)
             # An execution may end before it is written down; whoever heard of it has left a note.
-            note = self.ledger.ended(item["kind"], execution)
+            note = self.ledger.ended(work(item), execution)
             if note:
                 return self._settle(item, note["state"], note.get("message"))
         except Lost:
@@ -196,7 +202,7 @@ class Runs:
         early = False
         for run in self.ledger.lake()["active"]:
             for item in self.ledger.steps(run).values():
-                if item["kind"] != end.kind:
+                if work(item) != end.kind:
                     continue
                 if item["state"] == RUNNING and item["execution"] == end.execution:
                     self._settle(item, end.state, end.message)
@@ -221,15 +227,34 @@ class Runs:
 
     def _settle(self, item: Item, state: str, message: str | None) -> bool:
         """Writes down how a step's execution has ended; true when the run is to be looked at again."""
+        if state == RESULTS:
+            step, service = self.plan.steps.get(item["step"]), self.services[work(item)]
+            try:
+                seen = ask(lambda: service.look(step, item)) if step else None
+            except (Later, Refused) as error:
+                say("not seen", item, message=str(error))
+                return False
+            return bool(seen) and self._settle(item, *seen)
+        message = "; ".join(filter(None, (item.get("message"), message))) or None
         try:
-            if state == SUCCEEDED and item.get("statement", 0) + 1 < item.get("statements", 1):
-                changes = {"state": STARTING, "statement": item["statement"] + 1, "execution": None, "claimed": now()}
+            following = self._following(item) if state == SUCCEEDED else {}
+            if following:
+                changes = {"state": STARTING, "execution": None, "claimed": now(), "message": message, **following}
                 return self._begin(self.ledger.change(item, **changes))
-            self.ledger.change(item, state=state, ended=now(), message=message)
+            broken, state = (True, FAILED) if state == BROKEN else (None, state)
+            self.ledger.change(item, state=state, ended=now(), message=message, broken=broken)
             say("ended", item, outcome=state, message=message)
             return True
         except Lost:
             return False
+
+    def _following(self, item: Item) -> Item:
+        """What a step goes on with when a part of it has succeeded; empty when it is done."""
+        if item.get("statement", 0) + 1 < item.get("statements", 1):
+            return {"statement": item["statement"] + 1}
+        check = item.get("check", -1) + 1
+        checks = self.plan.steps.get(item["step"], {}).get("checks", ())
+        return {"check": check} if check < len(checks) else {}
 
     def _close(self, run: str, decision: Decision) -> list[str]:
         """Ends a run, and lets the ones in that waited for it; the answer is those."""
@@ -301,7 +326,7 @@ class Runs:
         if step is None:
             return
         try:
-            ask(lambda: self.services[item["kind"]].stop(step, item))
+            ask(lambda: self.services[work(item)].stop(step, item))
         except (Later, Refused) as error:
             # It has ended by itself, or the next look will ask again.
             say("not stopped", item, message=str(error))
@@ -324,7 +349,7 @@ class Runs:
         step = self.plan.steps.get(item["step"])
         if step is None or age(item["claimed"]) < lease:
             return
-        service = self.services[item["kind"]]
+        service = self.services[work(item)]
         try:
             if item["state"] == RUNNING:
                 seen = ask(lambda: service.look(step, item))

@@ -4,7 +4,7 @@ A start may be asked for twice, by a function that was killed and by one that cl
 how it then still starts once.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Protocol
@@ -12,7 +12,7 @@ from typing import Any, Protocol
 import boto3
 from botocore.exceptions import BotoCoreError, ClientError
 
-from decide import FAILED
+from decide import BROKEN, FAILED, STOPPED, SUCCEEDED
 from events import outcome
 
 Item = Mapping[str, Any]
@@ -264,6 +264,45 @@ class Model(_Plain):
         self.sagemaker.stop_training_job(TrainingJobName=item["execution"])
 
 
+class Check(_Plain):
+    """Glue evaluates the rules of a table; the same ClientToken is the same evaluation."""
+
+    def __init__(self, glue: Any):
+        self.glue = glue
+
+    def begin(self, step: Step, item: Item) -> str:
+        token = sha256(f"{attempt_name(item)}/check/{item['check']}".encode()).hexdigest()
+        request = step["checks"][item["check"]]["request"]
+        return self.glue.start_data_quality_ruleset_evaluation_run(ClientToken=token, **request)["RunId"]
+
+    def find(self, step: Step, item: Item) -> str | None:
+        return None
+
+    def look(self, step: Step, item: Item) -> Sight:
+        check = step["checks"][item["check"]]
+        run = self.glue.get_data_quality_ruleset_evaluation_run(RunId=item["execution"])
+        results = [self.glue.get_data_quality_result(ResultId=result) for result in run.get("ResultIds", ())]
+        ended = outcome(run["Status"])
+        if results:
+            broken = [rule for result in results for rule in result["RuleResults"] if rule["Result"] != "PASS"]
+            return verdict(check, broken)
+        if ended == FAILED and not check["fails"]:
+            return SUCCEEDED, f"the rules of `{check['table']}` were not evaluated: {run.get('ErrorString', '')}"
+        return (ended, run.get("ErrorString")) if ended in (FAILED, STOPPED) else None
+
+    def stop(self, step: Step, item: Item) -> None:
+        self.glue.cancel_data_quality_ruleset_evaluation_run(RunId=item["execution"])
+
+
+def verdict(check: Mapping[str, Any], broken: Sequence[Mapping[str, Any]]) -> tuple[str, str | None]:
+    """What follows from the rules of a table that do not hold."""
+    if not broken:
+        return SUCCEEDED, None
+    rules = [f"`{rule.get('Description') or rule['Name']}`: {rule.get('EvaluationMessage', 'no')}" for rule in broken]
+    message = f"table `{check['table']}` breaks {'a rule' if len(rules) == 1 else 'rules'}: {', '.join(rules)}"
+    return BROKEN if check["fails"] else SUCCEEDED, message[:2000]
+
+
 def _keys(s3: Any, bucket: str, prefix: str) -> Iterator[list[dict[str, str]]]:
     """The keys under a prefix, as many at a time as can be deleted at once."""
     for page in s3.get_paginator("list_objects_v2").paginate(Bucket=bucket, Prefix=prefix):
@@ -287,4 +326,5 @@ def services() -> dict[str, Service]:
         "recipe": Recipe(boto3.client("databrew")),
         "query": Query(athena, assume),
         "model": Model(boto3.client("sagemaker")),
+        "check": Check(glue),
     }

@@ -6,7 +6,7 @@ use super::node::{Node, Tags};
 use super::shape::{resource, shape};
 use super::sqs::Queue;
 use super::template::Ref;
-use super::value::{Arn, Name, Text, Value};
+use super::value::{Arn, ArnPattern, Name, Text, Value};
 
 resource! {
     /// What is heard, and who is told. `Ref` is its name.
@@ -18,36 +18,6 @@ resource! {
         state: &'static str = "State",
         targets: Vec<Target> = "Targets",
         tags: Tags = "Tags",
-    }
-}
-
-resource! {
-    /// A rule that fills queues. `Ref` is its name.
-    "AWS::Events::Rule" QueueRule {
-        name: Value<Name<QueueRule>> = "Name",
-        description: String = "Description",
-        pattern: Node = "EventPattern",
-        state: &'static str = "State",
-        targets: Vec<QueueTarget> = "Targets",
-        tags: Tags = "Tags",
-    }
-}
-
-impl Ref<QueueRule> {
-    /// Its ARN.
-    pub fn arn(&self) -> Value<Arn<QueueRule>> {
-        self.attribute("Arn")
-    }
-}
-
-shape! {
-    /// A queue that gets a part of each event.
-    QueueTarget {
-        id: &'static str = "Id",
-        queue: Value<Arn<Queue>> = "Arn",
-        input: InputTransformer = "InputTransformer",
-        retry: RetryPolicy = "RetryPolicy",
-        failed: DeadLetterConfig = "DeadLetterConfig",
     }
 }
 
@@ -67,10 +37,11 @@ impl Ref<Rule> {
 }
 
 shape! {
-    /// Who is told.
+    /// Who is told: a function or a queue.
     Target {
         id: &'static str = "Id",
-        function: Value<Arn<super::lambda::Function>> = "Arn",
+        arn: Value<ArnPattern> = "Arn",
+        input: Option<InputTransformer> = "InputTransformer",
         retry: RetryPolicy = "RetryPolicy",
         failed: DeadLetterConfig = "DeadLetterConfig",
     }

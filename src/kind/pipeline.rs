@@ -18,6 +18,13 @@ section! {
         /// Default: `all`.
         /// Example: `[clean_orders]`.
         steps: Option<StepsSpec>,
+        /// In AWS: how often a step that fails is tried again, 0 to 10. A step whose rules are broken is not.
+        /// Default: `1`.
+        /// Example: `3`.
+        retries: Option<Spanned<u32>>,
+        /// In AWS: how many of its steps run at a time; without it, all that can.
+        /// Example: `2`.
+        max_concurrent: Option<Spanned<u32>>,
     }
 }
 
@@ -67,7 +74,14 @@ pub struct Pipeline {
     pub start: Start,
     /// The steps that it starts with, in the order of the lake.
     pub steps: Vec<StepId>,
+    /// How often a step that fails is tried again, when the pipeline says so.
+    pub retries: Option<u32>,
+    /// How many of its steps run at a time, when not all that can.
+    pub max_concurrent: Option<u32>,
 }
+
+/// How often a pipeline may try a step again: as often as Glue tries a job.
+const MOST_RETRIES: u32 = 10;
 
 /// What starts a pipeline.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -116,6 +130,14 @@ impl PipelineSpec {
                 steps.into_iter().collect::<Option<Vec<_>>>()
             }
         };
-        Some(Pipeline { name: name.value.clone(), start: start?, steps: steps? })
+        if let Some(retries) = self.retries.as_ref().filter(|retries| retries.value > MOST_RETRIES) {
+            cx.error(retries.span, format!("a step is tried again {MOST_RETRIES} times at most"));
+        }
+        if let Some(at_once) = self.max_concurrent.as_ref().filter(|at_once| at_once.value == 0) {
+            cx.error(at_once.span, "a pipeline of which no step may run would never end").help("write 1 or more");
+        }
+        let number = |written: &Option<Spanned<u32>>| written.as_ref().map(|written| written.value);
+        let (retries, max_concurrent) = (number(&self.retries), number(&self.max_concurrent));
+        Some(Pipeline { name: name.value.clone(), start: start?, steps: steps?, retries, max_concurrent })
     }
 }

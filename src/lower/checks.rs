@@ -12,10 +12,15 @@ use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
 use crate::cfn::{Arn, TagMap, Value, pseudo, sub};
 use crate::lake::Ruleset;
 
+/// What Glue calls the rules of a table.
+pub(super) fn ruleset_name(cx: &Context, table: &str) -> String {
+    cx.names.plain(&[table], 255)
+}
+
 pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, catalog: &Catalog, ruleset: &Ruleset) {
     let Ruleset { table: id, rules, fails: _, others } = ruleset;
     let table = &cx.lake.tables[*id].name;
-    let name = cx.names.plain(&[table], 255);
+    let name = ruleset_name(cx, table);
     let rules: Vec<String> = rules.iter().map(|rule| format!("    {rule}")).collect();
     let target = cx.place(*id).and_then(|_| catalog.names(cx, &[*id]).pop());
     let target = target.map(|table| DataQualityTargetTable { database: catalog.database.clone(), table });

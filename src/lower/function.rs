@@ -8,16 +8,78 @@ use super::storage::Kept;
 use super::{Context, KEY, asset_bucket, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
+use crate::cfn::kms::Key;
 use crate::cfn::lambda::{self, Code, Environment, LoggingConfig, TracingConfig};
-use crate::cfn::logs::LogGroup;
-use crate::cfn::{Ref, Text, Value};
+use crate::cfn::{Arn, Ref, Text, Value};
 use crate::lake::{Function, Id};
 
 /// The newest Python that has been out for years. 3.11, which runs functions locally, is deprecated by Lambda in June 2027;
 /// what runs on it with nothing but the standard library and boto3 runs on 3.13.
-pub(super) const RUNTIME: &str = "python3.13";
+const RUNTIME: &str = "python3.13";
 /// A fifth cheaper than `x86_64`, and functions bring no compiled code.
-pub(super) const ARCHITECTURE: &str = "arm64";
+const ARCHITECTURE: &str = "arm64";
+
+/// A function of lakegen's own.
+pub(super) struct Own<'a> {
+    /// The ids of its log group, its role and itself.
+    pub kinds: (Kind, Kind, Kind),
+    pub name: String,
+    /// What it does, as the console shows it.
+    pub description: String,
+    pub role: String,
+    /// What its role is for.
+    pub takes: &'static str,
+    /// What it may do besides writing its log.
+    pub statements: Vec<Statement>,
+    pub handler: &'static str,
+    pub code: Code,
+    pub memory_mb: u32,
+    pub timeout_seconds: u32,
+    pub variables: Vec<(Cow<'static, str>, Value<Text>)>,
+    /// What encrypts its log, and its variables if it has any.
+    pub key: &'a Value<Arn<Key>>,
+}
+
+/// Adds a function of lakegen's own with its log group and its role.
+pub(super) fn own(cx: &Context, stack: &mut StackTemplate, own: Own) -> Ref<lambda::Function> {
+    let Own {
+        kinds: (logs, role, function),
+        name,
+        description,
+        role: role_name,
+        takes,
+        mut statements,
+        handler,
+        code,
+        memory_mb,
+        timeout_seconds,
+        variables,
+        key,
+    } = own;
+    let group = logs::name(format!("/aws/lambda/{name}"));
+    let log_group = logs::add(cx, stack, logs.fixed(), &group, key);
+    statements.push(grant::write_logs([&group]));
+    let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
+    let role = grant::add_role(cx, stack, role.fixed(), &role_name, takes, trust, statements);
+    let has_variables = !variables.is_empty();
+    let resource = lambda::Function {
+        name: Value::literal(name),
+        description,
+        runtime: RUNTIME,
+        architectures: vec![ARCHITECTURE],
+        handler: handler.into(),
+        code,
+        role: role.arn(),
+        memory_mb,
+        timeout_seconds,
+        environment: has_variables.then_some(Environment { variables }),
+        key: has_variables.then(|| key.clone()),
+        logging: LoggingConfig { format: "JSON", group: log_group.name() },
+        tracing: None,
+        tags: cx.tag_list(),
+    };
+    stack.template.add(function.fixed(), resource)
+}
 
 pub(super) fn lower(
     cx: &Context,
@@ -82,16 +144,11 @@ pub(super) fn lower(
         timeout_seconds: *timeout_seconds,
         environment: Some(Environment { variables }),
         key: Some(key),
-        logging: json_logs(&log_group),
+        logging: LoggingConfig { format: "JSON", group: log_group.name() },
         tracing: Some(TracingConfig { mode: "Active" }),
         tags: cx.tag_list(),
     };
     let function = stack.template.add(Kind::FunctionCode.of(name), function);
     stack.template.output(Kind::FunctionCode.of(name), format!("Name of the function {name}"), function.name(), None);
     function
-}
-
-/// Logs as JSON lines in a group of ours.
-pub(super) fn json_logs(group: &Ref<LogGroup>) -> LoggingConfig {
-    LoggingConfig { format: "JSON", group: group.name() }
 }

@@ -7,33 +7,33 @@ use std::collections::HashMap;
 
 use serde_json::{Value as Json, json};
 
-use super::function::{ARCHITECTURE, RUNTIME, json_logs};
-use super::grant::{self, Grant};
+use super::events::{self, HOUR, Hearer, When};
+use super::function::{self, Own};
 use super::model::Trained;
 use super::names::{Kind, arn, bucket_arn, role_arn};
 use super::storage::Kept;
-use super::{Context, KEY, asset_bucket, logs, query};
+use super::{Context, KEY, asset_bucket, checks, query};
 use crate::assembly::{AssetPath, Assets, Origin, StackTemplate, Training};
-use crate::cfn::cloudwatch::{Alarm, Dimension};
 use crate::cfn::dynamodb::{self, AttributeDefinition, AttributeType, KeySchema, TimeToLiveSpecification};
-use crate::cfn::events::{DeadLetterConfig, RetryPolicy, Rule, Target};
-use crate::cfn::iam::{Action, Policy, Principal, Statement};
+use crate::cfn::events::Rule;
+use crate::cfn::iam::{Action, Role, Statement};
 use crate::cfn::kms::Key;
-use crate::cfn::lambda::{Code, DestinationConfig, Environment, EventInvokeConfig, Function, OnFailure, Permission};
+use crate::cfn::lambda::{Code, DestinationConfig, EventInvokeConfig, Function, OnFailure, Permission};
 use crate::cfn::sns::{Subscription, Topic};
-use crate::cfn::sqs::{Queue, QueuePolicy};
+use crate::cfn::sqs::Queue;
 use crate::cfn::{Arn, ArnPattern, Declaration, IntoNode, Name, Node, Ref, Text, Value, sub};
-use crate::lake::{Format, Home, Mode, Model, Pipeline, Query, Start, StepId};
+use crate::lake::{Format, Home, Id, Mode, Model, Pipeline, Query, Ruleset, Start, StepId, Table};
 use crate::placement::Part;
 
 /// The lease of a claim in `runs.py` is longer.
 const TIMEOUT_SECONDS: u32 = 300;
 const MEMORY_MB: u32 = 512;
-const HOUR: u32 = 3_600;
-/// SQS keeps no message longer.
-const FORTNIGHT: u32 = 1_209_600;
 /// How often a failed step is tried again where no pipeline says so.
 const RETRIES: u32 = 1;
+/// Glue's own default.
+const CHECK_WORKERS: u32 = 5;
+/// Glue's own default is two days; as long as its jobs have here where nothing is said.
+const CHECK_MINUTES: u32 = 120;
 
 /// The events that end steps: the rule's name, the source, the detail-type, and where the detail says of what.
 const ENDS: [(&str, &str, &str, &str); 5] = [
@@ -80,25 +80,20 @@ pub(super) fn lower(
     let bucket = asset_bucket(stack);
     let plan = assets.text("the plan of steps and pipelines", plan(cx, &key, trained).to_string(), "json").to_string();
     let topic = lower_topic(cx, stack, &key);
-    let failed = lower_failures(cx, stack, topic.as_ref());
+    let kinds = (Kind::FailedEventsQueue, Kind::FailedEventsAlarm);
+    let told = topic.as_ref().map(|topic| topic.arn());
+    let failed = events::failures(cx, stack, kinds, (cx.names.rule("run-failed"), "Events"), told);
+    events::open(stack, (Kind::FailedEventsPolicy, "KeepFailed"), &failed, ("ArnLike", rules(cx)));
 
-    let name = cx.names.advance();
-    let group = logs::name(format!("/aws/lambda/{name}"));
-    let log_group = logs::add(cx, stack, Kind::AdvanceLogs.fixed(), &group, &key);
     let mut statements = grants(cx, &failed);
     statements
         .extend(topic.iter().map(|topic| Statement::allow("Tell", [Action::SNS_PUBLISH], [topic.arn().pattern()])));
     statements.push(Statement::allow("ReadPlan", [Action::S3_GET_OBJECT], [sub![bucket_arn(&bucket), "/", &plan]]));
-    statements.push(grant::write_logs([&group]));
     let ledger: Value<Arn<dynamodb::Table>> = arn("dynamodb", sub!["table/", cx.names.ledger()]);
     let actions = [Action::DYNAMODB_GET_ITEM, Action::DYNAMODB_PUT_ITEM, Action::DYNAMODB_QUERY];
     statements.push(Statement::allow("KeepLedger", actions, [ledger.pattern()]));
     let use_key = [Action::KMS_DECRYPT, Action::KMS_GENERATE_DATA_KEY];
     statements.push(Statement::allow("UseKey", use_key, [key.pattern()]));
-    let statements = Grant::default().and(statements).statements(&key);
-    let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
-    let (role, description) = (cx.names.pipeline_role(), "What advancing runs takes");
-    let role = grant::add_role(cx, stack, Kind::AdvanceRole.fixed(), &role, description, trust, statements);
 
     let mut variables: Vec<(std::borrow::Cow<'static, str>, Value<Text>)> = vec![
         ("LAKE".into(), Value::literal(&*cx.lake.name)),
@@ -110,23 +105,21 @@ pub(super) fn lower(
         ("TICK_RULE".into(), Value::literal(cx.names.rule("run-tick"))),
     ];
     variables.extend(topic.iter().map(|topic| ("TOPIC_ARN".into(), topic.arn().text())));
-    let function = Function {
-        name: Value::literal(name),
+    let advance = Own {
+        kinds: (Kind::AdvanceLogs, Kind::AdvanceRole, Kind::AdvanceFunction),
+        name: cx.names.advance(),
         description: format!("Starts the steps of {} whose inputs are fresh", cx.lake.name),
-        runtime: RUNTIME,
-        architectures: vec![ARCHITECTURE],
-        handler: "handler.handler".into(),
+        role: cx.names.pipeline_role(),
+        takes: "What advancing runs takes",
+        statements,
+        handler: "handler.handler",
         code: Code::archive(bucket, code.to_string()),
-        role: role.arn(),
         memory_mb: MEMORY_MB,
         timeout_seconds: TIMEOUT_SECONDS,
-        environment: Some(Environment { variables }),
-        key: Some(key),
-        logging: json_logs(&log_group),
-        tracing: None,
-        tags: cx.tag_list(),
+        variables,
+        key: &key,
     };
-    let function = stack.template.add(Kind::AdvanceFunction.fixed(), function);
+    let function = function::own(cx, stack, advance);
     stack.export(Kind::AdvanceFunction.fixed(), "Function that starts and advances runs", function.name());
     let asynchronous = EventInvokeConfig {
         function: function.name(),
@@ -149,43 +142,6 @@ fn lower_topic(cx: &Context, stack: &mut StackTemplate, key: &Value<Arn<Key>>) -
     Some(topic)
 }
 
-/// The queue of events that could not be acted on, and the alarm on it.
-fn lower_failures(cx: &Context, stack: &mut StackTemplate, topic: Option<&Ref<Topic>>) -> Ref<Queue> {
-    let name = cx.names.rule("run-failed");
-    let queue = Queue {
-        name: Value::literal(&*name),
-        retention_seconds: FORTNIGHT,
-        visibility_seconds: None,
-        redrive: None,
-        encrypted: true,
-        tags: cx.tag_list(),
-    };
-    let queue = stack.template.add(Kind::FailedEventsQueue.fixed(), Declaration::from(queue).retention(cx.retention()));
-    let send = Statement::allow("KeepFailed", [Action::SQS_SEND_MESSAGE], [queue.arn().pattern()])
-        .to(Principal::Service("events.amazonaws.com"))
-        .only_if("ArnLike", "aws:SourceArn", rules(cx).text());
-    let policy = QueuePolicy { queues: vec![queue.url()], policy: Policy(vec![send]) };
-    stack.template.add(Kind::FailedEventsPolicy.fixed(), policy);
-    let alarm = Alarm {
-        name: Value::literal(name),
-        description: format!("Events of {} were given up; the queue of this name holds them", cx.lake.name),
-        namespace: "AWS/SQS",
-        metric: "ApproximateNumberOfMessagesVisible",
-        dimensions: vec![Dimension::queue(&queue.name())],
-        statistic: Some("Maximum"),
-        percentile: None,
-        period_seconds: 300,
-        periods: 1,
-        comparison: "GreaterThanThreshold",
-        threshold: 0.0,
-        missing: "notBreaching",
-        actions: topic.map(|topic| vec![topic.arn()]),
-        tags: cx.tag_list(),
-    };
-    stack.template.add(Kind::FailedEventsAlarm.fixed(), alarm);
-    queue
-}
-
 /// What starting, finding, watching and stopping the steps of this lake takes.
 fn grants(cx: &Context, failed: &Ref<Queue>) -> Vec<Statement> {
     // Thousands of names would not fit into policies; every name of this lake in this environment begins alike.
@@ -194,6 +150,11 @@ fn grants(cx: &Context, failed: &Ref<Queue>) -> Vec<Statement> {
     };
     let lake = &cx.lake;
     let all = |kind: &str| cx.names.plain(&[kind], usize::MAX);
+    let all_of = |kind: &str| cx.names.plain(&[kind, "*"], usize::MAX);
+    let pass = |sid: &'static str, roles: Value<Arn<Role>>, service: &'static str| {
+        let statement = Statement::allow(sid, [Action::IAM_PASS_ROLE], [roles.pattern()]);
+        statement.only_if("StringEquals", "iam:PassedToService", service.into())
+    };
     let mut statements = vec![Statement::allow("KeepFailed", [Action::SQS_SEND_MESSAGE], [failed.arn().pattern()])];
     if !lake.crawlers.is_empty() {
         let actions = [Action::GLUE_GET_CRAWLER, Action::GLUE_START_CRAWLER, Action::GLUE_STOP_CRAWLER];
@@ -222,8 +183,21 @@ fn grants(cx: &Context, failed: &Ref<Queue>) -> Vec<Statement> {
         let actions = [Action::ATHENA_GET_QUERY_EXECUTION, Action::ATHENA_STOP_QUERY_EXECUTION];
         let work_group = of("athena", "workgroup/", cx.names.plain(&[], 128));
         statements.push(Statement::allow("WatchQueries", actions, [work_group]));
-        let roles = role_arn(&cx.names.plain(&["query", "*"], usize::MAX));
+        let roles = role_arn(&all_of("query"));
         statements.push(Statement::allow("BeQueries", [Action::STS_ASSUME_ROLE], [roles.pattern()]));
+    }
+    if !lake.checks.is_empty() {
+        let rulesets = of("glue", "dataQualityRuleset/", all("*"));
+        let actions = [Action::GLUE_GET_DATA_QUALITY_RESULT, Action::GLUE_START_DATA_QUALITY_RULESET_EVALUATION_RUN];
+        statements.push(Statement::allow("RunChecks", actions, [rulesets]));
+        // A run has no name of its own: these actions know rulesets as a whole.
+        let actions = [
+            Action::GLUE_CANCEL_DATA_QUALITY_RULESET_EVALUATION_RUN,
+            Action::GLUE_GET_DATA_QUALITY_RULESET_EVALUATION_RUN,
+        ];
+        let any = of("glue", "dataQualityRuleset/", "*".to_owned());
+        statements.push(Statement::allow("WatchChecks", actions, [any]));
+        statements.push(pass("PassCheckRoles", role_arn(&all_of("check")), "glue.amazonaws.com"));
     }
     if !lake.models.is_empty() {
         let actions = [
@@ -234,47 +208,28 @@ fn grants(cx: &Context, failed: &Ref<Queue>) -> Vec<Statement> {
         ];
         let jobs = of("sagemaker", "training-job/", all("*").replace('_', "-"));
         statements.push(Statement::allow("RunTrainings", actions, [jobs]));
-        let roles = role_arn(&cx.names.plain(&["model", "*"], usize::MAX));
-        statements.push(Statement::allow("PassModelRoles", [Action::IAM_PASS_ROLE], [roles.pattern()]).only_if(
-            "StringEquals",
-            "iam:PassedToService",
-            "sagemaker.amazonaws.com".into(),
-        ));
+        statements.push(pass("PassModelRoles", role_arn(&all_of("model")), "sagemaker.amazonaws.com"));
     }
     statements
 }
 
 fn lower_rules(cx: &Context, stack: &mut StackTemplate, function: &Ref<Function>, failed: &Ref<Queue>) {
-    let mut add = |name: String, description: String, pattern: Option<Node>, schedule: Option<String>| {
-        let id = Kind::EventRule.digested(&name);
-        let rule = Rule {
-            name: Value::literal(&*name),
-            description,
-            pattern,
-            schedule,
-            state: "ENABLED",
-            targets: vec![Target {
-                id: "advance",
-                function: function.arn(),
-                retry: RetryPolicy { seconds: HOUR, attempts: 10 },
-                failed: DeadLetterConfig { queue: failed.arn() },
-            }],
-            tags: cx.tag_list(),
-        };
-        stack.template.add(id, rule);
+    let mut add = |name: String, description: String, when: When| {
+        let hearer = Hearer { id: "advance", arn: function.arn().pattern(), input: None, failed };
+        events::rule(cx, stack, (Kind::EventRule.digested(&name), name), description, when, hearer);
     };
     for Pipeline { name, start, .. } in cx.lake.pipelines.values() {
         match start {
             Start::Schedule(expression) => {
-                add(cx.names.rule(name), format!("Starts {name}"), None, Some(expression.clone()));
+                add(cx.names.rule(name), format!("Starts {name}"), When::Clock(expression.clone()));
             }
             Start::Upload(table) => {
                 let Some(place) = cx.place(*table) else { continue };
                 let bucket = Node::map([("name", Node::List(place.bucket.into_node().into_iter().collect()))]);
                 let key = Node::List(vec![Node::map([("prefix", Node::text(place.prefix))])]);
                 let detail = Node::map([("bucket", bucket), ("object", Node::map([("key", key)]))]);
-                let pattern = event_pattern("aws.s3", "Object Created", detail);
-                add(cx.names.rule(name), format!("Starts {name} when a file arrives"), Some(pattern), None);
+                let pattern = events::pattern("aws.s3", "Object Created", detail);
+                add(cx.names.rule(name), format!("Starts {name} when a file arrives"), When::Event(pattern));
             }
             Start::Manual => {}
         }
@@ -292,10 +247,16 @@ fn lower_rules(cx: &Context, stack: &mut StackTemplate, function: &Ref<Function>
         };
         let detail = Node::map([(field, Node::List(vec![named]))]);
         let description = "Hears how steps end".to_owned();
-        add(cx.names.rule(rule), description, Some(event_pattern(source, kind, detail)), None);
+        add(cx.names.rule(rule), description, When::Event(events::pattern(source, kind, detail)));
+    }
+    if !lake.checks.is_empty() {
+        let database = Node::List(vec![Node::text(cx.names.database())]);
+        let detail = Node::map([("context", Node::map([("databaseName", database)]))]);
+        let pattern = events::pattern("aws.glue-dataquality", "Data Quality Evaluation Results Available", detail);
+        add(cx.names.rule("check-ended"), "Hears how checks end".to_owned(), When::Event(pattern));
     }
     let description = "Looks after what is under way".to_owned();
-    add(cx.names.rule("run-tick"), description, None, Some("rate(5 minutes)".into()));
+    add(cx.names.rule("run-tick"), description, When::Clock("rate(5 minutes)".into()));
     // One for all rules: a function's policy has 20 KB, and a rule's own statement would take 300 bytes of it.
     let permission = Permission {
         function: function.arn(),
@@ -309,11 +270,6 @@ fn lower_rules(cx: &Context, stack: &mut StackTemplate, function: &Ref<Function>
 /// The ARNs of the rules of this lake.
 fn rules(cx: &Context) -> Value<Arn<Rule>> {
     arn("events", sub!["rule/", cx.names.rule("*")])
-}
-
-fn event_pattern(source: &'static str, kind: &'static str, detail: Node) -> Node {
-    let one = |text: &'static str| Node::List(vec![Node::text(text)]);
-    Node::map([("source", one(source)), ("detail-type", one(kind)), ("detail", detail)])
 }
 
 fn plan(cx: &Context, key: &Value<Arn<Key>>, trained: &[Trained]) -> Json {
@@ -331,13 +287,17 @@ fn plan(cx: &Context, key: &Value<Arn<Key>>, trained: &[Trained]) -> Json {
                 json!({"prefix": training.name_prefix, "request": request})
             }),
         };
+        let checks: Vec<Json> = cx.lake.step_checks(step.id).map(|ruleset| check(cx, ruleset)).collect();
+        if !checks.is_empty() {
+            entry["checks"] = checks.into();
+        }
         if let (Json::Object(entry), Json::Object(start)) = (&mut entry, start) {
             entry.extend(start);
         }
         (name(&step.id).to_owned(), entry)
     });
     let pipelines = cx.lake.pipelines.values().map(|pipeline| {
-        let Pipeline { name: pipeline, start, steps, .. } = pipeline;
+        let Pipeline { name: pipeline, start, steps, retries, max_concurrent } = pipeline;
         let (mut rules, mut uploads) = (Vec::new(), Vec::new());
         match start {
             Start::Schedule(_) => rules.push(cx.names.rule(pipeline)),
@@ -345,7 +305,13 @@ fn plan(cx: &Context, key: &Value<Arn<Key>>, trained: &[Trained]) -> Json {
             Start::Manual => {}
         }
         let steps: Vec<_> = steps.iter().map(name).collect();
-        (pipeline.clone(), json!({"rules": rules, "uploads": uploads, "steps": steps}))
+        let mut entry = json!({"rules": rules, "uploads": uploads, "steps": steps});
+        for (key, number) in [("retries", retries), ("max_concurrent", max_concurrent)] {
+            if let Some(number) = number {
+                entry[key] = json!(number);
+            }
+        }
+        (pipeline.clone(), entry)
     });
     json!({
         "retries": RETRIES,
@@ -377,6 +343,25 @@ fn query_start(cx: &Context, query: &Query) -> Json {
     start
 }
 
+/// A ruleset as its evaluation is asked for; the request of `StartDataQualityRulesetEvaluationRun`, without the token.
+fn check(cx: &Context, ruleset: &Ruleset) -> Json {
+    let Ruleset { table, rules: _, fails, others } = ruleset;
+    let name = &cx.lake.tables[*table].name;
+    let source = |table: Id<Table>| json!({"GlueTable": {"DatabaseName": cx.names.database(), "TableName": cx.lake.tables[table].name}});
+    let mut request = json!({
+        "DataSource": source(*table),
+        "Role": role_arn(&cx.names.role("check", name)).notation(),
+        "NumberOfWorkers": CHECK_WORKERS,
+        "Timeout": CHECK_MINUTES,
+        "RulesetNames": [checks::ruleset_name(cx, name)],
+    });
+    if !others.is_empty() {
+        let others = others.iter().map(|other| (cx.lake.tables[*other].name.clone(), source(*other)));
+        request["AdditionalDataSources"] = others.collect::<serde_json::Map<_, _>>().into();
+    }
+    json!({"table": name, "fails": fails, "request": request})
+}
+
 /// The request of `CreateTrainingJob`, without the name.
 fn training_request(cx: &Context, key: &Value<Arn<Key>>, model: &Model, training: &Training) -> Json {
     let bucket: Value<Name<crate::cfn::s3::Bucket>> = cx.names.model_bucket();
@@ -398,6 +383,7 @@ fn training_request(cx: &Context, key: &Value<Arn<Key>>, model: &Model, training
         machine["VolumeKmsKeyId"] = json!(key.notation());
     }
     let output: Value<Text> = sub!["s3://", &bucket, "/", &training.output.prefix];
+    let tags = cx.tag_list().0.into_iter().map(|(key, value)| json!({"Key": key, "Value": value.notation()}));
     json!({
         "AlgorithmSpecification": {
             "TrainingImage": training.image, "TrainingInputMode": "File", "MetricDefinitions": metrics.collect::<Vec<_>>(),
@@ -408,10 +394,7 @@ fn training_request(cx: &Context, key: &Value<Arn<Key>>, model: &Model, training
         "ResourceConfig": machine,
         "StoppingCondition": {"MaxRuntimeInSeconds": training.timeout_seconds},
         "HyperParameters": parameters,
-        "Tags": [
-            {"Key": "lakegen:lake", "Value": cx.lake.name},
-            {"Key": "lakegen:environment", "Value": cx.environment.name},
-        ],
+        "Tags": tags.collect::<Vec<_>>(),
     })
 }
 

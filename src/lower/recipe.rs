@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use super::function::{ARCHITECTURE, RUNTIME, json_logs};
+use super::function::{self, Own};
 use super::grant::{self, Grant, Items};
 use super::names::{Kind, arn, function_arn, sha256};
 use super::{Context, Shared, logs};
@@ -33,9 +33,6 @@ pub(super) fn publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared
     if !first || cx.lake.recipes.is_empty() {
         return function_arn(&cx.names.publisher());
     }
-    let name = cx.names.publisher();
-    let group = logs::name(format!("/aws/lambda/{name}"));
-    let log_group = logs::add(cx, stack, Kind::PublisherLogs.fixed(), &group, &shared.key);
     // All recipes of the lake: one more does not change the role, and thousands do not outgrow it.
     let recipes: Value<Arn<RecipeResource>> = arn("databrew", sub!["recipe/", cx.names.recipes()]);
     let actions = [
@@ -44,29 +41,21 @@ pub(super) fn publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared
         Action::DATABREW_LIST_RECIPE_VERSIONS,
         Action::DATABREW_PUBLISH_RECIPE,
     ];
-    let mut statements = grant::allow("PublishRecipes", &actions, vec![recipes.pattern()]);
-    statements.push(grant::write_logs([&group]));
-    let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
-    let role_name = cx.names.plain(&["recipe-publisher"], 64);
-    let description = "What publishing recipes takes";
-    let role = grant::add_role(cx, stack, Kind::PublisherRole.fixed(), &role_name, description, trust, statements);
-    let function = Function {
-        name: Value::literal(name),
+    let publisher = Own {
+        kinds: (Kind::PublisherLogs, Kind::PublisherRole, Kind::PublisherFunction),
+        name: cx.names.publisher(),
         description: "Publishes DataBrew recipes, which CloudFormation does not".into(),
-        runtime: RUNTIME,
-        architectures: vec![ARCHITECTURE],
-        handler: "index.handler".into(),
+        role: cx.names.plain(&["recipe-publisher"], 64),
+        takes: "What publishing recipes takes",
+        statements: grant::allow("PublishRecipes", &actions, vec![recipes.pattern()]),
+        handler: "index.handler",
         code: Code::inline(include_str!("publisher.py")),
-        role: role.arn(),
         memory_mb: 128,
         timeout_seconds: PUBLISH_SECONDS / 2,
-        environment: None,
-        key: None,
-        logging: json_logs(&log_group),
-        tracing: None,
-        tags: cx.tag_list(),
+        variables: Vec::new(),
+        key: &shared.key,
     };
-    stack.template.add(Kind::PublisherFunction.fixed(), function).arn()
+    function::own(cx, stack, publisher).arn()
 }
 
 pub(super) fn lower(

@@ -7,22 +7,21 @@
 use serde_json::{Value as Json, json};
 
 use super::endpoint::alarm_names;
-use super::function::{ARCHITECTURE, RUNTIME, json_logs};
-use super::grant;
+use super::events::{self, FORTNIGHT, Hearer, When};
+use super::function::{self, Own};
 use super::model::Trained;
 use super::names::{Kind, arn, bucket_arn, role_arn};
 use super::storage::Kept;
-use super::{Context, KEY, asset_bucket, logs};
+use super::{Context, KEY, asset_bucket};
 use crate::assembly::{AssetPath, Assets, Origin, StackTemplate};
-use crate::cfn::cloudwatch::{Alarm, Dimension};
 use crate::cfn::dynamodb;
-use crate::cfn::events::{DeadLetterConfig, InputTransformer, QueueRule, QueueTarget, RetryPolicy};
-use crate::cfn::iam::{Action, Policy, Principal, Role, Statement};
+use crate::cfn::events::InputTransformer;
+use crate::cfn::iam::{Action, Role, Statement};
 use crate::cfn::kms::Key;
-use crate::cfn::lambda::{Code, Environment, EventSourceMapping, Function, MappingScale};
+use crate::cfn::lambda::{Code, EventSourceMapping, Function, MappingScale};
 use crate::cfn::s3::Bucket;
 use crate::cfn::sns::Topic;
-use crate::cfn::sqs::{Queue, QueuePolicy, RedrivePolicy};
+use crate::cfn::sqs::{Queue, RedrivePolicy};
 use crate::cfn::{Arn, ArnPattern, Declaration, Name, Node, Ref, Retention, Text, Value, sub};
 use crate::lake::{Endpoint, Gate, Host, Model};
 
@@ -33,9 +32,6 @@ const VISIBILITY_SECONDS: u32 = 6 * TIMEOUT_SECONDS;
 const WAIT_SECONDS: u32 = 60;
 const MEMORY_MB: u32 = 256;
 const TRIES: u32 = 5;
-const HOUR: u32 = 3_600;
-/// SQS keeps no message longer.
-const FORTNIGHT: u32 = 1_209_600;
 
 /// The stack of the function. It comes after those `before`: the endpoints that it updates, and the pipelines, with whose topic it
 /// tells people. Its settings become an asset.
@@ -57,7 +53,8 @@ pub(super) fn lower(
     let bucket = asset_bucket(stack);
     let models = assets.text("what releasing the models takes", models(cx, trained).to_string(), "json").to_string();
     let topic = cx.alert();
-    let failed = lower_failures(cx, stack, topic.as_ref());
+    let kinds = (Kind::FailedReleasesQueue, Kind::FailedReleasesAlarm);
+    let failed = events::failures(cx, stack, kinds, (cx.names.rule("release-failed"), "Releases"), topic.clone());
     let queue = lower_queue(cx, stack, &failed);
     let function = lower_function(cx, stack, &queue, code, (&key, &bucket, &models, topic.as_ref()));
     let mapping = EventSourceMapping {
@@ -77,39 +74,6 @@ pub(super) fn lower(
     release
 }
 
-/// The queue of messages that could not be worked off, and the alarm on it.
-fn lower_failures(cx: &Context, stack: &mut StackTemplate, topic: Option<&Value<Arn<Topic>>>) -> Ref<Queue> {
-    let name = cx.names.rule("release-failed");
-    let failed = Queue {
-        name: Value::literal(&*name),
-        retention_seconds: FORTNIGHT,
-        visibility_seconds: None,
-        redrive: None,
-        encrypted: true,
-        tags: cx.tag_list(),
-    };
-    let failed = Declaration::from(failed).retention(cx.retention());
-    let failed = stack.template.add(Kind::FailedReleasesQueue.fixed(), failed);
-    let alarm = Alarm {
-        name: Value::literal(name),
-        description: format!("Releases of {} were given up; the queue of this name holds them", cx.lake.name),
-        namespace: "AWS/SQS",
-        metric: "ApproximateNumberOfMessagesVisible",
-        dimensions: vec![Dimension::queue(&failed.name())],
-        statistic: Some("Maximum"),
-        percentile: None,
-        period_seconds: 300,
-        periods: 1,
-        comparison: "GreaterThanThreshold",
-        threshold: 0.0,
-        missing: "notBreaching",
-        actions: topic.map(|topic| vec![topic.clone()]),
-        tags: cx.tag_list(),
-    };
-    stack.template.add(Kind::FailedReleasesAlarm.fixed(), alarm);
-    failed
-}
-
 /// The queue of trainings, and the rule that fills it.
 fn lower_queue(cx: &Context, stack: &mut StackTemplate, failed: &Ref<Queue>) -> Ref<Queue> {
     let queue = Queue {
@@ -123,38 +87,30 @@ fn lower_queue(cx: &Context, stack: &mut StackTemplate, failed: &Ref<Queue>) -> 
     // What is lost with it, SageMaker still knows.
     let queue = Declaration::from(queue).retention(Retention::Delete);
     let queue = stack.template.add(Kind::ReleaseQueue.fixed(), queue);
-    let one = |text: &'static str| Node::List(vec![Node::text(text)]);
     let ours = format!("{}-", cx.names.plain(&[], 128).replace('_', "-"));
-    let named = Node::List(vec![Node::map([("prefix", Node::text(ours))])]);
-    let rule = QueueRule {
-        name: Value::literal(cx.names.rule("training-completed")),
-        description: "Hears of trained models".into(),
-        pattern: Node::map([
-            ("source", one("aws.sagemaker")),
-            ("detail-type", one("SageMaker Training Job State Change")),
-            ("detail", Node::map([("TrainingJobStatus", one("Completed")), ("TrainingJobName", named)])),
-        ]),
-        state: "ENABLED",
-        targets: vec![QueueTarget {
-            id: "release",
-            queue: queue.arn(),
-            input: InputTransformer {
-                paths: vec![("training".into(), "$.detail.TrainingJobName".into())],
-                template: r#"{"training": <training>}"#,
-            },
-            retry: RetryPolicy { seconds: HOUR, attempts: 10 },
-            failed: DeadLetterConfig { queue: failed.arn() },
-        }],
-        tags: cx.tag_list(),
+    let detail = Node::map([
+        ("TrainingJobStatus", Node::List(vec![Node::text("Completed")])),
+        ("TrainingJobName", Node::List(vec![Node::map([("prefix", Node::text(ours))])])),
+    ]);
+    let hearer = Hearer {
+        id: "release",
+        arn: queue.arn().pattern(),
+        input: Some(InputTransformer {
+            paths: vec![("training".into(), "$.detail.TrainingJobName".into())],
+            template: r#"{"training": <training>}"#,
+        }),
+        failed,
     };
-    let rule = stack.template.add(Kind::ReleaseRule.fixed(), rule);
-    let policies = [(Kind::ReleasePolicy, &queue, "Hear"), (Kind::FailedReleasesPolicy, failed, "KeepFailed")];
-    for (kind, to, sid) in policies {
-        let send = Statement::allow(sid, [Action::SQS_SEND_MESSAGE], [to.arn().pattern()])
-            .to(Principal::Service("events.amazonaws.com"))
-            .only_if("ArnEquals", "aws:SourceArn", rule.arn().text());
-        stack.template.add(kind.fixed(), QueuePolicy { queues: vec![to.url()], policy: Policy(vec![send]) });
-    }
+    let rule = events::rule(
+        cx,
+        stack,
+        (Kind::ReleaseRule.fixed(), cx.names.rule("training-completed")),
+        "Hears of trained models".into(),
+        When::Event(events::pattern("aws.sagemaker", "SageMaker Training Job State Change", detail)),
+        hearer,
+    );
+    events::open(stack, (Kind::ReleasePolicy, "Hear"), &queue, ("ArnEquals", rule.arn()));
+    events::open(stack, (Kind::FailedReleasesPolicy, "KeepFailed"), failed, ("ArnEquals", rule.arn()));
     queue
 }
 
@@ -168,27 +124,12 @@ fn lower_function(
     code: &AssetPath,
     (key, bucket, models, topic): Means,
 ) -> Ref<Function> {
-    let name = cx.names.releaser();
-    let group = logs::name(format!("/aws/lambda/{name}"));
-    let log_group = logs::add(cx, stack, Kind::ReleaseLogs.fixed(), &group, key);
     let mut statements = grants(cx, queue);
     statements.extend([
         Statement::allow("ReadModels", [Action::S3_GET_OBJECT], [sub![bucket_arn(bucket), "/", models]]),
         Statement::allow("UseKey", [Action::KMS_DECRYPT, Action::KMS_GENERATE_DATA_KEY], [key.pattern()]),
-        grant::write_logs([&group]),
     ]);
     statements.extend(topic.map(|topic| Statement::allow("Tell", [Action::SNS_PUBLISH], [topic.pattern()])));
-    let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
-    let description = "What releasing models takes";
-    let role = grant::add_role(
-        cx,
-        stack,
-        Kind::ReleaserRole.fixed(),
-        &cx.names.releaser_role(),
-        description,
-        trust,
-        statements,
-    );
     let mut variables: Vec<(std::borrow::Cow<'static, str>, Value<Text>)> = vec![
         ("LAKE".into(), Value::literal(&*cx.lake.name)),
         ("LAKE_ENV".into(), Value::literal(&*cx.environment.name)),
@@ -199,23 +140,21 @@ fn lower_function(
         ("WAIT_SECONDS".into(), Value::literal(WAIT_SECONDS.to_string())),
     ];
     variables.extend(topic.map(|topic| ("TOPIC_ARN".into(), topic.text())));
-    let function = Function {
-        name: Value::literal(name),
+    let releaser = Own {
+        kinds: (Kind::ReleaseLogs, Kind::ReleaserRole, Kind::ReleaseFunction),
+        name: cx.names.releaser(),
         description: format!("Makes trained models of {} live", cx.lake.name),
-        runtime: RUNTIME,
-        architectures: vec![ARCHITECTURE],
-        handler: "handler.handler".into(),
+        role: cx.names.releaser_role(),
+        takes: "What releasing models takes",
+        statements,
+        handler: "handler.handler",
         code: Code::archive(bucket.clone(), code.to_string()),
-        role: role.arn(),
         memory_mb: MEMORY_MB,
         timeout_seconds: TIMEOUT_SECONDS,
-        environment: Some(Environment { variables }),
-        key: Some(key.clone()),
-        logging: json_logs(&log_group),
-        tracing: None,
-        tags: cx.tag_list(),
+        variables,
+        key,
     };
-    stack.template.add(Kind::ReleaseFunction.fixed(), function)
+    function::own(cx, stack, releaser)
 }
 
 /// What judging, releasing and following takes. Thousands of names would not fit into a policy; every name of this lake in this

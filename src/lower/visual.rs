@@ -6,13 +6,13 @@
 
 use serde_json::{Value as Json, json};
 
-use super::function::{ARCHITECTURE, RUNTIME, json_logs};
-use super::grant::{self, Grant};
+use super::function::{self, Own};
+use super::grant::Grant;
 use super::names::{Kind, arn, function_arn, role_arn, sha256};
-use super::{Context, Shared, logs};
+use super::{Context, Shared};
 use crate::assembly::StackTemplate;
 use crate::cfn::custom::VisualJob;
-use crate::cfn::iam::{Action, Principal, Statement};
+use crate::cfn::iam::{Action, Statement};
 use crate::cfn::lambda::{Code, Function};
 use crate::cfn::{Arn, Ref, Text, Value, glue, sub};
 use crate::lake::{Arena, Column, Format, Home, Job, Script};
@@ -34,55 +34,42 @@ pub(super) fn registrar(
     jobs: &Arena<Job>,
     first: bool,
 ) -> Option<Value<Arn<Function>>> {
-    let visual: Vec<&Job> = jobs.values().filter(|job| matches!(job.script, Script::Visual(_))).collect();
-    if visual.is_empty() {
+    if !jobs.values().any(|job| matches!(job.script, Script::Visual(_))) {
         return None;
     }
     let name = cx.names.plain(&["visual-jobs"], 64);
     if !first {
         return Some(function_arn(&name));
     }
-    let group = logs::name(format!("/aws/lambda/{name}"));
-    let log_group = logs::add(cx, stack, Kind::StudioLogs.fixed(), &group, &shared.key);
-    let job_arns = visual.iter().map(|job| {
-        let arn: Value<Arn<glue::Job>> = arn("glue", sub!["job/", cx.names.plain(&[&job.name], 255)]);
-        arn.pattern()
-    });
-    let roles = visual.iter().map(|job| role_arn(&cx.names.role("job", &job.name)).pattern());
-    let mut grant = Grant::default();
-    for job in &visual {
-        grant = grant.work(&shared.work_bucket, &studio_script(&job.name));
-    }
-    let mut statements = grant
-        .and(grant::allow("RegisterNodes", &[Action::GLUE_GET_JOB, Action::GLUE_UPDATE_JOB], job_arns.collect()))
-        .and(
-            grant::allow("PassRoles", &[Action::IAM_PASS_ROLE], roles.collect())
-                .into_iter()
-                .map(|statement| statement.only_if("StringEquals", "iam:PassedToService", "glue.amazonaws.com".into())),
-        )
+    // All jobs of the lake: one more does not change the role, and hundreds do not outgrow it.
+    let jobs: Value<Arn<glue::Job>> = arn("glue", sub!["job/", cx.names.plain(&["*"], usize::MAX)]);
+    let roles = role_arn(&cx.names.plain(&["job", "*"], usize::MAX));
+    let statements = Grant::default()
+        .work(&shared.work_bucket, &studio_script("*"))
+        .and([
+            Statement::allow("RegisterNodes", [Action::GLUE_GET_JOB, Action::GLUE_UPDATE_JOB], [jobs.pattern()]),
+            Statement::allow("PassRoles", [Action::IAM_PASS_ROLE], [roles.pattern()]).only_if(
+                "StringEquals",
+                "iam:PassedToService",
+                "glue.amazonaws.com".into(),
+            ),
+        ])
         .statements(&shared.key);
-    statements.push(grant::write_logs([&group]));
-    let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
-    let role_name = cx.names.plain(&["visual-jobs"], 64);
-    let description = "What registering the nodes of visual jobs takes";
-    let role = grant::add_role(cx, stack, Kind::StudioRole.fixed(), &role_name, description, trust, statements);
-    let function = Function {
-        name: Value::literal(name),
+    let registrar = Own {
+        kinds: (Kind::StudioLogs, Kind::StudioRole, Kind::StudioFunction),
+        role: name.clone(),
+        name,
         description: "Registers the nodes of visual jobs in Glue Studio, which CloudFormation does not".into(),
-        runtime: RUNTIME,
-        architectures: vec![ARCHITECTURE],
-        handler: "index.handler".into(),
+        takes: "What registering the nodes of visual jobs takes",
+        statements,
+        handler: "index.handler",
         code: Code::inline(include_str!("visual.py")),
-        role: role.arn(),
         memory_mb: 128,
         timeout_seconds: SECONDS / 2,
-        environment: None,
-        key: None,
-        logging: json_logs(&log_group),
-        tracing: None,
-        tags: cx.tag_list(),
+        variables: Vec::new(),
+        key: &shared.key,
     };
-    Some(stack.template.add(Kind::StudioFunction.fixed(), function).arn())
+    Some(function::own(cx, stack, registrar).arn())
 }
 
 /// Adds what registers the nodes of one job. `settings` is all that CloudFormation knows of the job: when it changes, CloudFormation

@@ -91,9 +91,12 @@ pub struct StepRun {
     /// When it ended.
     #[serde(default)]
     pub ended: Option<String>,
-    /// What the service says about a failure.
+    /// What the service says about a failure, or which rules do not hold where that only warns.
     #[serde(default)]
     pub message: Option<String>,
+    /// Whether it has failed for good: rules of what it wrote do not hold.
+    #[serde(default)]
+    pub broken: bool,
 }
 
 /// How a step stands.

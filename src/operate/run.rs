@@ -196,11 +196,11 @@ impl Telling<'_> {
     }
 }
 
-/// Whether a step's state is its last in this run: a first failure may be tried again.
+/// Whether a step's state is its last in this run: what has failed may be tried again.
 fn ends(step: &StepRun, run: RunState) -> bool {
     match step.state {
         StepState::Starting | StepState::Running => false,
-        StepState::Failed => run.is_over() || step.attempt.is_some_and(|attempt| attempt > 1),
+        StepState::Failed => run.is_over() || step.broken,
         StepState::Succeeded | StepState::Stopped | StepState::Skipped => true,
     }
 }
@@ -234,7 +234,7 @@ fn report_step(lake: &Lake, step: &StepRun, steps: &[StepRun]) -> StepReport {
         state,
         rows: BTreeMap::new(),
         seconds,
-        notes: Vec::new(),
+        notes: step.message.clone().into_iter().filter(|_| step.state == StepState::Succeeded).collect(),
     }
 }
 
@@ -318,6 +318,7 @@ mod tests {
             started: Some("2026-11-25T03:00:00.000Z".into()),
             ended: Some("2026-11-25T03:01:30.500Z".into()),
             message: (state == StepState::Failed).then(|| "no such column".into()),
+            broken: false,
         }
     }
 
@@ -351,6 +352,18 @@ mod tests {
         query two NotRun("query one")
         "#);
         assert_eq!(report_step(&lake, &last[0], &last).seconds, 90.5);
+    }
+
+    #[test]
+    fn a_broken_rule_is_an_end_at_once_and_one_that_warns_is_a_remark() {
+        let (lake, lines) = (lake(), Lines::default());
+        let mut telling = Telling { lake: &lake, reporter: &lines, told: BTreeMap::new() };
+        let broken = StepRun { broken: true, ..step("query", "one", StepState::Failed, 1) };
+        telling.tell(&[broken], RunState::Running);
+        let lines = lines.0.into_inner().unwrap();
+        assert!(lines[0].starts_with("query one Failed"), "{lines:?}");
+        let warned = StepRun { message: Some("breaks".into()), ..step("query", "one", StepState::Succeeded, 1) };
+        assert_eq!(report_step(&lake, &warned, &[]).notes, ["breaks"]);
     }
 
     #[test]
