@@ -9,7 +9,18 @@ os.environ.setdefault("LOG_LEVEL", "WARNING")
 
 from ministack.app import main
 
-from aws_emulator import authorization, buckets, databrew, inline_code, replacement, resource_types, sagemaker, services
+from aws_emulator import (
+    authorization,
+    buckets,
+    databrew,
+    endpoints,
+    inline_code,
+    quality,
+    replacement,
+    resource_types,
+    sagemaker,
+    services,
+)
 
 if __name__ == "__main__":
     resource_types.register()
@@ -18,6 +29,8 @@ if __name__ == "__main__":
     inline_code.register()
     databrew.register()
     sagemaker.register()
+    endpoints.register()
     services.register()
+    quality.register()
     authorization.register()
     main()

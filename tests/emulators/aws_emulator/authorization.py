@@ -19,6 +19,8 @@ from ministack.core import iam_actions, iam_evaluator
 from ministack.core.responses import get_account_id
 from ministack.services import athena
 
+from aws_emulator import quality
+
 Check = tuple[str, str, dict[str, str]]
 """An action, the resource that it works on, and the keys that conditions may ask for."""
 
@@ -26,7 +28,8 @@ TRAIL = Path("trail")
 
 GLUE = {
     "crawler/": ("StartCrawler", "StopCrawler", "GetCrawler"),
-    "job/": ("StartJobRun", "GetJobRun", "GetJobRuns", "BatchStopJobRun"),
+    "dataQualityRuleset/": ("StartDataQualityRulesetEvaluationRun",),
+    "job/": ("StartJobRun", "GetJobRun", "GetJobRuns", "BatchStopJobRun", "GetJob", "UpdateJob"),
 }
 
 request: ContextVar[dict[str, Any]] = ContextVar("request")
@@ -102,7 +105,11 @@ def about(action: str, service: str, path: str, said: dict[str, Any]) -> str | N
     """The resource that a call works on, as its ARN ends; empty for `*`, `None` where MiniStack knows it itself."""
     match service:
         case "glue":
-            name = said.get("Name") or said.get("JobName")
+            if action in ("GetDataQualityRulesetEvaluationRun", "CancelDataQualityRulesetEvaluationRun"):
+                return "dataQualityRuleset/*"
+            if action == "GetDataQualityResult":
+                return f"dataQualityRuleset/{quality.ruleset_of(said['ResultId'])}"
+            name = said.get("Name") or said.get("JobName") or "".join(said.get("RulesetNames", ()))
             return next((f"{kind}{name}" for kind, actions in GLUE.items() if action in actions), None)
         case "databrew":
             kind, _, name = path.strip("/").partition("/")
@@ -128,6 +135,10 @@ def besides(action: str, resource: str, said: dict[str, Any]) -> list[Check]:
         case "sagemaker:CreateTrainingJob":
             passed = passing(said["RoleArn"], "sagemaker.amazonaws.com")
             return [passed, *[("sagemaker:AddTags", resource, {}) for _ in said.get("Tags", ())[:1]]]
+        case "glue:StartDataQualityRulesetEvaluationRun":
+            return [passing(said["Role"], "glue.amazonaws.com")]
+        case "glue:UpdateJob":
+            return [passing(said["JobUpdate"]["Role"], "glue.amazonaws.com")]
         case "cloudformation:UpdateStack" if "RoleARN" in said:
             return [passing(said["RoleARN"], "cloudformation.amazonaws.com")]
     return []
