@@ -18,12 +18,20 @@ models:
     reads: { train: training }
     accept: { \"validation:auc\": { at_least: 0.7 } }
     endpoint: { serverless: { memory: 2 GB } }
+  price:
+    source: models/taste
+    reads: { train: training }
+    endpoint:
+      instances:
+        type: ml.m5.large
+        scale: { min: 1, max: 3, requests: 600 }
+        rollback: { errors: 1%, watch: 20 minutes }
 ";
 
 const FILES: [&str; 2] = ["models/taste/train.py", "models/taste/inference.py"];
 
 /// How each release ended, what is then live by the ledger and by the stack, whether alarms were watched, and how the stack is.
-const TOLD: [&str; 11] = [
+const TOLD: [&str; 16] = [
     "deployed:  - - unwatched CREATE_COMPLETE",
     "good: RELEASED shop-dev-taste-good shop-dev-taste-good watched UPDATE_COMPLETE",
     "bad: REFUSED shop-dev-taste-good shop-dev-taste-good unwatched UPDATE_COMPLETE",
@@ -35,11 +43,16 @@ const TOLD: [&str; 11] = [
     "told again:  shop-dev-taste-better shop-dev-taste-better unwatched UPDATE_COMPLETE",
     "back: RELEASED shop-dev-taste-good shop-dev-taste-good unwatched UPDATE_COMPLETE",
     "given up: 0",
+    "first on instances: RELEASED shop-dev-price-first shop-dev-price-first watched UPDATE_COMPLETE",
+    "shaky: FAILED shop-dev-price-first shop-dev-price-first watched UPDATE_ROLLBACK_COMPLETE",
+    "EndpointHost: shop-dev-price-errors rings",
+    "shaky: FAILED shop-dev-taste-good shop-dev-taste-good watched UPDATE_ROLLBACK_COMPLETE",
+    "EndpointHost: shop-dev-taste-errors rings",
 ];
 
 #[test]
 fn a_trained_model_goes_live_through_its_gate_and_stays_until_a_better_one_comes() {
-    let emulator = Emulator::start(&[]);
+    let emulator = Emulator::start(&[("AUTH", "true")]);
     let [project, first, second] = ["project", "first", "second"].map(|name| emulator.folder().join(name));
     assemble(&project, LAKE, &FILES, &first);
     assemble(&project, &LAKE.replace("memory: 2 GB", "memory: 4 GB"), &FILES, &second);
