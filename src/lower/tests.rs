@@ -79,6 +79,9 @@ fn review(lake: &Lake, assets: &Assets, folder: &str) {
             ("plan.json".to_owned(), serde_json::to_string_pretty(&plan).unwrap())
         });
         for (name, mut text) in files(lake, assets, environment, Notation::Yaml).into_iter().chain(plan) {
+            if name == "manifest.json" {
+                text = by_sources(&text);
+            }
             for asset in all.iter() {
                 let sources = asset.sources.iter().map(String::as_str).collect::<Vec<_>>().join(" ");
                 text = text.replace(&asset.sha256, &format!("<hash of {sources}>"));
@@ -93,6 +96,13 @@ fn review(lake: &Lake, assets: &Assets, folder: &str) {
             settings.bind(|| insta::assert_snapshot!(name, text));
         }
     }
+}
+
+/// A manifest whose assets are in the order of what they are made of, and not of their hashes.
+fn by_sources(manifest: &str) -> String {
+    let mut manifest: serde_json::Value = serde_json::from_str(manifest).unwrap();
+    manifest["assets"].as_array_mut().unwrap().sort_by_key(|asset| asset["sources"].to_string());
+    serde_json::to_string_pretty(&manifest).unwrap()
 }
 
 /// What one thing lowers to when it is alone in a stack, against what placement reckoned with.
