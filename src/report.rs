@@ -1,5 +1,6 @@
 //! What a run tells, as text: live lines on a terminal, plain ones elsewhere, and the tables at its end.
 
+pub mod connect;
 pub mod deploy;
 pub mod plan;
 

@@ -118,6 +118,26 @@ impl Client {
         if answer.status.is_success() { Ok(answer.body) } else { Err(self.refusal(call, answer)) }
     }
 
+    /// What GitHub answers; nothing when there is no such thing.
+    pub(super) async fn find(&self, call: &Call<'_>) -> Result<Option<Value>, Error> {
+        let answer = self.answer(call).await?;
+        match answer.status {
+            StatusCode::NOT_FOUND => Ok(None),
+            status if status.is_success() => Ok(Some(answer.body)),
+            _ => Err(self.refusal(call, answer)),
+        }
+    }
+
+    /// The scopes of the token, from the answer to a call; none if it has permissions instead.
+    pub(super) async fn with_grant(&self, call: &Call<'_>) -> Result<(Value, Grant), Error> {
+        let answer = self.answer(call).await?;
+        if !answer.status.is_success() {
+            return Err(self.refusal(call, answer));
+        }
+        let grant = self.grant(call, &answer.headers);
+        Ok((answer.body, grant))
+    }
+
     /// All of a list, page by page; `key` is where the list is when it is not the whole answer.
     pub(super) async fn list(&self, call: &Call<'_>, key: Option<&str>) -> Result<Vec<Value>, Error> {
         let joint = if call.path.contains('?') { '&' } else { '?' };
@@ -210,9 +230,9 @@ impl Client {
                 {
                     return Error::SecondaryLimit { seconds };
                 }
-                Error::Forbidden { from, what, reason, grant: self.grant(call, headers) }
+                Error::Forbidden { from, what, reason, grant: Box::new(self.grant(call, headers)) }
             }
-            StatusCode::NOT_FOUND => Error::NotFound { what, grant: self.grant(call, headers) },
+            StatusCode::NOT_FOUND => Error::NotFound { what, grant: Box::new(self.grant(call, headers)) },
             status if status.is_client_error() => Error::Refused { what, reason },
             status => Error::Failed { what, status: status.as_u16(), reason },
         }

@@ -59,7 +59,7 @@ pub enum Error {
         /// GitHub's words.
         reason: String,
         /// What would allow it.
-        grant: Grant,
+        grant: Box<Grant>,
     },
     /// There is no such thing, or the token may not see it: GitHub says the same in both cases.
     #[error("cannot {what}: GitHub says that there is no such thing, which it also says of what a token may not see")]
@@ -67,7 +67,7 @@ pub enum Error {
         /// `read the repository ...`.
         what: String,
         /// What would allow it.
-        grant: Grant,
+        grant: Box<Grant>,
     },
     /// The request is understood and refused.
     #[error("GitHub refuses to {what}: {reason}")]
@@ -105,6 +105,11 @@ fn wait(seconds: Option<u64>) -> String {
 
 fn because(words: &str) -> String {
     if words.is_empty() { String::new() } else { format!(": {words}") }
+}
+
+/// Whether GitHub's words are about what the plan of the account does not have.
+fn of_the_plan(reason: &str) -> bool {
+    reason.contains("Upgrade to GitHub") || reason.contains("billing plan")
 }
 
 /// What a token may do, and what a call asks for, as GitHub's headers say it.
@@ -179,6 +184,9 @@ impl Error {
             }
             Self::RateLimit { .. } => "run it again then: what is done already is not done twice".to_owned(),
             Self::SecondaryLimit { .. } => "run it again after that: what is done already is not done twice".to_owned(),
+            Self::Forbidden { reason, .. } | Self::Refused { reason, .. } if of_the_plan(reason) => {
+                "GitHub has this for public repositories, and for private ones of plans that are paid".to_owned()
+            }
             Self::Forbidden { grant, .. } => grant.help()?,
             Self::NotFound { grant, .. } => grant.help().unwrap_or_else(|| {
                 "check the name, and that the token may see the repository: a fine-grained token or an app must be given it by name"

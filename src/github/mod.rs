@@ -3,6 +3,7 @@
 pub mod annotation;
 pub mod client;
 pub mod comment;
+pub mod connect;
 pub mod error;
 mod fold;
 pub mod repository;

@@ -1,6 +1,8 @@
 //! A GitHub on loopback that remembers: one repository with comments, environments, rules, files and pull requests. It answers what
 //! lakegen asks and nothing else, notes every request, and says no when a test wants it to.
 
+#![allow(dead_code, reason = "each test binary uses a part")]
+
 use std::collections::{BTreeMap, HashMap};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
@@ -67,9 +69,15 @@ pub struct Remembered {
     pub pulls: Vec<Value>,
     pub faults: Vec<Fault>,
     pub asked: Vec<Asked>,
+    /// The request for a change, counted from 0, that gets no proper answer, and whether it is heard nevertheless.
+    pub dies_at: Option<(usize, bool)>,
+    /// GitHub's own description of its API, held against every request.
+    pub contract: Option<Contract>,
+    /// What the description says about requests that it does not know.
+    pub broken: Vec<String>,
     /// Opens secrets.
     pub key: Option<crypto_box::SecretKey>,
-    next: u64,
+    pub next: u64,
 }
 
 pub struct GitHub {
@@ -85,25 +93,7 @@ const ROOT: &str = "/repos/acme/lake";
 impl GitHub {
     /// A GitHub with the repository `acme/lake`, whose branch `main` holds one file, seen by its administrator.
     pub fn start() -> Self {
-        let mut remembered = Remembered {
-            repository: json!({
-                "id": 1_296_269, "name": "lake", "full_name": "acme/lake", "private": false, "archived": false,
-                "default_branch": "main", "owner": { "login": "acme", "id": 583_231, "type": "Organization" },
-                "permissions": { "admin": true, "push": true, "pull": true },
-            }),
-            login: Some("ann"),
-            headers: vec![("x-oauth-scopes", "repo, workflow".to_owned())],
-            page: 100,
-            users: HashMap::from([("ann".to_owned(), 11), ("bob".to_owned(), 12)]),
-            teams: HashMap::from([("data".to_owned(), 21)]),
-            places: BTreeMap::from([(String::new(), Place::default())]),
-            key: Some(crypto_box::SecretKey::from([7; 32])),
-            ..Remembered::default()
-        };
-        let tree = remembered.keep_tree(BTreeMap::from([("README.md".to_owned(), "# lake\n".to_owned())]));
-        let commit = remembered.keep_commit(tree, Vec::new());
-        remembered.branches.insert("main".to_owned(), commit);
-        let remembered = Arc::new(Mutex::new(remembered));
+        let remembered = Arc::new(Mutex::new(Remembered::new()));
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().unwrap();
         let listener = runtime.block_on(tokio::net::TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], 0)))).unwrap();
         let url = format!("http://{}", listener.local_addr().unwrap());
@@ -146,6 +136,36 @@ impl Drop for GitHub {
     }
 }
 
+/// GitHub's description of its API, served by Prism at this address.
+#[derive(Debug, Clone)]
+pub struct Contract(pub String);
+
+impl Contract {
+    /// What is wrong with a request, if anything is.
+    async fn broken_by(&self, method: &Method, uri: &Uri, headers: &HeaderMap, body: &Bytes) -> Option<String> {
+        let url = format!("{}{}", self.0, uri.path_and_query().map(ToString::to_string).unwrap_or_default());
+        let mut request = reqwest::Client::new().request(method.clone(), url).body(body.clone());
+        for name in ["accept", "content-type", "authorization", "x-github-api-version"] {
+            if let Some(value) = headers.get(name) {
+                request = request.header(name, value);
+            }
+        }
+        let answer = request.send().await.unwrap();
+        let violations = answer.headers().get("sl-violations").map(|value| value.to_str().unwrap().to_owned());
+        let status = answer.status();
+        let text = answer.text().await.unwrap();
+        let judged = violations.is_some() || text.contains("stoplight.io/prism/errors");
+        let said = || {
+            format!(
+                "{method} {uri} {}\n{status} {}\n{text}",
+                String::from_utf8_lossy(body),
+                violations.unwrap_or_default()
+            )
+        };
+        judged.then(said)
+    }
+}
+
 type Answer = (u16, Value);
 
 async fn answer(
@@ -155,11 +175,19 @@ async fn answer(
     headers: HeaderMap,
     body: Bytes,
 ) -> Response {
+    let contract = remembered.lock().unwrap().contract.clone();
+    if let Some(contract) = contract {
+        let broken = contract.broken_by(&method, &uri, &headers, &body).await;
+        remembered.lock().unwrap().broken.extend(broken);
+    }
     let mut state = remembered.lock().unwrap();
     let body: Value = if body.is_empty() { Value::Null } else { serde_json::from_slice(&body).unwrap() };
     let token = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let path_and_query = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     state.asked.push(Asked { method: method.clone(), path: path_and_query, token });
+    let change = method != Method::GET;
+    let number = state.asked.iter().filter(|asked| asked.method != Method::GET).count().saturating_sub(1);
+    let dies_at = state.dies_at;
     let fault = state
         .faults
         .iter_mut()
@@ -168,6 +196,12 @@ async fn answer(
         Some(fault) => {
             fault.times -= 1;
             (fault.status, fault.body.clone(), fault.headers.clone())
+        }
+        None if change && dies_at.is_some_and(|(at, _)| at == number) => {
+            if dies_at.is_some_and(|(_, heard)| heard) {
+                state.answer(&method, uri.path(), uri.query().unwrap_or_default(), &body);
+            }
+            (502, json!({ "message": "Server Error" }), Vec::new())
         }
         None => {
             let (status, value) = state.answer(&method, uri.path(), uri.query().unwrap_or_default(), &body);
@@ -213,6 +247,28 @@ fn not_found() -> Answer {
 }
 
 impl Remembered {
+    pub fn new() -> Self {
+        let mut remembered = Remembered {
+            repository: json!({
+                "id": 1_296_269, "name": "lake", "full_name": "acme/lake", "private": false, "archived": false,
+                "default_branch": "main", "owner": { "login": "acme", "id": 583_231, "type": "Organization" },
+                "permissions": { "admin": true, "push": true, "pull": true },
+            }),
+            login: Some("ann"),
+            headers: vec![("x-oauth-scopes", "repo, workflow".to_owned())],
+            page: 100,
+            users: HashMap::from([("ann".to_owned(), 11), ("bob".to_owned(), 12)]),
+            teams: HashMap::from([("data".to_owned(), 21)]),
+            places: BTreeMap::from([(String::new(), Place::default())]),
+            key: Some(crypto_box::SecretKey::from([7; 32])),
+            ..Remembered::default()
+        };
+        let tree = remembered.keep_tree(BTreeMap::from([("README.md".to_owned(), "# lake\n".to_owned())]));
+        let commit = remembered.keep_commit(tree, Vec::new());
+        remembered.branches.insert("main".to_owned(), commit);
+        remembered
+    }
+
     fn number(&mut self) -> u64 {
         self.next += 1;
         1_000 + self.next
