@@ -5,7 +5,7 @@ use std::fs;
 use std::path::Path;
 use std::sync::OnceLock;
 
-use lakegen::sample::{Counts, Error, MOST_USERS, Spec, Stage, generate};
+use lakegen::sample::{Counts, Error, MOST_USERS, Spec, Stage, foretell, generate};
 use sha2::{Digest, Sha256};
 
 const FILES: [&str; 6] = [
@@ -532,4 +532,41 @@ fn a_full_disk_is_named_and_nothing_is_left() {
     assert!(path.ends_with("order_products__prior.csv"));
     assert_eq!(source.kind(), std::io::ErrorKind::StorageFull);
     assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+}
+
+/// What the generator would foretell of each customer's last order comes true as often as it says.
+#[test]
+fn the_oracle_knows_what_comes_true() {
+    let folder = tempfile::tempdir().unwrap();
+    let spec = Spec { users: 300, seed: 7 };
+    generate(&spec, folder.path(), &mut |_| ()).unwrap();
+    foretell(&spec, folder.path(), &mut |_| ()).unwrap();
+    let orders: Vec<Order> = rows(folder.path(), "orders.csv").into_iter().map(order).collect();
+    let last: HashMap<u32, u32> = orders.iter().filter(|o| o.set == "train").map(|o| (o.user, o.id)).collect();
+    let bought: HashSet<(u32, u32)> = rows(folder.path(), "order_products__train.csv")
+        .into_iter()
+        .map(item)
+        .map(|item| (item.order, item.product))
+        .collect();
+    // By "bought before", and by tenths of the chance: how much was foretold, its variance, and how much came true.
+    let mut sums: HashMap<(bool, u32), (f64, f64, f64)> = HashMap::new();
+    let mut users = HashSet::new();
+    for row in rows(folder.path(), "oracle.csv") {
+        let number = |at: usize| row[at].parse::<u32>().unwrap();
+        let (user, product, known, chance) = (number(0), number(2), number(3) == 1, row[4].parse::<f64>().unwrap());
+        users.insert(user);
+        assert!((0.0..=1.0).contains(&chance), "{row:?}");
+        let Some(order) = last.get(&user) else { continue };
+        let sum = sums.entry((known, (chance * 10.0) as u32)).or_default();
+        sum.0 += chance;
+        sum.1 += chance * (1.0 - chance);
+        sum.2 += f64::from(u8::from(bought.contains(&(*order, product))));
+    }
+    assert_eq!(users.len(), 300);
+    for ((known, tenth), (foretold, variance, came_true)) in sums {
+        // New ones are foretold for a basket as it is expected, which is a little less exact.
+        let slack = if known { 0.0 } else { 0.3 * foretold };
+        let limit = 4.0 * variance.sqrt() + slack + 2.0;
+        assert!((foretold - came_true).abs() < limit, "{known} {tenth}: {foretold} foretold, {came_true} came true");
+    }
 }

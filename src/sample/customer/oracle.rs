@@ -1,7 +1,6 @@
 //! What somebody who knew the hidden tastes would foretell of a customer's next basket: no model can be expected to do better.
 //!
-//! Chances of known products are exact but for the number of draws; those of new ones leave out what new products in the basket do for
-//! others.
+//! Chances of known products are exact but for the number of draws; those of new ones take the rest of the basket for its expectation.
 
 use super::Customer;
 use crate::sample::basket;
@@ -10,7 +9,7 @@ use crate::sample::random::{Random, exp};
 use crate::sample::shop::Shop;
 
 /// Baskets that are drawn for the chances of known products.
-const DRAWS: usize = 256;
+const DRAWS: usize = 128;
 /// New products that are foretold.
 const NEW: usize = 100;
 /// Part of new products that come to mind because of another one in the basket.
@@ -83,38 +82,52 @@ impl Customer<'_> {
         }
     }
 
+    /// The likeliest new products, when so many are expected beside the known ones.
     fn discoveries(&self, known: &[Foretold], expected: f64, foresight: &Foresight) -> Vec<Foretold> {
+        let alone = self.alone(foresight);
+        let mut basket: Vec<(u16, f64)> = known.iter().map(|one| (one.product, one.chance)).collect();
+        let mut new = self.spread(&alone, &basket, expected);
+        // New products bring to mind others in their turn.
+        basket.extend(new.iter().copied());
+        new = self.spread(&alone, &basket, expected);
+        let most = NEW.min(new.len());
+        new.select_nth_unstable_by(most - 1, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
+        new.truncate(most);
+        new.into_iter().map(|(product, chance)| Foretold { product, chance, known: false }).collect()
+    }
+
+    /// The chance of each product to come to mind by itself.
+    fn alone(&self, foresight: &Foresight) -> Vec<f64> {
         let shares: f64 = self.shares.iter().sum();
+        let [first, second, third, everyone] = self.shares.map(|share| share / shares);
+        let own = |at: usize| -> f64 {
+            let tastes = [first, second, third].iter().zip(&self.tastes);
+            tastes.map(|(share, taste)| share * f64::from(foresight.tastes[*taste][at])).sum()
+        };
+        (0..PRODUCTS).map(|at| own(at) + everyone * f64::from(foresight.average[at])).collect()
+    }
+
+    /// The chance of each product that was never bought to be among `expected` new ones, in a basket of which these are the chances.
+    fn spread(&self, alone: &[f64], basket: &[(u16, f64)], expected: f64) -> Vec<(u16, f64)> {
         let mut together = vec![0.0_f64; PRODUCTS];
-        let basket: f64 = known.iter().map(|one| one.chance).sum();
-        for one in known {
-            let partners = self.shop.tastes.partners_of(one.product);
+        let size: f64 = basket.iter().map(|(_, chance)| chance).sum();
+        for (product, chance) in basket {
+            let partners = self.shop.tastes.partners_of(*product);
             for partner in partners {
-                together[usize::from(*partner)] += one.chance / basket.max(f64::MIN_POSITIVE) / partners.len() as f64;
+                together[usize::from(*partner)] += chance / size.max(f64::MIN_POSITIVE) / partners.len() as f64;
             }
         }
-        let mut candidates: Vec<(f64, u16)> = (0..PRODUCTS as u16)
+        let mut chances: Vec<(u16, f64)> = (0..PRODUCTS as u16)
             .filter(|product| !self.owned.contains(*product))
             .map(|product| {
                 let at = usize::from(product);
-                let [first, second, third, everyone] = self.shares;
-                let own: f64 = [first, second, third]
-                    .iter()
-                    .zip(&self.tastes)
-                    .map(|(share, taste)| share * f64::from(foresight.tastes[*taste][at]))
-                    .sum();
-                let alone = (own + everyone * f64::from(foresight.average[at])) / shares;
-                (((1.0 - TOGETHER) * alone + TOGETHER * together[at]) * self.liking(product), product)
+                (product, ((1.0 - TOGETHER) * alone[at] + TOGETHER * together[at]) * self.liking(product))
             })
             .collect();
-        let all: f64 = candidates.iter().map(|(weight, _)| weight).sum();
-        let most = NEW.min(candidates.len());
-        candidates.select_nth_unstable_by(most - 1, |a, b| b.0.total_cmp(&a.0).then(a.1.cmp(&b.1)));
-        candidates.truncate(most);
-        let chance = |weight: f64| 1.0 - exp(-expected * weight / all);
-        candidates
-            .into_iter()
-            .map(|(weight, product)| Foretold { product, chance: chance(weight), known: false })
-            .collect()
+        let all: f64 = chances.iter().map(|(_, weight)| weight).sum();
+        for (_, chance) in &mut chances {
+            *chance = 1.0 - exp(-expected * *chance / all);
+        }
+        chances
     }
 }
