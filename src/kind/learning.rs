@@ -27,6 +27,8 @@ section! {
         /// Default: none.
         /// Example: `next_order_number`.
         before: Option<Spanned<String>>,
+        /// Steps that look only at what lies before the cut by themselves, so that their tables need no such column.
+        through: Vec<Spanned<String>>,
         /// Columns of what is foretold that are known when the model is asked, like the hour of the day.
         /// Example: `[hour]`.
         known: Vec<Spanned<String>>,
@@ -57,6 +59,8 @@ pub struct Cut {
     pub column: Option<String>,
     /// The column with when it happens that is foretold, an entity: the cut's column always lies before it.
     pub before: Option<String>,
+    /// Steps that look only at what lies before the cut by themselves.
+    pub through: Vec<StepId>,
     /// Columns of what is foretold that are known when the model is asked.
     pub known: Vec<String>,
 }
@@ -197,6 +201,8 @@ impl CutSpec {
         }
         unique(&self.after, cx);
         let after = cx.tables(&self.after)?;
+        unique(&self.through, cx);
+        let through: Vec<StepId> = self.through.iter().filter_map(|name| cx.step(name)).collect();
         for column in &self.known {
             let there = |id: &Id<Table>| {
                 cx.columns(*id).is_none_or(|columns| columns.iter().any(|(name, _)| *name == column.value))
@@ -234,6 +240,7 @@ impl CutSpec {
             after,
             column: self.column.as_ref().map(|column| column.value.clone()),
             before: self.before.as_ref().map(|column| column.value.clone()),
+            through,
             known: self.known.iter().map(|column| column.value.clone()).collect(),
         })
     }
@@ -245,7 +252,7 @@ type Reads = [(StepId, Vec<Id<Table>>)];
 /// Refuses features that are made from what is foretold without going through the cut.
 ///
 /// The steps that write tables with the label, or the targets, may read what is foretold: they give the label. Whatever else they read,
-/// and whatever other channels hold, must not come from it, but through tables with the cut's column.
+/// and whatever other channels hold, must not come from it, but through tables with the cut's column or steps that apply the cut themselves.
 pub(crate) fn leaks(models: &[Option<Model>], reads: &Reads, cx: &mut Check<'_>) {
     for (at, model) in models.iter().enumerate() {
         let Some(Model { reads: channels, learning: Some(learning), .. }) = model else { continue };
@@ -277,14 +284,11 @@ pub(crate) fn leaks(models: &[Option<Model>], reads: &Reads, cx: &mut Check<'_>)
                 cx.blueprint.models.0[at].0.value,
                 words.join(" → ")
             );
-            let help = match &cut.column {
-                Some(column) => {
-                    format!("let `{last_name}` have the column `{column}`, or be made from earlier rows only")
-                }
-                None => format!(
-                    "let `{last_name}` be made from earlier rows only, or name the column that says as of when its rows are known: `column: as_of`"
-                ),
-            };
+            let column = cut.column.as_deref().unwrap_or("as_of");
+            let step = cx.writers.get(last).map_or("", |(writer, _)| cx.step_name(*writer));
+            let help = format!(
+                "let `{last_name}` have the cut's `column`, like `{column}`; if `{step}` looks only at what lies before the cut, say so: `through: [{step}]`"
+            );
             let made: Vec<_> = path
                 .iter()
                 .rev()
@@ -323,7 +327,8 @@ impl Lineage<'_> {
                 return Some(path);
             }
             let knows = |column: &String| matches!(cx.tables.get(at.index()), Some(Some(known)) if known.column(column).is_some());
-            if self.cut.column.as_ref().is_some_and(knows) {
+            let applied = |(writer, _): &(StepId, _)| self.cut.through.contains(writer);
+            if self.cut.column.as_ref().is_some_and(knows) || cx.writers.get(&at).is_some_and(applied) {
                 continue;
             }
             for input in self.inputs(at, cx) {

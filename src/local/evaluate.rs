@@ -38,7 +38,7 @@ pub fn request(
     let Evaluation { test, group, item, targets, repeat, only, filter, metrics, baselines, history } = evaluation;
     let table = |id: Id<Table>| source(&lake.tables[id], id);
     let train = model.reads.iter().find(|(channel, _)| channel == TRAIN).and_then(|(_, id)| table(*id));
-    let cut = cut.as_ref().and_then(|Cut { after: _, column, before, known: _ }| {
+    let cut = cut.as_ref().and_then(|Cut { after: _, column, before, through: _, known: _ }| {
         Some(json!({ "column": column.as_ref()?, "before": before.as_ref()? }))
     });
     let baseline = |Baseline { name, score, table: other, by }: &Baseline| json!({ "name": name, "score": score, "table": other.and_then(table), "by": by });
