@@ -2,15 +2,21 @@
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests may fail like tests")]
 
+mod support;
+
 use std::fmt::Write as _;
 use std::fs;
 use std::path::PathBuf;
 use std::process::{Command, Output};
 
 use serde_json::Value;
+use support::emulator::Emulator;
+
+const REGION: &str = "eu-west-1";
 
 const BLUEPRINT: &str = r#"
 name: tiny
+environments: { dev: { region: eu-west-1 } }
 zones: { raw: { keep: forever } }
 tables:
   train:
@@ -35,6 +41,7 @@ models:
     source: sagemaker/guess
     reads: { train: train }
     label: bought
+    endpoint: { serverless: { memory: 1 GB } }
     entities: [user_id, item_id]
     evaluate:
       test: test
@@ -224,6 +231,66 @@ fn a_planted_leak_is_refused() {
     let output = project.lakegen(&["evaluate", "--env", "local"]);
     assert_eq!(output.status.code(), Some(4), "{}", said(&output));
     assert!(said(&output).contains("`signal` alone tells the label of `test`"), "{}", said(&output));
+}
+
+#[test]
+fn the_model_that_is_live_in_aws_is_scored_on_what_is_there() {
+    let emulator = Emulator::start(&[]);
+    let project = Project::new("8");
+    project.run();
+    let local = project.lakegen(&["evaluate", "--env", "local", "--output", "json"]);
+    let there = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lakegen"));
+        command.args(arguments).current_dir(project.dir.path()).envs(emulator.environment(REGION));
+        command.output().unwrap()
+    };
+    let deployed = there(&["deploy", "--env", "dev", "--yes"]);
+    assert!(deployed.status.success(), "{}\n{}", said(&deployed), emulator.log());
+    let output = there(&["evaluate", "--env", "dev"]);
+    assert_eq!(output.status.code(), Some(3), "{}", said(&output));
+    assert!(said(&output).contains("no model `guess` is live in `dev`"), "{}", said(&output));
+
+    // What a run and a release would leave.
+    emulator.boto3(
+        REGION,
+        &format!(
+            r#"
+import pathlib
+root = pathlib.Path({:?})
+s3, cloudformation = boto3.client("s3"), boto3.client("cloudformation")
+for table in ["train", "test", "targets", "popular"]:
+    s3.upload_file(str(root / "data" / (table + ".csv")), "tiny-dev-raw-111122223333-eu-west-1", table + "/part.csv")
+    s3.put_object(Bucket="tiny-dev-raw-111122223333-eu-west-1", Key=table + "/_SUCCESS", Body=b"not a table")
+(archive,) = (root / ".lakegen/local/models/guess").glob("*/model.tar.gz")
+s3.upload_file(str(archive), "tiny-dev-raw-111122223333-eu-west-1", "models/model.tar.gz")
+name = "tiny-dev-endpoint-guess"
+known = cloudformation.describe_stacks(StackName=name)["Stacks"][0]["Parameters"]
+new = {{
+    "TrainingJob": "tiny-dev-guess-1",
+    "ModelData": "s3://tiny-dev-raw-111122223333-eu-west-1/models/model.tar.gz",
+    "ReleaseId": "1a2b3c4d",
+}}
+parameters = [
+    {{"ParameterKey": one["ParameterKey"], "ParameterValue": new[one["ParameterKey"]]}}
+    if one["ParameterKey"] in new
+    else {{"ParameterKey": one["ParameterKey"], "UsePreviousValue": True}}
+    for one in known
+]
+cloudformation.update_stack(
+    StackName=name, UsePreviousTemplate=True, Parameters=parameters, Capabilities=["CAPABILITY_NAMED_IAM"]
+)
+cloudformation.get_waiter("stack_update_complete").wait(StackName=name, WaiterConfig={{"Delay": 1}})
+"#,
+            project.dir.path()
+        ),
+    );
+    let output = there(&["evaluate", "--env", "dev", "--output", "json"]);
+    assert_eq!(output.status.code(), Some(0), "{}\n{}", said(&output), emulator.log());
+    let (here, cloud): (Value, Value) =
+        (serde_json::from_slice(&local.stdout).unwrap(), serde_json::from_slice(&output.stdout).unwrap());
+    assert_eq!(here["models"], cloud["models"], "the same model, the same rows, the same answer");
+    assert_eq!(cloud["environment"], "dev");
+    assert!(project.at(".lakegen/dev/evaluations/guess.json").exists());
 }
 
 #[test]
