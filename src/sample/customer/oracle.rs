@@ -101,8 +101,8 @@ impl Customer<'_> {
         let shares: f64 = self.shares.iter().sum();
         let [first, second, third, everyone] = self.shares.map(|share| share / shares);
         let own = |at: usize| -> f64 {
-            let tastes = [first, second, third].iter().zip(&self.tastes);
-            tastes.map(|(share, taste)| share * f64::from(foresight.tastes[*taste][at])).sum()
+            let tastes = [first, second, third].into_iter().zip(self.tastes);
+            tastes.map(|(share, taste)| share * f64::from(foresight.tastes[taste][at])).sum()
         };
         (0..PRODUCTS).map(|at| own(at) + everyone * f64::from(foresight.average[at])).collect()
     }
