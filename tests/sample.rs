@@ -79,6 +79,7 @@ fn rows(folder: &Path, file: &str) -> Vec<Vec<String>> {
         "products.csv" => "product_id,product_name,aisle_id,department_id",
         "aisles.csv" => "aisle_id,aisle",
         "departments.csv" => "department_id,department",
+        "oracle.csv" => "user_id,order_number,product_id,known,probability",
         _ => "order_id,product_id,add_to_cart_order,reordered",
     };
     let text = fs::read_to_string(folder.join(file)).unwrap();
@@ -538,7 +539,7 @@ fn a_full_disk_is_named_and_nothing_is_left() {
 #[test]
 fn the_oracle_knows_what_comes_true() {
     let folder = tempfile::tempdir().unwrap();
-    let spec = Spec { users: 300, seed: 7 };
+    let spec = Spec { users: 120, seed: 7 };
     generate(&spec, folder.path(), &mut |_| ()).unwrap();
     foretell(&spec, folder.path(), &mut |_| ()).unwrap();
     let orders: Vec<Order> = rows(folder.path(), "orders.csv").into_iter().map(order).collect();
@@ -562,7 +563,7 @@ fn the_oracle_knows_what_comes_true() {
         sum.1 += chance * (1.0 - chance);
         sum.2 += f64::from(u8::from(bought.contains(&(*order, product))));
     }
-    assert_eq!(users.len(), 300);
+    assert_eq!(users.len(), 120);
     for ((known, tenth), (foretold, variance, came_true)) in sums {
         // New ones are foretold for a basket as it is expected, which is a little less exact.
         let slack = if known { 0.0 } else { 0.3 * foretold };

@@ -93,7 +93,10 @@ impl Customer<'_> {
         let most = NEW.min(new.len());
         new.select_nth_unstable_by(most - 1, |a, b| b.1.total_cmp(&a.1).then(a.0.cmp(&b.0)));
         new.truncate(most);
-        new.into_iter().map(|(product, chance)| Foretold { product, chance, known: false }).collect()
+        let chance = |expected: f64| 1.0 - exp(-expected);
+        new.into_iter()
+            .map(|(product, expected)| Foretold { product, chance: chance(expected), known: false })
+            .collect()
     }
 
     /// The chance of each product to come to mind by itself.
@@ -107,7 +110,7 @@ impl Customer<'_> {
         (0..PRODUCTS).map(|at| own(at) + everyone * f64::from(foresight.average[at])).collect()
     }
 
-    /// The chance of each product that was never bought to be among `expected` new ones, in a basket of which these are the chances.
+    /// How often each product that was never bought is expected among `expected` new ones, in a basket of which these are the chances.
     fn spread(&self, alone: &[f64], basket: &[(u16, f64)], expected: f64) -> Vec<(u16, f64)> {
         let mut together = vec![0.0_f64; PRODUCTS];
         let size: f64 = basket.iter().map(|(_, chance)| chance).sum();
@@ -117,17 +120,17 @@ impl Customer<'_> {
                 together[usize::from(*partner)] += chance / size.max(f64::MIN_POSITIVE) / partners.len() as f64;
             }
         }
-        let mut chances: Vec<(u16, f64)> = (0..PRODUCTS as u16)
+        let mut weights: Vec<(u16, f64)> = (0..PRODUCTS as u16)
             .filter(|product| !self.owned.contains(*product))
             .map(|product| {
                 let at = usize::from(product);
                 (product, ((1.0 - TOGETHER) * alone[at] + TOGETHER * together[at]) * self.liking(product))
             })
             .collect();
-        let all: f64 = chances.iter().map(|(_, weight)| weight).sum();
-        for (_, chance) in &mut chances {
-            *chance = 1.0 - exp(-expected * *chance / all);
+        let all: f64 = weights.iter().map(|(_, weight)| weight).sum();
+        for (_, weight) in &mut weights {
+            *weight *= expected / all;
         }
-        chances
+        weights
     }
 }
