@@ -11,6 +11,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import json
+import os
 import random
 import time
 from collections import Counter
@@ -51,9 +52,27 @@ class Client:
         return int(head[0].split(" ")[1])
 
 
+def processor_seconds(root: int) -> float:
+    """What a process and all that it started have used so far; on Linux."""
+    used, children = {}, {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit():
+            try:
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            except OSError:
+                continue
+            children.setdefault(int(fields[1]), []).append(int(folder.name))
+            used[int(folder.name)] = (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+    family = [root]
+    for process in family:
+        family += children.get(process, [])
+    return sum(used.get(process, 0.0) for process in family)
+
+
 async def measure(project: Path, route: str, requests: int, clients: int, users: int) -> str:
     local = project / ".lakegen" / "local"
-    host, _, port = json.loads((local / "serve.json").read_text())["address"].rpartition(":")
+    server = json.loads((local / "serve.json").read_text())
+    host, _, port = server["address"].rpartition(":")
     key = (local / "api_key").read_text().strip()
     method, path, body = (*route.split(" ", 2), "")[:3]
     rng = random.Random(2017)
@@ -73,11 +92,14 @@ async def measure(project: Path, route: str, requests: int, clients: int, users:
         )
 
     await ask(max(20 * clients, 100))  # every process has started, every model is loaded
+    before = processor_seconds(server["pid"])
     milliseconds, statuses, took = await ask(requests)
+    used = (processor_seconds(server["pid"]) - before) / requests * 1e3
     milliseconds.sort()
     p50, p99 = (milliseconds[min(int(len(milliseconds) * part), len(milliseconds) - 1)] for part in (0.5, 0.99))
     answers = ", ".join(f"{count} × {status}" for status, count in sorted(statuses.items()))
-    return f"| `{method} {path}` | {clients} | {requests / took:.0f} | {p50:.1f} ms | {p99:.1f} ms | {answers} |"
+    speed = f"{requests / took:.0f} | {p50:.1f} ms | {p99:.1f} ms | {used:.1f} ms"
+    return f"| `{method} {path}` | {clients} | {speed} | {answers} |"
 
 
 def main() -> None:
@@ -88,7 +110,7 @@ def main() -> None:
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--users", type=int, default=2000)
     args = parser.parse_args()
-    print("| route | clients | requests/s | p50 | p99 | answers |\n|---|---|---|---|---|---|")
+    print("| route | clients | requests/s | p50 | p99 | processor time each | answers |\n|---|---|---|---|---|---|---|")
     for route in args.routes:
         print(asyncio.run(measure(args.project, route, args.requests, args.clients, args.users)), flush=True)
 
