@@ -179,7 +179,7 @@ fn a_model_is_scored_beside_its_baselines_and_the_report_needs_nothing_else() {
     assert!(value(one, "model", "auc", "all") > 0.7);
     assert!(value(one, "model", "candidate_recall", "explore") < 1.0);
     assert!((value(one, "model", "candidate_recall", "repeat") - 1.0).abs() < 1e-12);
-    assert_eq!(one["found"]["leaks"], Value::Array(Vec::new()));
+    assert_eq!((&one["found"]["leaks"], &all["objections"]["guess"]), (&Value::Array(vec![]), &Value::Array(vec![])));
     let kept: Value =
         serde_json::from_slice(&fs::read(project.at(".lakegen/local/evaluations/guess.json")).unwrap()).unwrap();
     assert_eq!(kept, *one);
@@ -205,7 +205,11 @@ fn a_model_that_is_no_better_than_chance_is_refused() {
     assert_eq!(output.status.code(), Some(4), "{}", said(&output));
     assert!(said(&output).contains("1 model refused: `guess`: `ndcg@3` is"), "{}", said(&output));
     assert!(said(&output).contains("`noise`"), "{}", said(&output));
+    let output = project.lakegen(&["evaluate", "--env", "local", "--output", "json"]);
+    let all: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(all["objections"]["guess"].as_array().unwrap().len(), 2, "{all}");
     // What was found is shown and kept all the same.
+    let output = project.lakegen(&["evaluate", "--env", "local"]);
     assert!(String::from_utf8_lossy(&output.stdout).contains("ndcg@3"));
     assert!(project.at(".lakegen/local/evaluations/guess.json").exists());
 }

@@ -59,7 +59,14 @@ pub fn run(args: &Evaluate, context: &Context<'_>) -> Result<(), Failure> {
         context.console.note(&format!("the report is in {}", path.display()));
     }
     if context.console.json {
-        context.console.json(&json!({ "lake": lake.name, "environment": args.env, "models": evaluated }))?;
+        let objections: BTreeMap<&str, Vec<String>> =
+            evaluated.iter().map(|one| (one.model.as_str(), one.objections())).collect();
+        context.console.json(&json!({
+            "lake": lake.name,
+            "environment": args.env,
+            "models": evaluated,
+            "objections": objections,
+        }))?;
     } else {
         let tables: Vec<String> = evaluated.iter().map(evaluation::text).collect();
         context.console.result(&tables.join("\n"))?;
