@@ -28,6 +28,7 @@ section! {
         /// Example: `next_order_number`.
         before: Option<Spanned<String>>,
         /// Steps that look only at what lies before the cut by themselves, so that their tables need no such column.
+        /// Example: `[product_counts]`.
         through: Vec<Spanned<String>>,
         /// Columns of what is foretold that are known when the model is asked, like the hour of the day.
         /// Example: `[hour]`.
