@@ -290,20 +290,47 @@ fn a_lake_that_changes_its_name_is_another_one_and_that_is_said() {
     assert!(!again.contains("nothing of `after` is here yet"), "{again}");
 }
 
+/// A script of so many MiB that say nothing.
+fn noise(mebibytes: usize) -> String {
+    let mut random = 2_017_u32;
+    let letters = std::iter::repeat_with(|| {
+        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        char::from(b'a' + u8::try_from(random >> 24).unwrap() % 26)
+    });
+    std::iter::once('#').chain(letters.take(mebibytes << 20)).collect()
+}
+
+/// Each call of an upload in parts may break: it is begun, has its parts sent, and is completed.
+#[test]
+fn any_call_of_an_upload_in_parts_may_break() {
+    let emulator = Emulator::start(&[]);
+    let proxy = Proxy::start(&emulator);
+    let deploy = |name: &str, at: usize, kind: &str| {
+        let lake = Lake::small(&emulator, name).through(&proxy);
+        std::fs::write(lake.blueprint().with_file_name("../job.py"), noise(16)).unwrap();
+        proxy.breaks(at, kind);
+        let output = lake.lakegen(&DEPLOY);
+        assert!(output.status.success(), "{kind} of call {at}: {}", said(&output));
+        proxy.calls()
+    };
+    let calls = deploy("whole", 0, "none");
+    let of_parts = |call: &&(usize, &String)| call.1.contains("uploads") || call.1.contains("uploadId=");
+    let positions: Vec<usize> = (1..).zip(&calls).filter(of_parts).map(|(at, _)| at).collect();
+    assert!(positions.len() >= 5, "{calls:#?}");
+    for (at, kind) in positions.iter().zip(["lost", "reset", "twice", "truncated", "throttle"].into_iter().cycle()) {
+        deploy(&format!("p{at}"), *at, kind);
+    }
+    deploy("completed", *positions.last().unwrap(), "lost");
+    deploy("again", *positions.last().unwrap(), "twice");
+}
+
 /// An asset of 40 MB goes in five parts; those that have arrived before a kill are not sent again.
 #[test]
 fn an_upload_that_was_killed_is_resumed() {
     let emulator = Emulator::start(&[]);
     let proxy = Proxy::start(&emulator);
     let lake = Lake::small(&emulator, "large").through(&proxy);
-    let mut random = 2_017_u32;
-    let noise: String = std::iter::repeat_with(|| {
-        random = random.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
-        char::from(b'a' + u8::try_from(random >> 24).unwrap() % 26)
-    })
-    .take(40 << 20)
-    .collect();
-    std::fs::write(lake.blueprint().with_file_name("../job.py"), format!("# {noise}\n")).unwrap();
+    std::fs::write(lake.blueprint().with_file_name("../job.py"), noise(40)).unwrap();
     proxy.breaks(0, "none");
     let parts = || proxy.calls().iter().filter(|call| call.starts_with("PUT") && call.contains("partNumber=")).count();
     let mut child = lake.command(&DEPLOY).stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap();

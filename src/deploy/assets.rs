@@ -117,8 +117,23 @@ async fn in_parts(session: &Session, bucket: &str, upload: Upload<'_>, observer:
     let done = CompletedMultipartUpload::builder().set_parts(Some(done)).build();
     let call = session.s3.complete_multipart_upload().bucket(bucket).key(upload.key).upload_id(id);
     let call = call.expected_bucket_owner(&session.account).multipart_upload(done);
-    call.send().await.map_err(|error| told("s3:PutObject", error))?;
-    Ok(())
+    match call.send().await.map_err(|error| told("s3:PutObject", error)) {
+        // The answer to the first try was lost, and it had done it; or another run has.
+        Err(error) if error.code == "NoSuchUpload" && is_there(session, bucket, upload).await? => Ok(()),
+        Err(error) => Err(error.into()),
+        Ok(_) => Ok(()),
+    }
+}
+
+/// Whether the bucket holds the object, whole.
+async fn is_there(session: &Session, bucket: &str, upload: Upload<'_>) -> Result<bool, Error> {
+    let call = session.s3.list_objects_v2().bucket(bucket).prefix(upload.key).expected_bucket_owner(&session.account);
+    let page = call.send().await.map_err(|error| told("s3:ListBucket", error))?;
+    let mut found = page.contents.unwrap_or_default().into_iter();
+    Ok(found.any(|object| {
+        let size = object.size.and_then(|size| usize::try_from(size).ok());
+        object.key.as_deref() == Some(upload.key) && size == Some(upload.content.len())
+    }))
 }
 
 fn patient() -> aws_sdk_s3::config::Builder {
