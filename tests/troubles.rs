@@ -314,7 +314,7 @@ fn any_call_of_an_upload_in_parts_may_break() {
         proxy.calls()
     };
     let calls = deploy("whole", 0, "none");
-    let of_parts = |call: &&(usize, &String)| call.1.contains("uploads") || call.1.contains("uploadId=");
+    let of_parts = |call: &(usize, &String)| call.1.contains("uploads") || call.1.contains("uploadId=");
     let positions: Vec<usize> = (1..).zip(&calls).filter(of_parts).map(|(at, _)| at).collect();
     assert!(positions.len() >= 5, "{calls:#?}");
     for (at, kind) in positions.iter().zip(["lost", "reset", "twice", "truncated", "throttle"].into_iter().cycle()) {
@@ -347,31 +347,114 @@ fn an_upload_that_was_killed_is_resumed() {
     assert!(lake.run(0, &DEPLOY).contains("nothing to do"));
 }
 
-/// A large template goes through the bucket; a plan's through a folder of its own.
-#[test]
-fn a_template_that_fits_no_request_is_read_from_the_bucket() {
-    let emulator = Emulator::start(&[]);
-    let lake = Lake::small(&emulator, "wide");
+/// A lake with so many jobs that their template fits no request.
+fn wide(emulator: &Emulator) -> Lake<'_> {
+    let lake = Lake::small(emulator, "wide");
     let jobs: String =
         (0..40).map(|n| format!("  more{n}: {{ script: job.py, reads: [orders], writes: [t{n}] }}\n")).collect();
     let tables: String =
         (0..40).map(|n| format!("  t{n}: {{ zone: raw, format: parquet, columns: {{ n: int }} }}\n")).collect();
     lake.edit("jobs:\n", &format!("{tables}jobs:\n{jobs}"));
+    lake
+}
+
+/// One of its jobs, before and after.
+const CHANGED: (&str, &str) = (
+    "script: job.py, reads: [orders], writes: [t0]",
+    "timeout: 10 minutes, script: job.py, reads: [orders], writes: [t0]",
+);
+
+/// A large template goes through the bucket; a plan's through a folder of its own.
+#[test]
+fn a_template_that_fits_no_request_is_read_from_the_bucket() {
+    let emulator = Emulator::start(&[]);
+    let lake = wide(&emulator);
     lake.run(0, &DEPLOY);
     let keys = r#"
 pages = boto3.client("s3").list_objects_v2(Bucket="wide-dev-111122223333-eu-central-1-assets")["Contents"]
 print(sorted({page["Key"].split("/")[0] for page in pages}))
 "#;
     assert_eq!(emulator.boto3(REGION, keys), "['assets', 'templates']");
-    lake.edit(
-        "script: job.py, reads: [orders], writes: [t0]",
-        "timeout: 10 minutes, script: job.py, reads: [orders], writes: [t0]",
-    );
+    lake.edit(CHANGED.0, CHANGED.1);
     let plan = lake.run(2, &["plan", "--env", "dev", "--detailed-exitcode"]);
     assert!(plan.contains("Timeout: ") && !plan.contains("(from its template"), "{plan}");
     assert_eq!(emulator.boto3(REGION, keys), "['assets', 'plan', 'templates']");
     lake.run(0, &DEPLOY);
     assert!(lake.run(0, &DEPLOY).contains("nothing to do"));
+}
+
+/// The permissions that `docs/deploy.md` says a plan needs.
+fn documented() -> Vec<String> {
+    let page = std::fs::read_to_string(root().join("docs/deploy.md")).unwrap();
+    let services = [("| CloudFormation |", "cloudformation"), ("| S3, the asset bucket |", "s3")];
+    let actions = services.iter().flat_map(|(row, service)| {
+        let row = page.lines().find(|line| line.starts_with(row)).unwrap();
+        let plan = row.split('|').nth(2).unwrap();
+        plan.split('`')
+            .skip(1)
+            .step_by(2)
+            .filter(|word| !word.contains('/'))
+            .map(move |word| format!("{service}:{word}"))
+    });
+    actions.collect()
+}
+
+#[test]
+fn whoever_plans_needs_what_the_documentation_says_and_can_change_nothing() {
+    let emulator = Emulator::start(&[("AUTH", "true")]);
+    let lake = wide(&emulator);
+    lake.run(0, &DEPLOY);
+    let bucket = "arn:aws:s3:::wide-dev-111122223333-eu-central-1-assets";
+    let allow = |without: &str| {
+        let actions = documented();
+        let (objects, others): (Vec<_>, Vec<_>) =
+            actions.iter().filter(|action| *action != without).partition(|action| action.ends_with("Object"));
+        let statements = json!([
+            { "Effect": "Allow", "Action": others, "Resource": "*" },
+            { "Effect": "Allow", "Action": objects, "Resource": format!("{bucket}/plan/*") },
+        ]);
+        let policy = json!({ "Version": "2012-10-17", "Statement": statements }).to_string();
+        emulator.boto3(
+            REGION,
+            &format!(
+                "iam = boto3.client('iam')\n\
+                 if not iam.list_users()['Users']: iam.create_user(UserName='planner')\n\
+                 iam.put_user_policy(UserName='planner', PolicyName='plan', PolicyDocument={policy:?})\n\
+                 key = iam.create_access_key(UserName='planner')['AccessKey']\n\
+                 print(key['AccessKeyId'], key['SecretAccessKey'])"
+            ),
+        )
+    };
+    let planner = |keys: &str, args: &[&str]| {
+        let (id, secret) = keys.split_once(' ').unwrap();
+        let mut command = lake.command(args);
+        command.env("AWS_ACCESS_KEY_ID", id).env("AWS_SECRET_ACCESS_KEY", secret).output().unwrap()
+    };
+    lake.edit(CHANGED.0, CHANGED.1);
+    let keys = allow("");
+    let plan = planner(&keys, &["plan", "--env", "dev"]);
+    assert!(plan.status.success() && said(&plan).contains("Timeout: "), "{}", said(&plan));
+    assert!(!said(&plan).contains("(from its template"), "{}", said(&plan));
+    let deploy = planner(&keys, &DEPLOY);
+    assert_eq!(deploy.status.code(), Some(3), "{}", said(&deploy));
+    assert!(said(&deploy).contains("is not authorized to perform: s3:PutObject"), "{}", said(&deploy));
+
+    // The first plan has left its template there.
+    emulator.boto3(
+        REGION,
+        &format!("boto3.resource('s3').Bucket({:?}).objects.filter(Prefix='plan/').delete()", &bucket[13..]),
+    );
+    let plan = planner(&allow("s3:PutObject"), &["plan", "--env", "dev"]);
+    assert!(plan.status.success() && said(&plan).contains("(from its template"), "{}", said(&plan));
+    for action in documented().iter().filter(|action| !action.ends_with("Object")) {
+        // Only for a template that AWS refuses.
+        if action == "cloudformation:DescribeEvents" {
+            continue;
+        }
+        let plan = planner(&allow(action), &["plan", "--env", "dev"]);
+        assert!(!plan.status.success(), "{action} is not needed: {}", said(&plan));
+        assert!(said(&plan).contains(action.as_str()), "{action}: {}", said(&plan));
+    }
 }
 
 /// The SDK waits half a minute for an answer.
