@@ -23,7 +23,7 @@ MODELS = f"{NAME}-{ACCOUNT}-{REGION}-models"
 ADVANCE, RELEASE = f"{NAME}-run-advance", f"{NAME}-model-release"
 TRAIL = Path(os.environ["TRAIL"])
 #: How long a machine that is busy with other things may take for what takes a second.
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 180
 
 ENDS = {"SUCCEEDED", "FAILED", "CANCELLED"}
 
