@@ -16,6 +16,7 @@ use crate::kind::pipeline::PipelineSpec;
 use crate::kind::profile::ProfileSpec;
 use crate::kind::query::QuerySpec;
 use crate::kind::recipe::RecipeSpec;
+use crate::kind::resource::ResourceSpec;
 use crate::kind::sample::SampleSpec;
 use crate::kind::statement::StatementSpec;
 use crate::kind::table::TableSpec;
@@ -88,6 +89,9 @@ section! {
         /// What starts what.
         /// Example: `{ nightly: { start: { schedule: "cron(0 3 * * ? *)" }, steps: all } }`.
         pipelines: Named<PipelineSpec>,
+        /// The escape hatch: resources in CloudFormation's own words, by their logical ids.
+        /// Example: `{ AuditTopic: { Type: "AWS::SNS::Topic", Properties: { KmsMasterKeyId: "${lake.key.arn}" } } }`.
+        resources: Named<ResourceSpec>,
     }
 }
 

@@ -10,7 +10,7 @@ use crate::blueprint::{self, Blueprint};
 use crate::decode::{Attempt, Decode, Decoder, Named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Noted, Severity, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
-use crate::kind::{learning, renamed, tags};
+use crate::kind::{learning, overrides, renamed, resource, tags};
 use crate::lake::{
     Arena, Classifier, Crawler, Function, Home, Id, Job, Lake, Model, Query, Recipe, Ruleset, Step, StepId, Table, Zone,
 };
@@ -199,6 +199,8 @@ impl<'a> Check<'a> {
         let steps = self.order(&reads);
         let order: Vec<StepId> = steps.iter().map(|step| step.id).collect();
         let pipelines = self.all(&b.pipelines, "a pipeline", |spec, name, cx| spec.check(name, &order, cx));
+        let resources = resource::check(&b.resources, self);
+        let overrides = overrides::check(b, self);
         if self.decoder.diagnostics.is_empty() {
             self.unused(&reads, api.as_ref().and_then(Option::as_ref));
         }
@@ -236,6 +238,8 @@ impl<'a> Check<'a> {
             },
             checks: arena(checks)?,
             pipelines: arena(pipelines)?,
+            resources: resources?,
+            overrides: overrides?,
             steps,
             elsewhere: Vec::new(),
         })
@@ -596,6 +600,11 @@ impl<'a> Check<'a> {
         self.errors() < 200
     }
 
+    /// How many errors have been noted.
+    pub(crate) fn mistakes(&self) -> usize {
+        self.decoder.diagnostics.iter().filter(|noted| noted.severity == Severity::Error).count()
+    }
+
     /// How much has been noted.
     pub(crate) fn errors(&self) -> usize {
         self.decoder.diagnostics.len()
@@ -710,6 +719,23 @@ impl<'a> Check<'a> {
     /// The function of that name.
     pub(crate) fn function(&mut self, name: &Spanned<String>) -> Option<Id<Function>> {
         self.resolve(Section::Functions, name).map(Id::new)
+    }
+
+    /// The step of that name in one section.
+    pub(crate) fn step_of(&mut self, section: &str, name: &Spanned<String>) -> Option<StepId> {
+        Some(match section {
+            "crawlers" => StepId::Crawler(self.resolve(Section::Crawlers, name).map(Id::new)?),
+            "queries" => StepId::Query(self.resolve(Section::Queries, name).map(Id::new)?),
+            "recipes" => StepId::Recipe(self.resolve(Section::Recipes, name).map(Id::new)?),
+            "jobs" => StepId::Job(self.resolve(Section::Jobs, name).map(Id::new)?),
+            _ => StepId::Model(self.resolve(Section::Models, name).map(Id::new)?),
+        })
+    }
+
+    /// Whether the model of that name has an endpoint.
+    pub(crate) fn has_endpoint(&self, name: &str) -> bool {
+        let mut models = self.blueprint.models.0.iter();
+        models.any(|(known, spec)| known.value == name && spec.as_ref().is_some_and(|spec| spec.endpoint.is_some()))
     }
 
     /// The step of that name, whatever its kind.

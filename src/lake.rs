@@ -18,12 +18,15 @@ pub use crate::kind::iceberg::{By, Transform};
 pub use crate::kind::job::{Job, Script};
 pub use crate::kind::learning::{Cut, Learning};
 pub use crate::kind::model::{Gate, Model};
+pub use crate::kind::overrides::{Generated, Override};
 pub use crate::kind::parameter::{Parameter, ParameterType, object_accepts, object_schema};
 pub use crate::kind::partition::{Interval, Projection};
 pub use crate::kind::pipeline::{Pipeline, Start};
 pub use crate::kind::profile::{Profile, Rule};
 pub use crate::kind::query::{Mode, Query};
+pub use crate::kind::raw::{Piece, Raw, Reference, Referent};
 pub use crate::kind::recipe::{ActionParameter, Condition, Recipe, RecipeAction};
+pub use crate::kind::resource::{Resource, RetentionSpec};
 pub use crate::kind::sample::Sample;
 pub use crate::kind::statement::Statement;
 pub use crate::kind::table::{Column, ColumnType, Compression, Csv, Format, Home, Table};
@@ -184,6 +187,10 @@ pub struct Lake {
     pub checks: Arena<Ruleset>,
     /// What starts what.
     pub pipelines: Arena<Pipeline>,
+    /// Resources in CloudFormation's own words.
+    pub resources: Vec<Resource>,
+    /// What is changed about generated resources.
+    pub overrides: Vec<Override>,
     /// Every step in an order in which they can run one after another.
     pub steps: Vec<Step>,
     /// The lake as it is in environments that set something.

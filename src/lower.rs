@@ -11,6 +11,7 @@ mod checks;
 mod classifier;
 mod crawler;
 mod endpoint;
+mod escape;
 mod events;
 mod function;
 mod grant;
@@ -41,8 +42,8 @@ use crate::lake::{Api, Environment, Home, Id, Lake, StepId, Table};
 use crate::placement::{Part, Placement, Thing};
 use classifier::Classifiers;
 use model::Trained;
-pub(crate) use names::Names;
 use names::{Kind, function_arn};
+pub(crate) use names::{Names, reserved};
 use storage::Kept;
 use table::Catalog;
 
@@ -73,13 +74,18 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         // In one stack.
         pipelines: _,
         steps: _,
+        // Where the blueprint says.
+        resources: _,
+        overrides: _,
         elsewhere: _,
     } = lake;
     let (mut storage, kept) = lower_storage(&cx);
-    let (processing, trained) = lower_processing(&cx, &kept);
+    let (mut processing, trained) = lower_processing(&cx, &kept);
     let pool = api.as_ref().zip(storage.first_mut()).and_then(|(api, first)| api::lower_pool(&cx, first, api));
     let endpoints = trained.iter().filter_map(|model| endpoint::lower(&cx, &kept, model)).collect::<Vec<_>>();
-    let serving = lower_serving(&cx, &kept, pool.as_ref(), api.as_ref());
+    let mut serving = lower_serving(&cx, &kept, pool.as_ref(), api.as_ref());
+    let mut stacks: Vec<_> = storage.iter_mut().chain(&mut processing).chain(&mut serving).collect();
+    escape::lower(&cx, &mut stacks, &kept);
     let mut assets = assets.clone();
     let pipelines = storage.first_mut().zip(assets.advance().cloned()).map(|(first, code)| {
         pipeline::lower_ledger(&cx, first, &kept);

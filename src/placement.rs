@@ -135,6 +135,12 @@ impl Placement {
         {
             room.add(Room::of_api(api));
         }
+        for resource in &lake.resources {
+            let first = placement.stacks.get_mut(&resource.stack.part()).and_then(|stacks| stacks.first_mut());
+            if let Some((room, _)) = first {
+                room.add(Room::of_resource(resource));
+            }
+        }
         let zones = lake.zones.iter().map(|(id, _)| Thing::Zone(id));
         let tables = lake.tables.iter().map(|(id, table)| match table.home {
             Home::Zone { .. } | Home::View { .. } => Thing::Table(id),

@@ -28,6 +28,15 @@ fn cfn_lint_finds_nothing_in_a_lake_of_another_field() {
     cfn_lint_finds_nothing_in(&project);
 }
 
+#[test]
+fn cfn_lint_finds_nothing_in_what_the_escape_hatch_adds_and_changes() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir_all(folder.path().join("blueprints")).unwrap();
+    std::fs::write(folder.path().join("job.py"), "print()\n").unwrap();
+    std::fs::copy(root().join("src/lower/tests/escape.yaml"), folder.path().join("blueprints/escape.yaml")).unwrap();
+    cfn_lint_finds_nothing_in(folder.path());
+}
+
 fn cfn_lint_finds_nothing_in(project: &Path) {
     let python = python();
     let folder = tempfile::tempdir().unwrap();

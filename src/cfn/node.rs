@@ -50,10 +50,30 @@ impl Node {
         }
     }
 
+    /// Puts another tree over this one: maps are merged key by key, anything else takes the place of what was there.
+    pub fn merge(&mut self, over: Node) {
+        match (self, over) {
+            (Node::Map(entries), Node::Map(over)) if !is_function(entries) && !is_function(&over) => {
+                for (key, node) in over {
+                    match entries.iter_mut().find(|(known, _)| *known == key) {
+                        Some((_, there)) => there.merge(node),
+                        None => entries.push((key, node)),
+                    }
+                }
+            }
+            (there, over) => *there = over,
+        }
+    }
+
     /// A map node from static keys.
     pub fn map<const N: usize>(entries: [(&'static str, Node); N]) -> Node {
         Node::Map(entries.into_iter().map(|(key, node)| (Cow::Borrowed(key), node)).collect())
     }
+}
+
+/// Whether a map is one of CloudFormation's functions.
+fn is_function(entries: &[(Cow<'static, str>, Node)]) -> bool {
+    matches!(entries, [(key, _)] if key == "Ref" || key.starts_with("Fn::"))
 }
 
 /// What can stand as the value of a property; `None` leaves the property out.

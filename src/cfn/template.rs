@@ -19,6 +19,11 @@ impl LogicalId {
         Self(Cow::Borrowed(id))
     }
 
+    /// A name that the blueprint has written.
+    pub fn written(id: &str) -> Self {
+        Self(Cow::Owned(id.to_owned()))
+    }
+
     /// The name of the thing called `name` among its `kind`: the kind, then the name in PascalCase.
     ///
     /// Different names (`[a-z][a-z0-9_]*`) of a kind have different ids, because `_` can be read back: before a letter it
@@ -284,6 +289,29 @@ impl Template {
         }
         self.resources.push((id.0.clone(), Node::Map(entry)));
         Ref { id, of: PhantomData }
+    }
+
+    /// The reference to a resource that was added before, if there is one of that name.
+    pub fn known<R>(&self, id: LogicalId) -> Option<Ref<R>> {
+        self.ids.contains(&id).then_some(Ref { id, of: PhantomData })
+    }
+
+    /// Adds a resource as the blueprint has it, behind what CloudFormation calls its attributes. One whose id is taken is left out:
+    /// check has refused it.
+    pub fn add_raw(&mut self, id: LogicalId, ty: &str, attributes: Vec<(&'static str, Node)>) {
+        if self.ids.insert(id.clone()) {
+            let mut entry = vec![(Cow::Borrowed("Type"), Node::text(ty.to_owned()))];
+            entry.extend(attributes.into_iter().map(|(name, node)| (Cow::Borrowed(name), node)));
+            self.resources.push((id.0, Node::Map(entry)));
+        }
+    }
+
+    /// Merges `properties` into those of a resource.
+    pub fn merge(&mut self, id: &LogicalId, properties: Node) {
+        let found = self.resources.iter_mut().find(|(known, _)| *known == id.0);
+        if let Some((_, resource)) = found {
+            resource.merge(Node::map([("Properties", properties)]));
+        }
     }
 
     /// The parameter called `id`, added when it is first asked for; whoever deploys must give it.

@@ -107,7 +107,7 @@ impl ChecksSpec {
 }
 
 /// The place of a piece of a rule: a rule on one line is written as it is, perhaps in quotes.
-fn within(written: &Spanned<String>, from: usize, length: usize, cx: &Check<'_>) -> Span {
+pub(crate) fn within(written: &Spanned<String>, from: usize, length: usize, cx: &Check<'_>) -> Span {
     let Span { source, start, end } = written.span;
     let text = cx.sources.get(source as usize).map_or("", |source| &source.text);
     for quote in [0, 1] {

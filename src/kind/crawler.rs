@@ -4,6 +4,7 @@ use crate::check::{Check, unique};
 use crate::cron;
 use crate::decode::{alternatives, section};
 use crate::diagnostic::Diagnostic;
+use crate::kind::overrides::OverridesSpec;
 use crate::lake::{Classifier, Format, Home, Id, Table, Zone};
 use crate::source::Spanned;
 
@@ -48,6 +49,9 @@ section! {
         /// Default: however many.
         /// Example: `50`.
         max_tables: Option<Spanned<u32>>,
+        /// Changes to the resources that are made of it; which there are, "The escape hatch" says.
+        /// Example: `{ LogGroup: { Properties: { RetentionInDays: 7 } } }`.
+        overrides as "override": OverridesSpec,
     }
 }
 

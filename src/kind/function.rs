@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::check::{Check, unique};
 use crate::decode::{Decode, Decoder, Named, Scalar, quantity, section};
 use crate::kind::endpoint::Megabytes;
+use crate::kind::overrides::OverridesSpec;
 use crate::lake::{Id, Model, Table};
 use crate::schema::{Language, Shape};
 use crate::source::{Node, Spanned};
@@ -37,6 +38,9 @@ section! {
         /// More environment variables.
         /// Example: `{ LIMIT: 10 }`.
         environment: Named<Scalar>,
+        /// Changes to the resources that are made of it; which there are, "The escape hatch" says.
+        /// Example: `{ Function: { Properties: { ReservedConcurrentExecutions: 5 } } }`.
+        overrides as "override": OverridesSpec,
     }
 }
 

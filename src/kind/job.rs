@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use crate::check::{Check, unique};
 use crate::decode::{Decode, Decoder, Named, Scalar, alternatives, quantity, section};
 use crate::diagnostic::{did_you_mean, listed};
+use crate::kind::overrides::OverridesSpec;
 use crate::kind::visual::NodeSpec;
 use crate::lake::{Id, Table};
 use crate::schema::{Language, Shape};
@@ -75,6 +76,9 @@ section! {
         /// Default: `"5.1"`.
         /// Example: `"5.0"`.
         glue: Option<Spanned<Scalar>>,
+        /// Changes to the resources that are made of it; which there are, "The escape hatch" says.
+        /// Example: `{ Job: { Properties: { MaintenanceWindow: "Sun:3" } } }`.
+        overrides as "override": OverridesSpec,
     }
 }
 

@@ -9,6 +9,7 @@ use crate::kind::endpoint::{Endpoint, EndpointSpec};
 use crate::kind::evaluation::EvaluationSpec;
 use crate::kind::job::Minutes;
 use crate::kind::learning::{CutSpec, Learning, LearningSpec};
+use crate::kind::overrides::OverridesSpec;
 use crate::lake::{Id, Table};
 use crate::source::Spanned;
 
@@ -56,6 +57,9 @@ section! {
         /// Default: `60 minutes`.
         /// Example: `3 hours`.
         timeout: Option<Spanned<Minutes>>,
+        /// Changes to the resources that are made of it; which there are, "The escape hatch" says.
+        /// Example: `{ Role: { Properties: { MaxSessionDuration: 7200 } } }`.
+        overrides as "override": OverridesSpec,
     }
 }
 

@@ -22,7 +22,8 @@ section! {
         /// Default: `1`.
         /// Example: `3`.
         retries: Option<Spanned<u32>>,
-        /// In AWS: how many of its steps run at a time; without it, all that can.
+        /// In AWS: how many of its steps run at a time.
+        /// Default: all that can.
         /// Example: `2`.
         max_concurrent: Option<Spanned<u32>>,
     }

@@ -2,6 +2,7 @@
 
 use crate::check::Check;
 use crate::decode::{alternatives, section};
+use crate::kind::overrides::OverridesSpec;
 use crate::lake::{Format, Home, Id, Table};
 use crate::source::{Span, Spanned};
 use crate::sql;
@@ -25,6 +26,9 @@ section! {
         /// Default: none; then there is `sql`.
         /// Example: `sql/baskets.sql`.
         file: Option<Spanned<String>>,
+        /// Changes to the resources that are made of it; which there are, "The escape hatch" says.
+        /// Example: `{ NamedQuery: { Properties: { Description: "How large baskets are" } } }`.
+        overrides as "override": OverridesSpec,
     }
 }
 

@@ -19,6 +19,7 @@ use crate::cron;
 use crate::decode::{Attempt, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::kind::job::Minutes;
+use crate::kind::overrides::OverridesSpec;
 use crate::lake::{Id, Table};
 use crate::source::Spanned;
 
@@ -64,6 +65,9 @@ section! {
         /// Default: none.
         /// Example: `{ sample: { first: 500 } }`.
         project: Option<ProjectSpec>,
+        /// Changes to the resources that are made of it; which there are, "The escape hatch" says.
+        /// Example: `{ Job: { Properties: { LogSubscription: DISABLE } } }`.
+        overrides as "override": OverridesSpec,
     }
 }
 

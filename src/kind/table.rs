@@ -7,6 +7,7 @@ use crate::check::Check;
 use crate::decode::{Attempt, Decode, Decoder, Named, Scalar, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::kind::iceberg::{IcebergSpec, Transform};
+use crate::kind::overrides::OverridesSpec;
 use crate::kind::partition::{self, PartitionSpec, Projection};
 use crate::lake::{Crawler, Id, StepId, Zone};
 use crate::schema::{Language, Shape};
@@ -55,6 +56,9 @@ section! {
         /// Default: none.
         /// Example: `purchases`.
         was: Option<Spanned<String>>,
+        /// Changes to the resources that are made of it; which there are, "The escape hatch" says.
+        /// Example: `{ Table: { Properties: { TableInput: { Retention: 0 } } } }`.
+        overrides as "override": OverridesSpec,
     }
 }
 

@@ -3,6 +3,7 @@
 use crate::check::Check;
 use crate::decode::{Decode, Decoder, Named, alternatives, quantity, section};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
+use crate::kind::overrides::OverridesSpec;
 use crate::schema::{Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
 
@@ -35,6 +36,9 @@ section! {
         /// Default: none.
         /// Example: `{ prod: our-data-of-2019 }`.
         adopt: Option<Spanned<AdoptSpec>>,
+        /// Changes to the resources that are made of it; which there are, "The escape hatch" says.
+        /// Example: `{ Bucket: { Properties: { AccelerateConfiguration: { AccelerationStatus: Enabled } } } }`.
+        overrides as "override": OverridesSpec,
     }
 }
 

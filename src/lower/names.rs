@@ -25,7 +25,6 @@ macro_rules! kinds {
                 match self { $(Kind::$kind => stringify!($kind)),* }
             }
 
-            #[cfg(test)]
             const ALL: &[Kind] = &[$(Kind::$kind),*];
         }
     };
@@ -68,6 +67,15 @@ impl Kind {
     pub(super) fn versioned(self, content: &str) -> LogicalId {
         LogicalId::digested(self.word(), "", &sha256(content)[..16])
     }
+}
+
+/// Parameters, conditions and outputs of templates, with which resources share their names.
+const FIXED: [&str; 5] = ["AssetBucket", "KeyArn", "LiveTraining", "UserPool", "EndpointName"];
+
+/// The word of lakegen's own with which a logical id begins, if it does: those ids may be needed by things that are added later.
+pub(crate) fn reserved(id: &str) -> Option<&'static str> {
+    let kinds = Kind::ALL.iter().map(|kind| kind.word());
+    kinds.chain(FIXED).find(|word| id.starts_with(word))
 }
 
 /// The SHA-256 of a text in hexadecimal digits.

@@ -6,12 +6,16 @@ use crate::assembly::{AssetPath, Assets};
 use crate::cfn::Format as Notation;
 use crate::check::check;
 use crate::files::Disk;
+use crate::lake::Generated;
 use crate::placement::Lock;
 use crate::source::Source as Blueprint;
 
 /// A lake with at least one thing of every kind.
 const SHOP: &str = include_str!("tests/shop.yaml");
-const FILES: [&str; 7] = [
+/// The escape hatch, in every place that it has.
+const ESCAPE: &str = include_str!("tests/escape.yaml");
+const FILES: [&str; 8] = [
+    "job.py",
     "jobs/features.py",
     "jobs/lib/shared.py",
     "jobs/helper.py",
@@ -592,4 +596,85 @@ fn an_adopted_bucket_is_the_zones_where_it_is_adopted_and_stays() {
     assert!(!prod.to_string().contains("shop-prod-raw"));
     let dev = resources(&lake, &assets, "dev").to_string();
     assert!(!dev.contains("our-data") && dev.contains("shop-dev-raw-"));
+}
+
+#[test]
+fn what_the_language_has_no_word_for_is_added_and_merged() {
+    let (lake, assets) = read(ESCAPE);
+    let mut seen = serde_json::Map::new();
+    for environment in ["dev", "prod"] {
+        for (file, template) in templates(&lake, &assets, environment).into_iter().skip(1) {
+            for (id, resource) in template["Resources"].as_object().unwrap() {
+                let shown = match id.as_str() {
+                    "AuditTopic" | "AuditPolicy" | "ReadAlarm" | "CopyRule" => resource.clone(),
+                    "ZoneBucketRaw" => resource["Properties"]["AccelerateConfiguration"].clone(),
+                    "CatalogTableB" => serde_json::json!([
+                        resource["Properties"]["TableInput"]["Retention"],
+                        resource["Properties"]["TableInput"]["Parameters"],
+                    ]),
+                    "ItemTableC" => resource["Properties"]["TableClass"].clone(),
+                    "JobRoleCopy" => resource["Properties"]["MaxSessionDuration"].clone(),
+                    "GlueJobCopy" => serde_json::json!([
+                        resource["Properties"]["ExecutionProperty"],
+                        resource["Properties"]["DefaultArguments"]["--audit"],
+                        resource["Properties"]["DefaultArguments"]["--b"],
+                        resource["Properties"]["MaintenanceWindow"],
+                    ]),
+                    _ => continue,
+                };
+                seen.insert(format!("{file} {id}"), shown);
+            }
+        }
+    }
+    let text = format!("{:#}", serde_json::Value::Object(seen));
+    let mut settings = insta::Settings::clone_current();
+    settings.set_snapshot_path("../../snapshots/escape");
+    settings.set_prepend_module_to_snapshot(false);
+    settings.set_omit_expression(true);
+    settings.bind(|| insta::assert_snapshot!("escape", text));
+}
+
+#[test]
+fn what_is_added_comes_from_the_blueprint_and_what_follows_does_not() {
+    let (lake, assets) = read(ESCAPE);
+    let assembly = lowered(&lake, &assets, "dev");
+    let stack = |name: &str| assembly.stacks.iter().find(|stack| stack.name == name).unwrap();
+    let origin = stack("escape-dev-storage").origin("ReadAlarm").map(ToString::to_string);
+    assert_eq!(origin.as_deref(), Some("resources.ReadAlarm"));
+    let processing = stack("escape-dev-processing");
+    assert!(processing.depends_on.contains(&"escape-dev-storage".to_owned()));
+}
+
+#[test]
+fn every_resource_that_can_be_changed_is_made_and_of_its_type() {
+    let (lake, assets) = read(SHOP);
+    let resources: Vec<_> = templates(&lake, &assets, "dev")
+        .into_iter()
+        .flat_map(|(_, template)| template["Resources"].as_object().cloned().unwrap_or_default())
+        .collect();
+    for of in Generated::ALL {
+        let tables = |files: bool| {
+            lake.tables.values().filter(move |table| matches!(table.home, Home::DynamoDb { .. }) != files)
+        };
+        let names: Vec<&str> = match of {
+            Generated::CatalogTable => tables(true).map(|table| table.name.as_str()).collect(),
+            Generated::ItemTable => tables(false).map(|table| table.in_aws.as_str()).collect(),
+            other => match other.section() {
+                "zones" => lake.zones.values().map(|zone| zone.in_aws.as_str()).collect(),
+                "crawlers" => lake.crawlers.values().map(|crawler| crawler.name.as_str()).collect(),
+                "queries" => lake.queries.values().map(|query| query.name.as_str()).collect(),
+                "recipes" => lake.recipes.values().map(|recipe| recipe.name.as_str()).collect(),
+                "jobs" => lake.jobs.values().map(|job| job.name.as_str()).collect(),
+                "models" => lake.models.values().map(|model| model.name.as_str()).collect(),
+                "functions" => lake.functions.values().map(|function| function.name.as_str()).collect(),
+                section => panic!("{section}"),
+            },
+        };
+        assert!(!names.is_empty(), "{of:?}");
+        for name in names {
+            let id = escape::id(*of, name);
+            let found = resources.iter().find(|(known, _)| *known == id.as_str());
+            assert_eq!(found.map(|(_, resource)| &resource["Type"]), Some(&of.ty().into()), "{id}");
+        }
+    }
 }

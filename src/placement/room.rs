@@ -1,7 +1,7 @@
 //! How much of a stack things take, reckoned before they are lowered.
 
 use super::{MAX_BYTES, MAX_RESOURCES, MAX_VALUES, Thing};
-use crate::lake::{Api, Job, Lake, Recipe, Ruleset, Script, StepId};
+use crate::lake::{Api, Job, Lake, Raw, Recipe, Resource, Ruleset, Script, StepId};
 
 /// How much of a stack is given away: about two thirds of what CloudFormation takes, of what things may need at most.
 pub(super) const CAPACITY: Room = Room { resources: 330, bytes: 700_000, outputs: 120 };
@@ -47,6 +47,12 @@ impl Room {
     pub(super) fn of_api(api: &Api) -> Self {
         let resources = api.resources();
         Self { resources, bytes: 1_500 * resources, outputs: 0 }
+    }
+
+    /// What a resource in CloudFormation's own words takes.
+    pub(super) fn of_resource(resource: &Resource) -> Self {
+        let properties = resource.properties.as_ref().map_or(0, Raw::weight);
+        Self { resources: 1, bytes: 600 + 2 * properties, outputs: 0 }
     }
 
     pub(super) fn of(thing: Thing, lake: &Lake) -> Self {

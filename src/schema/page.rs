@@ -11,6 +11,8 @@ pub fn page(language: &Language) -> String {
     for definition in language.definitions.iter().filter(|definition| definition.page.is_none()) {
         definition.write(&mut page, language);
     }
+    page.push_str(ESCAPE_HATCH);
+    page.push_str(&crate::kind::overrides::reference());
     page
 }
 
@@ -85,6 +87,48 @@ impl Shape {
         }
     }
 }
+
+const ESCAPE_HATCH: &str = "
+## The escape hatch
+
+What the language has no word for is said in CloudFormation's own words. `resources` adds to one of the lake's stacks, `override`
+changes what lakegen makes of a thing:
+
+```yaml
+resources:
+  AuditTopic:
+    Type: AWS::SNS::Topic
+    Properties: { KmsMasterKeyId: \"${lake.key.arn}\" }
+  AuditPolicy:
+    Type: AWS::SNS::TopicPolicy
+    Properties:
+      Topics: [{ Ref: AuditTopic }]
+      PolicyDocument:
+        Version: \"2012-10-17\"
+        Statement:
+          - Effect: Allow
+            Principal: { AWS: \"${jobs.features.role.arn}\" }
+            Action: sns:Publish
+            Resource: { Ref: AuditTopic }
+
+jobs:
+  features:
+    script: glue-jobs/features.py
+    override: { Job: { Properties: { MaintenanceWindow: \"Sun:3\" } } }
+```
+
+In any text of either, `${…}` speaks of a thing of the lake, by its `name` or its `arn` in AWS: `${zones.raw.name}`,
+`${tables.orders.arn}`, `${functions.recommend.arn}`, `${models.taste.name}` (its endpoint), `${jobs.features.role.arn}`,
+`${lake.key.arn}`, `${lake.database.name}`. It works across stacks, because names are fixed. `Ref`, `Fn::GetAtt` and `Fn::Sub` are written
+in full, not as YAML tags; they speak of other `resources` of the same `stack` and of what CloudFormation knows by itself, such as
+`AWS::Region`.
+
+Local runs know nothing of either. `lakegen plan` shows both like everything else, and environments may `set` them:
+`resources.AuditTopic.Properties.DisplayName: audit`.
+
+What can be changed:
+
+";
 
 const INTRODUCTION: &str = "\
 # The blueprint

@@ -1,0 +1,243 @@
+//! What a blueprint changes about resources that lakegen makes of its things: properties, merged into the generated ones.
+
+use std::fmt::Write as _;
+
+use crate::blueprint::Blueprint;
+use crate::check::Check;
+use crate::decode::{Named, section};
+use crate::diagnostic::{did_you_mean, listed};
+use crate::kind::raw::{Raw, RawSpec, Scope};
+use crate::kind::table::TableSpec;
+use crate::source::{Node, Spanned, Value, entry};
+
+section! {
+    /// Changes to a generated resource. Maps are merged, key by key; anything else takes the place of what was generated, and nothing
+    /// (`~`) takes it away. Names, roles, and what else other resources rely on cannot be changed.
+    "an override"
+    pub struct OverrideSpec {
+        /// Its properties, in CloudFormation's words; `${zones.raw.arn}` in any text speaks of things of the lake.
+        /// Example: `{ Description: "Kept by the data team" }`.
+        properties as "Properties": RawSpec,
+    }
+}
+
+/// The overrides of a thing, by what the resources are to it.
+pub type OverridesSpec = Named<OverrideSpec>;
+
+/// A change to a generated resource.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Override {
+    /// Which of the resources of a thing.
+    pub of: Generated,
+    /// The name by which AWS knows the thing.
+    pub name: String,
+    /// What is merged into its properties: a map.
+    pub properties: Raw,
+}
+
+macro_rules! generated {
+    ($($name:ident = $section:literal $role:literal $ty:literal
+        keeps [$($kept:literal),*] takes [$($property:literal),* $(,)?]);* $(;)?) => {
+        /// A resource that lakegen makes of a thing, and that a blueprint may change.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[allow(missing_docs, reason = "the table below says what each is")]
+        pub enum Generated { $($name),* }
+
+        impl Generated {
+            /// All of them.
+            pub const ALL: &[Self] = &[$(Self::$name),*];
+
+            /// The section of the things that have it.
+            #[must_use]
+            pub fn section(self) -> &'static str {
+                match self { $(Self::$name => $section),* }
+            }
+
+            /// What it is to its thing: the key in `override`.
+            #[must_use]
+            pub fn role(self) -> &'static str {
+                match self { $(Self::$name => $role),* }
+            }
+
+            /// Its type.
+            #[must_use]
+            pub fn ty(self) -> &'static str {
+                match self { $(Self::$name => $ty),* }
+            }
+
+            /// Properties that other resources, permissions or lakegen itself rely on; a dot leads into a map.
+            #[must_use]
+            pub fn kept(self) -> &'static [&'static str] {
+                match self { $(Self::$name => &[$($kept),*]),* }
+            }
+
+            /// Every property that can be set. Source: the schema of the type, as cfn-lint brought it on 2026-10-20.
+            fn properties(self) -> &'static [&'static str] {
+                match self { $(Self::$name => &[$($property),*]),* }
+            }
+        }
+    };
+}
+
+generated! {
+    ZoneBucket = "zones" "Bucket" "AWS::S3::Bucket"
+        keeps ["BucketName", "BucketNamePrefix", "BucketNamespace", "BucketEncryption", "ObjectLockEnabled", "NotificationConfiguration.EventBridgeConfiguration", "Tags"]
+        takes ["AbacStatus", "AccelerateConfiguration", "AccessControl", "AnalyticsConfigurations", "BucketEncryption", "BucketName", "BucketNamePrefix", "BucketNamespace", "CorsConfiguration", "IntelligentTieringConfigurations", "InventoryConfigurations", "LifecycleConfiguration", "LoggingConfiguration", "MetadataConfiguration", "MetadataTableConfiguration", "MetricsConfigurations", "NotificationConfiguration", "ObjectLockConfiguration", "ObjectLockEnabled", "OwnershipControls", "PublicAccessBlockConfiguration", "ReplicationConfiguration", "Tags", "VersioningConfiguration", "WebsiteConfiguration"];
+    ZonePolicy = "zones" "BucketPolicy" "AWS::S3::BucketPolicy"
+        keeps ["Bucket"]
+        takes ["Bucket", "PolicyDocument"];
+    CatalogTable = "tables" "Table" "AWS::Glue::Table"
+        keeps ["CatalogId", "DatabaseName", "Name", "OpenTableFormatInput", "TableInput.Name", "TableInput.TableType", "TableInput.StorageDescriptor.Columns", "TableInput.StorageDescriptor.Location", "TableInput.PartitionKeys"]
+        takes ["CatalogId", "DatabaseName", "Name", "OpenTableFormatInput", "TableInput"];
+    ItemTable = "tables" "Table" "AWS::DynamoDB::Table"
+        keeps ["TableName", "KeySchema", "AttributeDefinitions", "SSESpecification", "Tags"]
+        takes ["AttributeDefinitions", "BillingMode", "ContributorInsightsSpecification", "DeletionProtectionEnabled", "GlobalSecondaryIndexes", "ImportSourceSpecification", "KeySchema", "KinesisStreamSpecification", "LocalSecondaryIndexes", "OnDemandThroughput", "PointInTimeRecoverySpecification", "ProvisionedThroughput", "ResourcePolicy", "SSESpecification", "StreamSpecification", "TableClass", "TableName", "Tags", "TimeToLiveSpecification", "VectorIndexes", "WarmThroughput"];
+    Crawler = "crawlers" "Crawler" "AWS::Glue::Crawler"
+        keeps ["Name", "DatabaseName", "Role", "Targets", "TablePrefix", "CrawlerSecurityConfiguration", "Tags"]
+        takes ["Classifiers", "Configuration", "CrawlerSecurityConfiguration", "DatabaseName", "Description", "LakeFormationConfiguration", "Name", "RecrawlPolicy", "Role", "Schedule", "SchemaChangePolicy", "TablePrefix", "Tags", "Targets"];
+    CrawlerRole = "crawlers" "Role" "AWS::IAM::Role"
+        keeps ["RoleName", "AssumeRolePolicyDocument", "Path", "Policies", "Tags"]
+        takes ["AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags"];
+    CrawlerLogs = "crawlers" "LogGroup" "AWS::Logs::LogGroup"
+        keeps ["LogGroupName", "Tags"]
+        takes ["BearerTokenAuthenticationEnabled", "DataProtectionPolicy", "DeletionProtectionEnabled", "FieldIndexPolicies", "KmsKeyId", "LogGroupClass", "LogGroupName", "ResourcePolicyDocument", "RetentionInDays", "Tags"];
+    NamedQuery = "queries" "NamedQuery" "AWS::Athena::NamedQuery"
+        keeps ["Name", "Database", "WorkGroup", "QueryString"]
+        takes ["Database", "Description", "Name", "QueryString", "WorkGroup"];
+    QueryRole = "queries" "Role" "AWS::IAM::Role"
+        keeps ["RoleName", "AssumeRolePolicyDocument", "Path", "Policies", "Tags"]
+        takes ["AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags"];
+    RecipeDataset = "recipes" "Dataset" "AWS::DataBrew::Dataset"
+        keeps ["Name", "Input", "Tags"]
+        takes ["Format", "FormatOptions", "Input", "Name", "PathOptions", "Source", "Tags"];
+    RecipeJob = "recipes" "Job" "AWS::DataBrew::Job"
+        keeps ["Name", "Type", "RoleArn", "DatasetName", "Recipe", "Outputs", "EncryptionMode", "EncryptionKeyArn", "Tags"]
+        takes ["DataCatalogOutputs", "DatabaseOutputs", "DatasetName", "EncryptionKeyArn", "EncryptionMode", "JobSample", "LogSubscription", "MaxCapacity", "MaxRetries", "Name", "OutputLocation", "Outputs", "ProfileConfiguration", "ProjectName", "Recipe", "RoleArn", "Tags", "Timeout", "Type", "ValidationConfigurations"];
+    RecipeRole = "recipes" "Role" "AWS::IAM::Role"
+        keeps ["RoleName", "AssumeRolePolicyDocument", "Path", "Policies", "Tags"]
+        takes ["AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags"];
+    Job = "jobs" "Job" "AWS::Glue::Job"
+        keeps ["Name", "Role", "Command", "JobMode", "SecurityConfiguration", "DefaultArguments.--extra-py-files", "Tags"]
+        takes ["AllocatedCapacity", "Command", "Connections", "DefaultArguments", "Description", "ExecutionClass", "ExecutionProperty", "GlueVersion", "JobMode", "JobRunQueuingEnabled", "LogUri", "MaintenanceWindow", "MaxCapacity", "MaxRetries", "Name", "NonOverridableArguments", "NotificationProperty", "NumberOfWorkers", "Role", "SecurityConfiguration", "Tags", "Timeout", "WorkerType"];
+    JobRole = "jobs" "Role" "AWS::IAM::Role"
+        keeps ["RoleName", "AssumeRolePolicyDocument", "Path", "Policies", "Tags"]
+        takes ["AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags"];
+    ModelRole = "models" "Role" "AWS::IAM::Role"
+        keeps ["RoleName", "AssumeRolePolicyDocument", "Path", "Policies", "Tags"]
+        takes ["AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags"];
+    Function = "functions" "Function" "AWS::Lambda::Function"
+        keeps ["FunctionName", "Role", "Code", "Runtime", "Architectures", "PackageType", "LoggingConfig.LogGroup", "Tags"]
+        takes ["Architectures", "CapacityProviderConfig", "Code", "CodeSigningConfigArn", "DeadLetterConfig", "Description", "DurableConfig", "Environment", "EphemeralStorage", "FileSystemConfigs", "FunctionName", "FunctionScalingConfig", "Handler", "ImageConfig", "KmsKeyArn", "Layers", "LoggingConfig", "MemorySize", "PackageType", "PublishToLatestPublished", "RecursiveLoop", "ReservedConcurrentExecutions", "Role", "Runtime", "RuntimeManagementConfig", "SnapStart", "Tags", "TenancyConfig", "Timeout", "TracingConfig", "VpcConfig"];
+    FunctionRole = "functions" "Role" "AWS::IAM::Role"
+        keeps ["RoleName", "AssumeRolePolicyDocument", "Path", "Policies", "Tags"]
+        takes ["AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags"];
+    FunctionLogs = "functions" "LogGroup" "AWS::Logs::LogGroup"
+        keeps ["LogGroupName", "Tags"]
+        takes ["BearerTokenAuthenticationEnabled", "DataProtectionPolicy", "DeletionProtectionEnabled", "FieldIndexPolicies", "KmsKeyId", "LogGroupClass", "LogGroupName", "ResourcePolicyDocument", "RetentionInDays", "Tags"];
+}
+
+/// The overrides of every thing of a blueprint.
+pub(crate) fn check(b: &Blueprint, cx: &mut Check<'_>) -> Option<Vec<Override>> {
+    fn things<'a, T>(
+        section: &'static str,
+        named: &'a Named<T>,
+        of: impl Fn(&'a T) -> (&'a OverridesSpec, Option<&'a Spanned<String>>, &'static [&'static str]) + 'a,
+    ) -> impl Iterator<Item = Thing<'a>> {
+        named.0.iter().filter_map(move |(name, spec)| {
+            let (overrides, was, without) = of(spec.as_ref()?);
+            Some(Thing { section, name: was.unwrap_or(name), overrides, without })
+        })
+    }
+    let all = things("zones", &b.zones, |spec| (&spec.overrides, spec.was.as_ref(), &[]))
+        .chain(things("tables", &b.tables, |spec| {
+            (&spec.overrides, spec.was.as_ref().filter(|_| spec.dynamodb.is_some()), no(spec))
+        }))
+        .chain(things("crawlers", &b.crawlers, |spec| (&spec.overrides, None, &[])))
+        .chain(things("queries", &b.queries, |spec| (&spec.overrides, None, &[])))
+        .chain(things("recipes", &b.recipes, |spec| (&spec.overrides, None, &[])))
+        .chain(things("jobs", &b.jobs, |spec| (&spec.overrides, None, &[])))
+        .chain(things("models", &b.models, |spec| (&spec.overrides, None, &[])))
+        .chain(things("functions", &b.functions, |spec| (&spec.overrides, None, &[])));
+    let mut found = Vec::new();
+    let mut whole = true;
+    for thing in all {
+        for (role, spec) in &thing.overrides.0 {
+            let checked = thing.check(role, spec.as_ref(), cx);
+            whole &= checked.is_some();
+            found.extend(checked);
+        }
+    }
+    whole.then_some(found)
+}
+
+/// Of a table's two sorts of resource, the one that it is not.
+fn no(spec: &TableSpec) -> &'static [&'static str] {
+    if spec.dynamodb.is_some() { &["AWS::Glue::Table"] } else { &["AWS::DynamoDB::Table"] }
+}
+
+struct Thing<'a> {
+    section: &'static str,
+    name: &'a Spanned<String>,
+    overrides: &'a OverridesSpec,
+    /// Types that things of the section have, but not this one.
+    without: &'static [&'static str],
+}
+
+impl Thing<'_> {
+    fn check(&self, role: &Spanned<String>, spec: Option<&OverrideSpec>, cx: &mut Check<'_>) -> Option<Override> {
+        let here = |of: &&Generated| of.section() == self.section && !self.without.contains(&of.ty());
+        let Some(of) = Generated::ALL.iter().filter(here).find(|of| of.role() == role.value) else {
+            let roles: Vec<&str> = Generated::ALL.iter().filter(here).map(|of| of.role()).collect();
+            let help =
+                did_you_mean(role, roles.iter().copied()).unwrap_or_else(|| format!("there is {}", listed(&roles)));
+            cx.error(role.span, format!("`{}.{}` has no resource `{}`", self.section, self.name.value, role.value))
+                .help(help);
+            return None;
+        };
+        let RawSpec(node) = &spec?.properties;
+        let before = cx.mistakes();
+        if let Value::Map(entries) = &node.value {
+            for (property, _) in entries {
+                if !of.properties().contains(&property.as_str()) {
+                    let help = did_you_mean(property, of.properties().iter().copied())
+                        .unwrap_or_else(|| format!("its documentation lists the properties of {}", of.ty()));
+                    cx.error(property.span, format!("`{}` has no property `{}`", of.ty(), property.value)).help(help);
+                }
+            }
+        }
+        let mut refused = Vec::new();
+        for kept in of.kept() {
+            if let Some(place) = at(node, kept)
+                && !refused.contains(&place.span)
+            {
+                refused.push(place.span);
+                cx.error(place.span, format!("`{kept}` cannot be changed: other parts of the lake rely on it"))
+                    .help("leave it out; what the blueprint says of the thing itself decides it");
+            }
+        }
+        let scope = Scope { here: Default::default(), elsewhere: Default::default() };
+        let properties = Raw::read(node, &scope, cx)?;
+        (cx.mistakes() == before).then(|| Override { of: *of, name: self.name.value.clone(), properties })
+    }
+}
+
+/// The key at a path, or the one on the way to it behind which nothing could be merged.
+fn at<'a>(node: &'a Node, path: &str) -> Option<&'a Spanned<String>> {
+    let (first, rest) = path.split_once('.').map_or((path, None), |(first, rest)| (first, Some(rest)));
+    let (key, value) = entry(node, first)?;
+    let plain = |key: &str| key != "Ref" && !key.starts_with("Fn::");
+    match (rest, &value.value) {
+        (Some(rest), Value::Map(entries)) if entries.iter().all(|(key, _)| plain(key)) => at(value, rest),
+        _ => Some(key),
+    }
+}
+
+/// The table of what can be changed, as Markdown.
+pub(crate) fn reference() -> String {
+    let mut table = String::from("| of | in `override` | type | not these properties |\n|---|---|---|---|\n");
+    for of in Generated::ALL {
+        let kept: Vec<String> = of.kept().iter().map(|kept| format!("`{kept}`")).collect();
+        let _ = writeln!(table, "| `{}` | `{}` | `{}` | {} |", of.section(), of.role(), of.ty(), kept.join(", "));
+    }
+    table
+}
