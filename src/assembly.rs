@@ -238,7 +238,7 @@ pub fn write(assembly: &Assembly, dir: &Path, format: Format) -> Result<(), Writ
 
     let staging = tempfile::Builder::new().prefix(".lakegen-").tempdir_in(parent).map_err(failed(parent))?;
     let next = staging.path().join("assembly");
-    let folder = next.join("assets");
+    let folder = if assembly.assets.iter().next().is_some() { next.join("assets") } else { next.clone() };
     std::fs::create_dir_all(&folder).map_err(failed(&folder))?;
     assembly.files(format).try_for_each(|(name, content)| {
         let path = next.join(name);
