@@ -24,7 +24,7 @@ from shop.histories import Histories
 # The first place in a cart that is measured: what comes earlier says little of a session.
 FIRST_MEASURED = 4
 # A customer who measures has so many times the places in a cart of one who teaches.
-MEASURED_PLACES = 3
+MEASURED_PLACES = 2
 
 KEYS = {"user_id": "int", "target_order": "int", "position": "int", "product_id": "int"}
 ROW = KEYS | {"label": "int", "known_orders": "int"}

@@ -9,6 +9,9 @@ from __future__ import annotations
 import zlib
 
 import numpy as np
+import pyarrow as pa
+
+from shop.histories import Histories
 
 TEST_PERCENT, VALIDATION_PERCENT = 15, 15
 TARGETS = 3
@@ -33,3 +36,9 @@ def roles(users: np.ndarray, orders: np.ndarray, part: float) -> tuple[list[str 
             found.append("train")
             targets[index] = min(TARGETS, count - 1)
     return found, targets
+
+
+def before_targets(batch: pa.RecordBatch) -> Histories:
+    """What happened before each customer's first target, from rows of `histories`."""
+    everyone = Histories.read(batch)
+    return everyone.before(everyone.order_counts - batch.column("targets").to_numpy() + 1)

@@ -10,7 +10,7 @@ import base64
 import json
 import struct
 from array import array
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import nsmallest
 from typing import NamedTuple
 
@@ -54,9 +54,18 @@ class Product(NamedTuple):
     department: str | None
     # The columns of `PRODUCT`, float32, little endian.
     features: bytes
-    # What lies in the same baskets, the strongest first, and how strongly.
-    neighbours: Sequence[int]
-    strengths: Sequence[float]
+    # What lies in the same baskets, the strongest first, and how strongly: int32 and float32 in base64, decoded when
+    # they are asked for, as a request asks for few.
+    near: str
+    pull: str
+
+    @property
+    def neighbours(self) -> Iterator[tuple[int, float]]:
+        """Neighbours and how strongly this product draws them along."""
+        ids, strengths = array("i"), array("f")
+        ids.frombytes(base64.b64decode(self.near))
+        strengths.frombytes(base64.b64decode(self.pull))
+        return zip(ids, strengths, strict=True)
 
 
 class Shop(NamedTuple):
@@ -72,16 +81,13 @@ class Shop(NamedTuple):
         products = {}
         for line in lines:
             row = json.loads(line)
-            neighbours, strengths = array("i"), array("f")
-            neighbours.frombytes(base64.b64decode(row.get("neighbours") or ""))
-            strengths.frombytes(base64.b64decode(row.get("strengths") or ""))
             products[row["product_id"]] = Product(
                 row.get("product_name"),
                 row.get("aisle"),
                 row.get("department"),
                 base64.b64decode(row["features"]),
-                neighbours,
-                strengths,
+                row.get("neighbours") or "",
+                row.get("strengths") or "",
             )
         # The first feature of a product is how often it was bought; one that nobody bought yet has none.
         bought = {
@@ -112,7 +118,7 @@ class Pull:
         self.count: dict[int, int] = {}
 
     def add(self, product: Product, weight: float) -> None:
-        for neighbour, strength in zip(product.neighbours, product.strengths, strict=True):
+        for neighbour, strength in product.neighbours:
             drawn = weight * strength
             if neighbour in self.sum:
                 self.sum[neighbour] += drawn
@@ -171,7 +177,7 @@ def cart_next(cart: Sequence[int], history: Mapping[int, float], shop: Shop) -> 
     for product in items[-CART_USED:]:
         pull.add(product, 1.0)
     last = items[-1] if items else None
-    after_last = dict(zip(last.neighbours, last.strengths, strict=True)) if last else {}
+    after_last = dict(last.neighbours) if last else {}
 
     personal = [product_id for product_id in history if product_id not in inside and product_id in shop.products]
     chosen = nsmallest(CART_PERSONAL, personal, key=lambda product_id: (-history[product_id], product_id))

@@ -119,7 +119,7 @@ def test_neighbours_equal_an_independent_count(lake: Path, shop: Any) -> None:
         """
         select a.product_id, b.product_id as neighbour_id, count(*) as baskets
         from product_history a join product_history b using (user_id, order_number)
-        where a.product_id <> b.product_id and abs(a.add_to_cart_order - b.add_to_cart_order) <= 15
+        where a.product_id <> b.product_id and a.add_to_cart_order <= 40 and b.add_to_cart_order <= 40
         group by all having count(*) > 1
         """
     ).fetchall()
