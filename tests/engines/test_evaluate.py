@@ -175,17 +175,17 @@ def test_a_baseline_can_have_a_ranking_for_each_user(evaluation: Evaluation) -> 
 
 def test_a_label_that_is_not_what_the_targets_say(evaluation: Evaluation) -> None:
     evaluation.test[1] = (1, 10, "b", 1, 0.2, None)
-    assert evaluation.run()["leaks"] == ["the label of 1 rows of `test` is not what `targets` says"]
+    assert evaluation.run()["leaks"] == ["rows of `test` whose label is not what `targets` says: 1"]
 
 
 def test_groups_of_the_test_that_were_learned_from(evaluation: Evaluation) -> None:
     evaluation.train.append(TEST[0])
-    assert evaluation.run()["leaks"] == ["1 groups of `test` are in `train` too"]
+    assert evaluation.run()["leaks"] == ["groups of `test` that are in `train` too: 1"]
 
 
 def test_rows_that_know_what_comes_after_them(evaluation: Evaluation) -> None:
     result = evaluation.run(cut={"column": "ago", "before": "order"})
-    assert result["leaks"] == ["1 rows of `test` have a `ago` that is not before `order`"]
+    assert result["leaks"] == ["rows of `test` whose `ago` is not before `order`: 1"]
 
 
 def test_a_feature_that_knows_the_answer(evaluation: Evaluation) -> None:

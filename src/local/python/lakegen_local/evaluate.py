@@ -451,7 +451,7 @@ def _leaks(database: duckdb.DuckDBPyConnection, request: dict[str, Any], asked: 
             f"SELECT count(*) FROM (SELECT {group} FROM {name(train)} INTERSECT SELECT {group} FROM {name(test)})"
         ).fetchall()[0][0]
         if both:
-            found.append(f"{both} groups of `{test}` are in `{train}` too")
+            found.append(f"groups of `{test}` that are in `{train}` too: {both}")
     if request["cut"]:
         known, before = request["cut"]["column"], request["cut"]["before"]
         for table in [test, *([request["train"]["name"]] if request.get("train") else [])]:
@@ -459,7 +459,7 @@ def _leaks(database: duckdb.DuckDBPyConnection, request: dict[str, Any], asked: 
                 f"SELECT count(*) FROM {name(table)} WHERE ({name(known)} < {name(before)}) IS NOT TRUE"
             ).fetchall()[0][0]
             if late:
-                found.append(f"{late} rows of `{table}` have a `{known}` that is not before `{before}`")
+                found.append(f"rows of `{table}` whose `{known}` is not before `{before}`: {late}")
     items = int(max(rows.item.max(initial=0), asked.item.max(initial=0))) + 1
     inside = rows.group >= 0
     mask = _parts(request, asked)["all"]
@@ -467,7 +467,7 @@ def _leaks(database: duckdb.DuckDBPyConnection, request: dict[str, Any], asked: 
     true = np.isin(rows.group[inside] * items + rows.item[inside], wanted)
     wrong = int(np.count_nonzero(true != (rows.label[inside] > 0)))
     if wrong:
-        found.append(f"the label of {wrong} rows of `{test}` is not what `{request['targets']['name']}` says")
+        found.append(f"rows of `{test}` whose label is not what `{request['targets']['name']}` says: {wrong}")
     labels = rows.sample_labels > 0
     if min(np.count_nonzero(labels), np.count_nonzero(~labels)) >= 20:
         for at, feature in enumerate(request["features"]):
