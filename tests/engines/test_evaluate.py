@@ -155,6 +155,7 @@ def test_only_what_is_new_is_asked_for(evaluation: Evaluation) -> None:
     evaluation.targets = [(user, order, item, int(item != "d")) for user, order, item, _ in TARGETS]
     result = evaluation.run(only="explore", metrics=["recall@2", "candidate_recall"])
     assert (result["groups"], result["targets"]) == (1, 1)
+    assert [bucket["groups"] for bucket in result["history"]] == [1], "the others have nothing to be found"
     assert value(result, "model", "recall@2") == 1
     assert {score["part"] for score in result["scores"]} == {"all"}
 

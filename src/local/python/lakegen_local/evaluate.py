@@ -254,7 +254,8 @@ def _measure(
     if "f1" in request["metrics"]:
         values, sets = _f1(request, asked, rows, rankings[MODEL], parts)
         ratios.add((MODEL, "all", "f1"), asked.user, values)
-    buckets = _buckets(request, asked, rows) if request["history"] else []
+    asked_for = np.bincount(asked.targets.group[judged], minlength=asked.targets.groups) > 0
+    buckets = _buckets(request, asked_for, rows) if request["history"] else []
     deciding = ranked[0] if ranked else None
     if deciding is not None:
         targets = Targets(asked.targets.group[judged], asked.targets.groups)
@@ -264,7 +265,7 @@ def _measure(
                 ratios.add((ranking, f"history {at}", deciding), asked.user, np.where(members, values, np.nan))
     drawn = ratios.draw(request["resamples"], request["seed"])
     return {
-        "groups": int(np.count_nonzero(np.bincount(asked.targets.group[judged], minlength=asked.targets.groups))),
+        "groups": int(np.count_nonzero(asked_for)),
         "users": asked.users,
         "candidates": len(rows.group),
         "targets": int(np.count_nonzero(judged)),
@@ -358,11 +359,12 @@ def _f1(
     return values, sets
 
 
-def _buckets(request: dict[str, Any], asked: Asked, rows: Rows) -> list[tuple[dict[str, Any], np.ndarray]]:
-    """Groups told apart by the length of their history, in up to five parts of about the same size."""
-    length = np.full(asked.targets.groups, np.nan)
+def _buckets(request: dict[str, Any], asked_for: np.ndarray, rows: Rows) -> list[tuple[dict[str, Any], np.ndarray]]:
+    """Groups with a target, told apart by the length of their history in up to five parts of about the same size."""
+    length = np.full(len(asked_for), np.nan)
     inside = rows.group >= 0
     length[rows.group[inside]] = rows.columns[request["history"]][inside]
+    length[~asked_for] = np.nan
     known = length[~np.isnan(length)]
     if not len(known):
         return []
