@@ -20,14 +20,21 @@ fn checked(text: &str) -> (Option<Lake>, Diagnostics) {
     check(Source { name: "lake.yaml".into(), text: text.into() }, root(), &Disk::new(root()))
 }
 
-/// The byte range of the name of each column where its table declares it.
+/// The line that begins with the name of a table, with the line break before it.
+fn line(text: &str, table: &str) -> usize {
+    let section = text.find("\ntables:\n").unwrap();
+    section + text[section..].find(&format!("\n  {table}:")).unwrap()
+}
+
+/// The first byte of the name of each column where its table declares it. Tables that take another's columns declare none.
 fn declarations(text: &str, lake: &Lake) -> BTreeMap<(String, String), usize> {
     let mut places = BTreeMap::new();
-    let section = text.find("\ntables:\n").unwrap();
     for table in lake.tables.values() {
-        let start = section + text[section..].find(&format!("\n  {}:\n", table.name)).unwrap();
-        let columns = start + text[start..].find("columns:").unwrap();
-        let mut at = columns;
+        let start = line(text, &table.name);
+        let mut at = start + text[start..].find("columns:").unwrap();
+        if text[at..].starts_with("columns: *") {
+            continue;
+        }
         for column in &table.columns {
             at += word(&text[at..], &column.name, |after| after.trim_start().starts_with(':')).unwrap();
             places.insert((table.name.clone(), column.name.clone()), at);
@@ -47,9 +54,15 @@ fn word(text: &str, name: &str, wanted: impl Fn(&str) -> bool) -> Option<usize> 
 
 /// Where a table is declared, name and columns.
 fn block(text: &str, table: &str) -> std::ops::Range<usize> {
-    let start = text.find(&format!("\n  {table}:\n")).unwrap();
+    let start = line(text, table);
     let lines = text[start + 1..].split_inclusive('\n').skip(1).take_while(|line| line.starts_with("    "));
     start..start + table.len() + 5 + lines.map(str::len).sum::<usize>()
+}
+
+/// A table, and those that take its columns.
+fn with_the_columns_of<'a>(lake: &'a Lake, table: &str) -> impl Iterator<Item = &'a str> {
+    let columns = lake.tables.values().find(|known| known.name == table).map(|known| &known.columns);
+    lake.tables.values().filter(move |other| Some(&other.columns) == columns).map(|other| other.name.as_str())
 }
 
 /// The thing of the blueprint that a place belongs to, like `queries.prior`.
@@ -92,13 +105,14 @@ fn a_column_that_is_renamed_is_missed_wherever_it_is_used() {
         let renamed = format!("{}{column}_anew{}", &text[..*at], &text[at + column.len()..]);
         let (lake_then, diagnostics) = checked(&renamed);
         let shift = |span: u32| if span as usize > *at { span as usize - "_anew".len() } else { span as usize };
-        let block = block(text, table);
+        let blocks: Vec<_> = with_the_columns_of(&lake, table).map(|table| block(text, table)).collect();
+        let in_blocks = |at: usize| blocks.iter().any(|block| block.contains(&at));
         let mut places = BTreeSet::new();
         for diagnostic in diagnostics.list.iter().filter(|diagnostic| diagnostic.severity == Severity::Error) {
             let about = diagnostic.message.contains(&format!("`{column}`"))
                 || diagnostic.message.contains(&format!("`{column}_anew`"));
             assert!(about, "{table}.{column}: {}", diagnostic.message);
-            let declared = diagnostic.related.iter().any(|(span, _)| block.contains(&shift(span.start)));
+            let declared = diagnostic.related.iter().any(|(span, _)| in_blocks(shift(span.start)));
             let own = shift(diagnostic.span.start) < uses_begin && diagnostic.message.contains("no column named");
             assert!(declared || own, "{table}.{column}: the declaration is not shown:\n{}", diagnostics.render(false));
             places.insert(shift(diagnostic.span.start));

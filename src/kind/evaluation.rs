@@ -365,8 +365,10 @@ impl BaselineSpec {
             let known = cx.tables.get(id.index()).cloned().flatten()?;
             by.extend(evaluation.group.iter().map(|column| column.value.clone()).filter(|c| known.column(c).is_some()));
             if known.column(&evaluation.item).is_none() {
+                let places = cx.declarations(&[id], &evaluation.item);
                 cx.error(written.span, format!("`{}` has no column `{}`", written.value, evaluation.item.value))
-                    .help("a baseline of its own table says a score for each item");
+                    .help("a baseline of its own table says a score for each item")
+                    .places(places);
             }
         }
         named.map(|()| Baseline { name: name.value.clone(), score: self.score.value.clone(), table, by })
