@@ -31,6 +31,10 @@ pub struct Assembly {
     pub lake: String,
     /// The environment's name
     pub environment: String,
+    /// Whether this is not the lake but the stack by which it is deployed from GitHub
+    pub access: bool,
+    /// The ARN of the role with which CloudFormation works on stacks that have none of their own, if whoever deploys names one
+    pub service_role: Option<String>,
     /// The environment's region
     pub region: String,
     /// The account it must be deployed to, if the blueprint says so
@@ -281,6 +285,8 @@ mod tests {
         Assembly {
             lake: "shop".into(),
             environment: "dev".into(),
+            access: false,
+            service_role: None,
             region: "eu-west-1".into(),
             account: None,
             protected: false,

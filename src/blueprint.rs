@@ -10,6 +10,7 @@ use crate::kind::classifier::ClassifierSpec;
 use crate::kind::crawler::CrawlerSpec;
 use crate::kind::environment::EnvironmentSpec;
 use crate::kind::function::FunctionSpec;
+use crate::kind::github::GithubSpec;
 use crate::kind::job::JobSpec;
 use crate::kind::model::ModelSpec;
 use crate::kind::pipeline::PipelineSpec;
@@ -39,6 +40,10 @@ section! {
         /// Where copies of the lake live; `local` is always there.
         /// Example: `{ dev: { region: eu-west-1 } }`.
         environments: Named<EnvironmentSpec>,
+        /// The GitHub repository in which the lake is reviewed, and from which it is deployed.
+        /// Default: none.
+        /// Example: `{ repository: our-company/data-lake, lakegen: source, environments: { prod: { reviewers: [octocat] } } }`.
+        github: Option<GithubSpec>,
         /// Tags of everything that AWS lets carry tags, beside lakegen's own two: which lake, which environment.
         /// Example: `{ team: data, cost_centre: "4711" }`.
         tags: Named<TagSpec>,

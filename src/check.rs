@@ -174,6 +174,7 @@ impl<'a> Check<'a> {
         let mut environments = self.all(&b.environments, "an environment", |spec, name, cx| spec.check(name, cx));
         let tags = tags::check(&b.tags, self).unwrap_or_default();
         environments.iter_mut().flatten().for_each(|environment| tags::merge(&tags, &mut environment.tags));
+        let github = b.github.as_ref().map(|github| github.check(&environments, self));
         let sample = b.sample.as_ref().map(|sample| sample.check(self));
         let zones = self.all(&b.zones, "a zone", |spec, name, cx| spec.check(name, cx));
         self.tables = self.all(&b.tables, "a table", |spec, name, cx| spec.check(name, cx));
@@ -217,6 +218,10 @@ impl<'a> Check<'a> {
             description: b.description.clone(),
             root: root.to_owned(),
             environments: environments.into_iter().collect::<Option<_>>()?,
+            github: match github {
+                Some(github) => Some(github?),
+                None => None,
+            },
             sample: match sample {
                 Some(sample) => Some(sample?),
                 None => None,

@@ -22,7 +22,8 @@ const EXIT_CODES: &str = "\
 Exit codes:
   0    done
   1    the blueprint has errors
-  2    the command line is wrong; of `plan` and `status --drift` with `--detailed-exitcode`: there are changes
+  2    the command line is wrong; of `plan` and `status --drift` with `--detailed-exitcode`: there are changes;
+       of `github generate --check`: a file is out of date
   3    the world said no: a file, Python, the network, AWS
   4    a step of the pipeline failed, or a model was refused
   5    something dangerous was not allowed
@@ -146,12 +147,22 @@ pub struct Plan {
     /// The environment
     #[arg(long, short)]
     pub env: String,
+    /// Not the lake: another stack of the environment
+    #[arg(long, value_name = "STACK")]
+    pub stack: Option<OwnStack>,
     /// Exit with 2 if there are changes
     #[arg(long)]
     pub detailed_exitcode: bool,
     /// The form of the plan; `--output json` goes before it
     #[arg(long, default_value = "text")]
     pub format: PlanFormat,
+}
+
+/// A stack that is no part of the lake.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub enum OwnStack {
+    /// Who deploys the lake from GitHub, and what they may do.
+    Access,
 }
 
 /// The form of a plan.
@@ -169,9 +180,15 @@ pub struct Deploy {
     /// The environment
     #[arg(long, short)]
     pub env: String,
+    /// Not the lake: another stack of the environment
+    #[arg(long, value_name = "STACK")]
+    pub stack: Option<OwnStack>,
     /// Ask nothing: everything is allowed but the loss of data
     #[arg(long, short)]
     pub yes: bool,
+    /// The role with which CloudFormation works on the stacks, by its ARN; without one it has the rights of whoever deploys
+    #[arg(long, value_name = "ARN", env = "LAKEGEN_SERVICE_ROLE")]
+    pub service_role: Option<String>,
     /// What may be lost with its data, as the plan calls it, like `zones.raw`; may be given again
     #[arg(long, value_name = "THING")]
     pub allow_data_loss: Vec<String>,
@@ -383,8 +400,21 @@ pub struct Github {
 /// What to do on GitHub.
 #[derive(Debug, Subcommand)]
 pub enum GithubCommand {
+    /// Write the workflows that review and deploy the lake
+    Generate(GithubGenerate),
     /// Post a plan on a pull request, or bring the one posted before up to date
     Comment(GithubComment),
+}
+
+/// Arguments of `github generate`.
+#[derive(Debug, Args)]
+pub struct GithubGenerate {
+    /// Write nothing: show what is out of date, and exit with 2 if something is
+    #[arg(long, conflicts_with = "force")]
+    pub check: bool,
+    /// Overwrite what was changed by hand
+    #[arg(long)]
+    pub force: bool,
 }
 
 /// Which repository, and whose token. Without an app the token is `GH_TOKEN` or `GITHUB_TOKEN`, or what `gh auth login` has stored.

@@ -14,6 +14,7 @@ pub use crate::kind::endpoint::{Capture, Endpoint, Host, Rollback, Scale, Shift}
 pub use crate::kind::environment::Environment;
 pub use crate::kind::evaluation::{Baseline, Evaluation, Metric, PartSpec as Part};
 pub use crate::kind::function::Function;
+pub use crate::kind::github::{DriftSpec as Drift, Gate as GithubGate, Github, Provider, Reviewer, Tool};
 pub use crate::kind::iceberg::{By, Transform};
 pub use crate::kind::job::{Job, Script};
 pub use crate::kind::learning::{Cut, Learning};
@@ -157,6 +158,8 @@ pub struct Lake {
     pub root: PathBuf,
     /// The declared environments; `local` is not among them.
     pub environments: Vec<Environment>,
+    /// The repository from which it is deployed.
+    pub github: Option<Github>,
     /// Where a local run takes its raw data from.
     pub sample: Option<Sample>,
     /// S3 buckets.

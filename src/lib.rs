@@ -42,3 +42,4 @@ mod sql;
 pub mod starter;
 pub mod text;
 pub mod visual;
+pub mod workflow;

@@ -6,6 +6,7 @@
 //! Names are deterministic ([`names::Names`]), so a stack speaks of another's resources by name; what has no name of ours (a
 //! key's ARN) is an output of one stack and a parameter of the next. Nothing is exported.
 
+mod access;
 mod api;
 mod checks;
 mod classifier;
@@ -40,6 +41,8 @@ use crate::cfn::sns::Topic;
 use crate::cfn::{Arn, LogicalId, Name, Retention, S3Uri, Tags, Text, Value, sub};
 use crate::lake::{Api, Environment, Home, Id, Lake, StepId, Table};
 use crate::placement::{Part, Placement, Thing};
+pub use access::access;
+pub(crate) use access::access_role_arn;
 use classifier::Classifiers;
 use model::Trained;
 use names::{Kind, function_arn};
@@ -56,6 +59,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         description: _,
         root: _,
         environments: _,
+        github: _,
         sample: _,
         // Each in the stack that `placement` says.
         zones: _,
@@ -99,6 +103,8 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
     Assembly {
         lake: name.clone(),
         environment: environment.name.clone(),
+        access: false,
+        service_role: None,
         region: environment.region.clone(),
         account: environment.account.clone(),
         protected: environment.protected,

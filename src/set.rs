@@ -6,7 +6,7 @@ use crate::kind::environment::SettingsSpec;
 use crate::source::{Node, Span, Spanned, Value};
 
 /// Sections that are the same in every environment.
-const FIXED: [&str; 3] = ["name", "environments", "sample"];
+const FIXED: [&str; 4] = ["name", "environments", "github", "sample"];
 /// Sections that are no things by name.
 const UNNAMED: [&str; 2] = ["api", "description"];
 

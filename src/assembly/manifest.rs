@@ -167,6 +167,8 @@ impl Manifest {
         let Assembly {
             lake,
             environment,
+            access: _,
+            service_role: _,
             region,
             account,
             protected,

@@ -43,6 +43,25 @@ macro_rules! actions {
                 #[doc = concat!("`", $name, "`")]
                 pub const $constant: $type = $type(whole($name));
             )*
+
+            /// All of the above: what the roles of steps and functions use.
+            pub(crate) const ALL: &[$type] = &[$($type::$constant),*];
+
+            /// Others, by their names: what only the roles of the `access` stack use.
+            pub(crate) const fn named<const N: usize>(names: [&'static str; N]) -> [$type; N] {
+                let mut actions = [$type(""); N];
+                let mut index = 0;
+                while index < N {
+                    actions[index] = $type(whole(names[index]));
+                    index += 1;
+                }
+                actions
+            }
+
+            /// Its whole name.
+            pub(crate) const fn name(&self) -> &'static str {
+                self.0
+            }
         }
     };
 }
@@ -249,7 +268,7 @@ impl IntoNode for Principal {
 #[derive(Clone, Debug)]
 struct Test {
     operator: &'static str,
-    key: &'static str,
+    key: Cow<'static, str>,
     value: Node,
 }
 
@@ -278,6 +297,21 @@ impl Statement {
     /// Allows actions that AWS cannot narrow to resources.
     pub fn unscoped(sid: &'static str, actions: impl IntoIterator<Item = Unscoped>) -> Self {
         Self::new(sid, "Allow", actions.into_iter().map(|Unscoped(name)| name).collect(), Some(Node::text("*")))
+    }
+
+    /// Refuses `actions` on `resources`, whatever else allows them.
+    pub fn deny(
+        sid: impl Into<Cow<'static, str>>,
+        actions: impl IntoIterator<Item = Action>,
+        resources: impl IntoIterator<Item = Value<ArnPattern>>,
+    ) -> Self {
+        Self { effect: "Deny", ..Self::allow(sid, actions, resources) }
+    }
+
+    /// Lets those for whom `provider` vouches take on the role whose trust policy this is.
+    pub fn assume_with_token(provider: &Value<Arn<OidcProvider>>) -> Self {
+        let principal = provider.clone().into_node().map(|provider| Node::map([("Federated", provider)]));
+        Self { principal, ..Self::new("Assume", "Allow", vec!["sts:AssumeRoleWithWebIdentity"], None) }
     }
 
     /// Lets a service take on the role whose trust policy this is.
@@ -329,7 +363,8 @@ impl Statement {
     }
 
     /// Holds only where the request's `key` passes `operator` with `value`.
-    pub fn only_if(mut self, operator: &'static str, key: &'static str, value: Value<Text>) -> Self {
+    pub fn only_if(mut self, operator: &'static str, key: impl Into<Cow<'static, str>>, value: Value<Text>) -> Self {
+        let key = key.into();
         self.tests.extend(value.into_node().map(|value| Test { operator, key, value }));
         self
     }
@@ -338,11 +373,11 @@ impl Statement {
     pub fn only_if_any(
         mut self,
         operator: &'static str,
-        key: &'static str,
+        key: impl Into<Cow<'static, str>>,
         values: impl IntoIterator<Item = Value<Text>>,
     ) -> Self {
         let value = Node::List(values.into_iter().filter_map(IntoNode::into_node).collect());
-        self.tests.push(Test { operator, key, value });
+        self.tests.push(Test { operator, key: key.into(), value });
         self
     }
 }
@@ -369,7 +404,7 @@ impl IntoNode for Statement {
         entries.extend(resources.map(|resources| ("Resource", resources)));
         let mut conditions: Vec<(Cow<'static, str>, Node)> = Vec::new();
         for Test { operator, key, value } in tests {
-            let test = (Cow::Borrowed(key), value);
+            let test = (key, value);
             match conditions.iter_mut().find(|(known, _)| known == operator) {
                 Some((_, Node::Map(tests))) => tests.push(test),
                 _ => conditions.push((Cow::Borrowed(operator), Node::Map(vec![test]))),
@@ -407,6 +442,7 @@ resource! {
         description: String = "Description",
         trust: Policy = "AssumeRolePolicyDocument",
         policies: Vec<InlinePolicy> = "Policies",
+        boundary: Option<Value<Arn<NamedPolicy>>> = "PermissionsBoundary",
         tags: Tags = "Tags",
     }
 }
@@ -425,7 +461,32 @@ impl Role {
         } else {
             vec![InlinePolicy { name: "step", document: Policy(statements) }]
         };
-        Self { name, description: description.into(), trust: Policy(vec![trust]), policies, tags }
+        Self { name, description: description.into(), trust: Policy(vec![trust]), policies, boundary: None, tags }
+    }
+}
+
+resource! {
+    /// A policy with a name by which others speak of it.
+    "AWS::IAM::ManagedPolicy" NamedPolicy {
+        name: Value<Name<NamedPolicy>> = "ManagedPolicyName",
+        description: String = "Description",
+        document: Policy = "PolicyDocument",
+    }
+}
+
+resource! {
+    /// Somebody outside of AWS who vouches for others.
+    "AWS::IAM::OIDCProvider" OidcProvider {
+        url: String = "Url",
+        audiences: Vec<Value<Text>> = "ClientIdList",
+        tags: Tags = "Tags",
+    }
+}
+
+impl Ref<OidcProvider> {
+    /// Its ARN.
+    pub fn arn(&self) -> Value<Arn<OidcProvider>> {
+        self.attribute("Arn")
     }
 }
 

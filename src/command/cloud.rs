@@ -3,11 +3,12 @@
 use super::Context;
 use super::local::{failed, unknown_environment};
 use crate::assembly::{Assembly, Assets};
+use crate::cli::OwnStack;
 use crate::deploy;
 use crate::deploy::progress::{Event, Observer};
 use crate::deploy::session::{Session, Wanted};
 use crate::failure::{Exit, Failure};
-use crate::lower::lower;
+use crate::lower::{access, lower};
 use crate::project::Project;
 
 /// A project and what it comes to in one environment.
@@ -35,6 +36,23 @@ impl Cloud {
             context.console.note("wrote which stack each thing is in to the lock file beside the blueprint; commit it");
         }
         Ok(Self { project, assembly })
+    }
+
+    /// The same, of the lake or of another stack of the environment.
+    pub fn open_stack(environment: &str, stack: Option<OwnStack>, context: &Context<'_>) -> Result<Self, Failure> {
+        let Some(OwnStack::Access) = stack else { return Self::open(environment, context) };
+        let project = context.project()?;
+        let lake = context.check(&project)?;
+        let (copy, environment) = lake.copy(environment).ok_or_else(|| unknown_environment(environment, &lake))?;
+        let github = lake.github.as_ref().and_then(|github| Some((github, github.gate(&environment.name)?)));
+        let Some((github, gate)) = github else {
+            let help = "add `github: { repository: owner/name, lakegen: { release: … } }`; docs/github.md shows one";
+            return Err(Failure::usage(
+                "the blueprint does not say from which repository it is deployed",
+                help.to_owned(),
+            ));
+        };
+        Ok(Self { assembly: access(copy, environment, github, gate), project })
     }
 
     /// Credentials of the environment's account.

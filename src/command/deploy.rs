@@ -18,7 +18,8 @@ use crate::report::deploy::DeployReport;
 use crate::report::plan;
 
 pub fn run(args: &Deploy, context: &Context<'_>) -> Result<(), Failure> {
-    let cloud = Cloud::open(&args.env, context)?;
+    let mut cloud = Cloud::open_stack(&args.env, args.stack, context)?;
+    cloud.assembly.service_role = args.service_role.clone();
     let report = DeployReport::new(context.console);
     // One question at a time, and nothing drawn over it.
     let asking = tokio::sync::Mutex::new(());

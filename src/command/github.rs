@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use super::{Context, github_comment};
+use super::{Context, github_comment, github_generate};
 use crate::cli::{Github, GithubAccess, GithubCommand};
 use crate::failure::Failure;
 use crate::github::repository::{self, GitError, host_of_api};
@@ -11,6 +11,7 @@ use crate::github::{Client, Error, Repository};
 
 pub fn run(args: &Github, context: &Context<'_>) -> Result<(), Failure> {
     match &args.command {
+        GithubCommand::Generate(args) => github_generate::run(args, context),
         GithubCommand::Comment(args) => github_comment::run(args, context),
     }
 }

@@ -13,7 +13,7 @@ use crate::report::deploy::DeployReport;
 use crate::report::plan;
 
 pub fn run(args: &Plan, context: &Context<'_>) -> Result<(), Failure> {
-    let cloud = Cloud::open(&args.env, context)?;
+    let cloud = Cloud::open_stack(&args.env, args.stack, context)?;
     let report = DeployReport::new(context.console);
     let found = runtime()?.block_on(async {
         let session = cloud.session(&report).await?;

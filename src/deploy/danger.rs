@@ -1,6 +1,6 @@
 //! What a change may cost: data that is lost, permissions that grow, doors that open.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use serde::Serialize;
 use serde_json::Value;
@@ -113,18 +113,7 @@ fn loss(change: &Change) -> String {
     }
 }
 
-/// Somebody may do something.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-struct Grant {
-    /// Who, where it is not the role that has the policy.
-    who: Option<String>,
-    /// To what, and on which condition.
-    on: String,
-    /// What: `s3:GetObject`.
-    action: String,
-}
-
-/// What may be done after and could not be done before, for resources that say who may do what: a sentence for each who and each what.
+/// What may be done after and could not be done before, for resources that say who may do what.
 fn widened(change: &Change, added: &[&str]) -> Vec<String> {
     let policy = match change.resource_type.as_str() {
         "AWS::IAM::Policy" | "AWS::IAM::ManagedPolicy" => true,
@@ -141,25 +130,7 @@ fn widened(change: &Change, added: &[&str]) -> Vec<String> {
         Kind::Add if policy && !names_one_of(change.after.as_ref(), added) => BTreeSet::new(),
         Kind::Add | Kind::Remove | Kind::Import => return Vec::new(),
     };
-    let after = grants(change.after.as_ref());
-    let mut found: BTreeMap<(&Option<String>, &str), Vec<&str>> = BTreeMap::new();
-    for Grant { who, on, action } in after.difference(&before) {
-        found.entry((who, on)).or_default().push(action);
-    }
-    found.into_iter().map(|((who, on), actions)| sentence(who.as_deref(), &actions, on)).collect()
-}
-
-/// `s3:GetObject, PutObject on …`: a service is named once.
-fn sentence(who: Option<&str>, actions: &[&str], on: &str) -> String {
-    let mut text = who.map(|who| format!("{who} ")).unwrap_or_default();
-    let mut service = "";
-    for (number, action) in actions.iter().enumerate() {
-        let (of, name) = action.split_once(':').unwrap_or(("", action));
-        text.push_str(if number == 0 { "" } else { ", " });
-        text.push_str(if of == service { name } else { action });
-        service = of;
-    }
-    text + on
+    grants(change.after.as_ref()).difference(&before).cloned().collect()
 }
 
 fn names_one_of(resource: Option<&Value>, ids: &[&str]) -> bool {
@@ -167,25 +138,24 @@ fn names_one_of(resource: Option<&Value>, ids: &[&str]) -> bool {
     roles.is_some_and(|roles| ids.iter().any(|id| roles.contains(&format!("\"{id}\""))))
 }
 
-/// Everything that a resource's policies allow; what they deny counts as allowed when it is no longer denied, so
+/// Everything that a resource's policies allow, a sentence each; what they deny counts as allowed when it is no longer denied, so
 /// denials are left to [`differences`](super::change::differences).
-fn grants(resource: Option<&Value>) -> BTreeSet<Grant> {
+fn grants(resource: Option<&Value>) -> BTreeSet<String> {
     let mut found = BTreeSet::new();
     if let Some(properties) = resource.and_then(|resource| resource.get("Properties")) {
         collect(properties, &mut found);
         for policy in list(properties.get("ManagedPolicyArns")) {
-            let action = format!("everything that {} allows", shown(policy));
-            found.insert(Grant { who: None, on: String::new(), action });
+            found.insert(format!("everything that {} allows", shown(policy)));
         }
     }
     found
 }
 
-fn collect(value: &Value, found: &mut BTreeSet<Grant>) {
+fn collect(value: &Value, found: &mut BTreeSet<String>) {
     match value {
         Value::Object(map) => {
             if map.get("Effect").and_then(Value::as_str) == Some("Allow") {
-                of_statement(map, found);
+                sentences(map, found);
             } else {
                 map.values().for_each(|value| collect(value, found));
             }
@@ -195,18 +165,17 @@ fn collect(value: &Value, found: &mut BTreeSet<Grant>) {
     }
 }
 
-fn of_statement(statement: &serde_json::Map<String, Value>, found: &mut BTreeSet<Grant>) {
+fn sentences(statement: &serde_json::Map<String, Value>, found: &mut BTreeSet<String>) {
     let everything = Value::String("*".to_owned());
     let resources = match statement.get("Resource") {
         Some(resources) => list(Some(resources)),
         None => vec![&everything],
     };
-    let who = statement.get("Principal").map(shown);
+    let who = statement.get("Principal").map(|who| format!("{} ", shown(who))).unwrap_or_default();
     let condition = statement.get("Condition").map(|only| format!(" if {}", shown(only))).unwrap_or_default();
     for action in list(statement.get("Action")).into_iter().chain(list(statement.get("NotAction"))) {
         for resource in &resources {
-            let on = format!(" on {}{condition}", nameless(&shown(resource)));
-            found.insert(Grant { who: who.clone(), on, action: shown(action) });
+            found.insert(format!("{who}{} on {}{condition}", shown(action), nameless(&shown(resource))));
         }
     }
 }
@@ -288,12 +257,10 @@ fn doors(resource_type: &str, resource: Option<&Value>) -> BTreeSet<String> {
         "AWS::S3::BucketPolicy" | "AWS::SQS::QueuePolicy" | "AWS::SNS::TopicPolicy" | "AWS::KMS::Key" => {
             let mut allowed = BTreeSet::new();
             collect(properties, &mut allowed);
-            let anybody = |grant: &&Grant| {
-                matches!(grant.who.as_deref(), Some("*" | "{\"AWS\":\"*\"}")) && !grant.on.contains(" if ")
+            let anybody = |sentence: &&String| {
+                (sentence.starts_with("* ") || sentence.starts_with("{\"AWS\":\"*\"} ")) && !sentence.contains(" if ")
             };
-            let doors =
-                allowed.iter().filter(anybody).map(|Grant { on, action, .. }| format!("anybody may do {action}{on}"));
-            found.extend(doors);
+            found.extend(allowed.iter().filter(anybody).map(|sentence| format!("anybody may do {sentence}")));
         }
         _ => {}
     }
@@ -358,14 +325,6 @@ mod tests {
             |hash: char| role("s3:GetObject", &format!("b/assets/{}.py", hash.to_string().repeat(64)), json!({}));
         let next = change(Kind::Change, "AWS::IAM::Role", Some(reads('a')), Some(reads('b')));
         assert_eq!(found(next), [], "the next version of a script is no wider than the last");
-        let statement = json!({ "Effect": "Allow", "Action": ["s3:PutObject", "kms:Decrypt", "s3:GetObject"], "Resource": ["a/*", "b/*"] });
-        let wide = json!({ "Policies": [{ "PolicyDocument": { "Statement": [statement] } }] });
-        let wider = change(Kind::Change, "AWS::IAM::Role", Some(json!({})), Some(wide));
-        let said: Vec<_> = found(wider).into_iter().map(|(_, what)| what).collect();
-        assert_eq!(
-            said,
-            ["kms:Decrypt, s3:GetObject, PutObject on a/*", "kms:Decrypt, s3:GetObject, PutObject on b/*"]
-        );
         let new = change(Kind::Add, "AWS::IAM::Role", None, Some(narrow));
         assert_eq!(found(new), [], "a new role widens nothing that is there");
     }

@@ -44,6 +44,10 @@ pub type Parameters = Vec<(String, Given)>;
 /// The tags of the assembly's stacks, and of its bucket.
 #[must_use]
 pub fn tags(assembly: &Assembly) -> Vec<(&'static str, String)> {
+    // The stack of the access is no part of the lake: a deploy of one does not see the other.
+    if assembly.access {
+        return vec![("lakegen:access", format!("{}-{}", assembly.lake, assembly.environment))];
+    }
     vec![(LAKE, assembly.lake.clone()), (ENVIRONMENT, assembly.environment.clone())]
 }
 

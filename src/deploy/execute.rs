@@ -351,7 +351,9 @@ impl Executor<'_, '_> {
 
     /// The role with which CloudFormation works on the stack, if it has one.
     fn role(&self, desired: &Desired<'_>) -> Result<Option<String>, Error> {
-        let Some(OutputRef { stack, output }) = &desired.stack.role else { return Ok(None) };
+        let Some(OutputRef { stack, output }) = &desired.stack.role else {
+            return Ok(self.world.assembly.service_role.clone());
+        };
         let outputs = self.outputs.borrow();
         let role = outputs.get(stack).and_then(|outputs| outputs.get(output)).cloned();
         let (stack, output, wanted_by) = (stack.clone(), output.clone(), desired.name().to_owned());

@@ -249,7 +249,7 @@ async fn prepare_one(
                 matches!(template, Template::Url(_)) && !world.objects.contains_key(&world.template_key(desired));
             let role = match &desired.stack.role {
                 Some(role) => world.output(role).map(|role| Some(role.to_owned())),
-                None => Some(None),
+                None => Some(world.assembly.service_role.clone()),
             };
             let (Ok(parameters), Some(role), false) = (parameters, role, unsent) else {
                 let before = changeset::template(world.session, &there.id).await?;

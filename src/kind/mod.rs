@@ -10,6 +10,7 @@ pub mod endpoint;
 pub mod environment;
 pub mod evaluation;
 pub mod function;
+pub mod github;
 pub mod iceberg;
 pub mod job;
 pub mod learning;

@@ -278,11 +278,24 @@ pub(super) fn add_role(
 ) -> Ref<Role> {
     let fits = statements.iter().map(Statement::weight).sum::<usize>() <= INLINE;
     let (inline, apart) = if fits { (statements, Vec::new()) } else { (Vec::new(), statements) };
-    let role = Role::new(Value::literal(name), description, trust, inline, cx.tag_list());
+    let mut role = Role::new(Value::literal(name), description, trust, inline, cx.tag_list());
+    role.boundary = cx.lake.github.as_ref().map(|_| super::access::boundary_arn(cx));
     let role = stack.template.add(id, role);
+    for (index, statements) in packed(apart).into_iter().enumerate() {
+        let policy = ManagedPolicy {
+            description: format!("{description}, part {}", index + 1),
+            document: Policy(statements),
+            roles: vec![role.name()],
+        };
+        stack.template.add(Kind::StepPolicy.digested(&format!("{} {index}", role.id())), policy);
+    }
+    role
+}
 
+/// The statements in as many policies as they need.
+pub(super) fn packed(statements: Vec<Statement>) -> Vec<Vec<Statement>> {
     let mut policies: Vec<(usize, Vec<Statement>)> = Vec::new();
-    for statement in apart {
+    for statement in statements {
         let weight = statement.weight();
         match policies.iter_mut().find(|(used, _)| used + weight <= MANAGED) {
             Some((used, policy)) => {
@@ -292,13 +305,5 @@ pub(super) fn add_role(
             None => policies.push((weight, vec![statement])),
         }
     }
-    for (index, (_, statements)) in policies.into_iter().enumerate() {
-        let policy = ManagedPolicy {
-            description: format!("{description}, part {}", index + 1),
-            document: Policy(statements),
-            roles: vec![role.name()],
-        };
-        stack.template.add(Kind::StepPolicy.digested(&format!("{} {index}", role.id())), policy);
-    }
-    role
+    policies.into_iter().map(|(_, statements)| statements).collect()
 }

@@ -43,6 +43,7 @@ kinds! {
     RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs,
     StudioNodes, StudioRole, WafAcl, WafAssociation, WafLogging, WafLogs, WorkBucket, WorkPolicy, ZoneBucket,
     ZonePolicy,
+    DeployerRole, GithubProvider, OperatorPolicy, OperatorRole, PlannerPolicy, PlannerRole, StepBoundary,
     FailedReleasesAlarm, FailedReleasesPolicy, FailedReleasesQueue, ReleaseFunction, ReleaseLogs, ReleaseMapping,
     ReleasePolicy, ReleaseQueue, ReleaseRole, ReleaseRule, ReleaserRole,
 }
@@ -176,6 +177,23 @@ impl<'a> Names<'a> {
     /// The role of a step or a function.
     pub(super) fn role(&self, kind: &str, name: &str) -> String {
         self.plain(&[kind, name], 64)
+    }
+
+    /// What the `access` stack holds: a role, or the boundary of the lake's roles.
+    pub(super) fn access(&self, what: &str) -> String {
+        self.plain(&["access", what], 64)
+    }
+
+    /// What the names of all buckets of the lake are like but for adopted ones.
+    pub(super) fn bucket_pattern(&self) -> String {
+        let whole = self.plain(&[], usize::MAX).replace('_', "-");
+        // The shortest name keeps so many letters before its digest.
+        let kept = 63 - 12 - 16 - 2 - 1 - "assets".len() - 9;
+        let cut = whole.len() > 33 - 9 || self.environment.contains('_');
+        match whole.get(..kept).filter(|_| cut && whole.len() > kept) {
+            Some(begins) => format!("{}*", begins.trim_end_matches('-')),
+            None => format!("{}-*", whole.trim_end_matches('-')),
+        }
     }
 
     /// The role that starts steps.
@@ -369,6 +387,11 @@ mod tests {
             for stack in [names.stack(&["processing"]), names.stack(&["endpoint", &thing])] {
                 let fits = stack.len() <= 128 && stack.chars().all(|c| c.is_ascii_alphanumeric() || c == '-');
                 prop_assert!(fits, "{}", stack);
+            }
+            let (buckets, zone): (String, String) = (names.bucket_pattern(), thing.chars().take(12).collect());
+            let all = ["assets", "work", "models", "logs"].map(|own| names.own_prefix(own));
+            for bucket in all.into_iter().chain([names.hyphenated(&[&zone], 33)]) {
+                prop_assert!(format!("{}-1", bucket).starts_with(buckets.trim_end_matches('*')), "{} {}", bucket, buckets);
             }
             let prefix = names.hyphenated(&[&thing], 33);
             prop_assert!(prefix.len() <= 33, "{}", prefix);

@@ -40,11 +40,11 @@ pub fn text(plan: &Plan, paint: Paint) -> String {
     text
 }
 
-/// What to think about, in red. The worst comes last, where a question follows.
+/// What to think about, in red.
 #[must_use]
 pub fn dangers(dangers: &[Danger], paint: Paint) -> String {
     let mut text = String::new();
-    for (sort, title) in SORTS.into_iter().rev() {
+    for (sort, title) in SORTS {
         let of_sort: Vec<_> = dangers.iter().filter(|danger| danger.sort == sort).collect();
         if of_sort.is_empty() {
             continue;

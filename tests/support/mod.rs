@@ -28,6 +28,18 @@ const TOOLS: Lock<'static> = Lock { name: "test-tools", files: &[include_str!(".
 /// Apart from the tools, because only one test needs them and they are many.
 const JUDGES: Lock<'static> = Lock { name: "test-judges", files: &[include_str!("../requirements-judges.txt")] };
 
+const WORKFLOW_JUDGES: Lock<'static> =
+    Lock { name: "test-workflow", files: &[include_str!("../requirements-workflow.txt")] };
+
+/// A judge of workflows.
+pub fn workflow_judge(program: &str) -> Command {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let told = |setup: Setup| eprintln!("{setup:?}");
+    let cache = python::cache_dir().unwrap();
+    let folder = runtime.block_on(python::install_lock(WORKFLOW_JUDGES, &cache, &Groups::default(), &told)).unwrap();
+    Command::new(folder.join("bin").join(program))
+}
+
 /// The interpreter that has the judges of the templates.
 pub fn judges() -> PathBuf {
     let runtime = tokio::runtime::Runtime::new().unwrap();

@@ -1,0 +1,126 @@
+//! `lakegen github generate`
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+
+use super::Context;
+use crate::cli::GithubGenerate;
+use crate::failure::{Exit, Failure};
+use crate::project::Project;
+use crate::workflow::block::{self, Refusal};
+use crate::workflow::{self, File, Layout};
+
+/// What a run came to.
+#[derive(Debug, Serialize)]
+struct Generated {
+    path: &'static str,
+    changed: bool,
+}
+
+pub fn run(args: &GithubGenerate, context: &Context<'_>) -> Result<(), Failure> {
+    let project = context.project()?;
+    let lake = context.check(&project)?;
+    let Some(github) = &lake.github else {
+        let help = "add `github: { repository: owner/name, lakegen: { release: … } }`; docs/github.md shows one";
+        return Err(Failure::usage("the blueprint does not say from which repository it is deployed", help.to_owned()));
+    };
+    let root = repository(&project.root);
+    let files = workflow::files(&lake, github, &layout(&project, &root));
+    let mut outcome = Vec::new();
+    let mut differences = String::new();
+    let mut merged = Vec::new();
+    for File { path, block } in &files {
+        let before = read(&root.join(path))?;
+        let forced = block::merge(before.as_deref(), block, true).unwrap_or_default();
+        let after = match block::merge(before.as_deref(), block, args.force) {
+            Ok(after) => after,
+            // What is wrong is that the file is not as it should be: `--check` says how.
+            Err(_) if args.check => forced,
+            Err(refusal) => {
+                return Err(refused(refusal, path, before.as_deref().unwrap_or_default(), &forced, context));
+            }
+        };
+        let difference = block::diff(path, before.as_deref().unwrap_or_default(), &after);
+        outcome.push(Generated { path, changed: !difference.is_empty() });
+        differences.push_str(&difference);
+        merged.push((root.join(path), after));
+    }
+    if args.check {
+        if differences.is_empty() {
+            return Ok(());
+        }
+        context.console.result(&differences)?;
+        let help = Some("`lakegen github generate` brings it up to date; commit what it writes".to_owned());
+        let stale: Vec<_> = outcome.iter().filter(|file| file.changed).map(|file| file.path).collect();
+        let message = format!("{} not as the blueprint says", crate::diagnostic::listed(&stale));
+        return Err(Failure { exit: Exit::Changes, ..Failure::edge(message, help) });
+    }
+    for ((path, text), Generated { changed, .. }) in merged.iter().zip(&outcome) {
+        if *changed {
+            write(path, text)
+                .map_err(|error| Failure::edge(error, format!("`{}` cannot be written", path.display())))?;
+        }
+    }
+    if context.console.json {
+        return Ok(context.console.json(&outcome)?);
+    }
+    for Generated { path, changed } in outcome {
+        context.console.result(&format!("{} {path}", if changed { "wrote" } else { "kept" }))?;
+    }
+    Ok(())
+}
+
+/// Somebody's work would be lost: shows what would become of it.
+fn refused(refusal: Refusal, path: &str, before: &str, after: &str, context: &Context<'_>) -> Failure {
+    context.console.note(&block::diff(path, before, after));
+    let (message, help) = match refusal {
+        Refusal::Foreign => (
+            format!("`{path}` is there, and lakegen has not written it"),
+            "rename it, or let `--force` replace it; what lakegen would write is shown above",
+        ),
+        Refusal::Edited => (
+            format!("`{path}` was changed by hand, inside the block that lakegen writes"),
+            "move the change behind `# lakegen:end` or into the blueprint, or let `--force` undo it as shown above",
+        ),
+    };
+    Failure { exit: Exit::NotAllowed, ..Failure::edge(message, help.to_owned()) }
+}
+
+/// The folder of the repository that the project is in: the nearest one with `.git`, or the project's own.
+fn repository(project: &Path) -> PathBuf {
+    project.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(project).to_owned()
+}
+
+/// Where the blueprint is, as the workflow must say it.
+fn layout(project: &Project, repository: &Path) -> Layout {
+    let slashed = |path: &Path| {
+        let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
+        parts.join("/")
+    };
+    let folder = project.root.strip_prefix(repository).map(slashed).unwrap_or_default();
+    let blueprint = std::fs::canonicalize(&project.path).unwrap_or_else(|_| project.path.clone());
+    // The only blueprint is found without being named.
+    let found = Project::open(None, &project.root).is_ok();
+    Layout {
+        folder: (!folder.is_empty()).then_some(folder),
+        blueprint: (!found)
+            .then(|| blueprint.strip_prefix(&project.root).map_or_else(|_| slashed(&blueprint), slashed)),
+    }
+}
+
+fn read(path: &Path) -> Result<Option<String>, Failure> {
+    match std::fs::read_to_string(path) {
+        Ok(text) => Ok(Some(text)),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        Err(error) => Err(Failure::edge(error, format!("`{}` cannot be read", path.display()))),
+    }
+}
+
+fn write(path: &Path, text: &str) -> io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, text)
+}

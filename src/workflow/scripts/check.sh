@@ -1,0 +1,2 @@
+lakegen check
+lakegen github generate --check

@@ -1,0 +1,1 @@
+lakegen github comment "$RUNNER_TEMP"/plans/*.md

@@ -1,0 +1,1 @@
+lakegen deploy --env "$ENVIRONMENT" --yes

@@ -1,0 +1,1 @@
+lakegen destroy --env "$ENVIRONMENT" --yes "$CONFIRMATION"

@@ -1,0 +1,1 @@
+lakegen synth --out "$RUNNER_TEMP/templates"
