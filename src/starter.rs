@@ -87,6 +87,18 @@ pub fn lake_name(text: &str) -> Option<String> {
     (!name.is_empty()).then(|| name.to_owned())
 }
 
+/// The reference lake without the repository that it is deployed from, which is nobody else's.
+fn without_github(blueprint: &str) -> String {
+    let section = blueprint.find("\ngithub:\n");
+    // Its comment is above it, and an empty line after it.
+    let begin = section.and_then(|at| blueprint[..at].rfind("\n\n")).map(|at| at + 1);
+    let end = section.and_then(|at| Some(at + 1 + blueprint[at + 1..].find("\n\n")? + 1));
+    match (begin, end) {
+        (Some(begin), Some(end)) => format!("{}{}", &blueprint[..begin], &blueprint[end..]),
+        _ => blueprint.to_owned(),
+    }
+}
+
 /// The files of a starter, sorted by path; `name` is a valid name of a lake.
 ///
 /// # Errors
@@ -100,7 +112,7 @@ pub fn files(starter: Starter, name: &str) -> Result<Vec<File>, Error> {
         Starter::Instacart => {
             files.extend(rendered(&INSTACART, name)?);
             let named = format!("\nname: {}\n", scalar(name));
-            let blueprint = INSTACART_BLUEPRINT.replacen("\nname: instacart\n", &named, 1);
+            let blueprint = without_github(INSTACART_BLUEPRINT).replacen("\nname: instacart\n", &named, 1);
             files.push(File { path: BLUEPRINT.into(), bytes: blueprint.into_bytes() });
             for (folder, dir) in [("glue-jobs", &GLUE_JOBS), ("sagemaker", &SAGEMAKER), ("lambdas/recommend", &LAMBDAS)]
             {
