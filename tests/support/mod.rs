@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test whose tools are missing has failed")]
 #![allow(clippy::print_stderr, reason = "the first run installs for minutes")]
 
+pub mod blueprint;
 pub mod emulator;
 pub mod fake;
 pub mod lake;
