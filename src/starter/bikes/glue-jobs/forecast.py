@@ -15,7 +15,7 @@ def main() -> None:
     args = getResolvedOptions(sys.argv, ["flows", "stations", "shortages"])
     spark = SparkSession.builder.appName("forecast").getOrCreate()
     flows = spark.read.parquet(args["flows"])
-    stations = spark.read.json(args["stations"])
+    stations = spark.read.parquet(args["stations"])
     lost = F.col("left") - F.col("came")
     worst = Window.partitionBy("station_id").orderBy(F.desc("lost"), "weekday", "hour")
     ranked = flows.withColumn("lost", lost).where("lost > 0").withColumn("place", F.row_number().over(worst))

@@ -7,6 +7,9 @@ import json
 import random
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
+
 HERE = Path(__file__).parent
 DISTRICTS = {
     "Harbour": ["Fish Market", "Pier Two", "Lighthouse"],
@@ -16,6 +19,11 @@ DISTRICTS = {
 }
 FIRST, DAYS, RIDES = datetime.date(2026, 5, 1), 7, 60
 HOURS = [1, 0, 0, 0, 0, 1, 3, 8, 12, 7, 4, 4, 5, 5, 4, 5, 8, 13, 10, 6, 4, 3, 2, 1]  # how busy each hour is
+
+
+STATION = pa.schema(
+    [("station_id", pa.int32()), ("name", pa.string()), ("district", pa.string()), ("docks", pa.int32())]
+)
 
 
 def stations() -> list[dict[str, object]]:
@@ -55,7 +63,7 @@ def rides(day: datetime.date, source: random.Random) -> list[str]:
 
 def main() -> None:
     source = random.Random(2026)
-    (HERE / "stations.json").write_text("".join(f"{json.dumps(station)}\n" for station in stations()))
+    pq.write_table(pa.Table.from_pylist(stations(), schema=STATION), HERE / "stations.parquet")
     for offset in range(DAYS):
         day = FIRST + datetime.timedelta(days=offset)
         folder = HERE / "rides" / f"day={day}"
