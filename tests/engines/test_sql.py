@@ -174,6 +174,15 @@ def test_query_writes_the_declared_table(worker: Worker, lake: Lake, orders: dic
     assert worker.ask("select", sql="select n from sums", tables=[output], limit=9)["rows"] == [[2]]
 
 
+def test_a_query_writes_no_more_partitions_than_athena(worker: Worker, lake: Lake) -> None:
+    output = lake.table("by_n", "parquet", s="string") | {"partitions": [{"name": "n", "type": "int"}]}
+    sql = "select 'x' as s, cast(n as integer) as n from unnest(sequence(1, {most})) as t (n)"
+    assert worker.ask("query", sql=sql.format(most=100), tables=[], output=output) == {"rows": 100}
+    more = lake.table("by_m", "parquet", s="string") | {"partitions": [{"name": "n", "type": "int"}]}
+    with pytest.raises(Failed, match="writes 101 partitions of `by_m` at once, and Athena writes at most 100"):
+        worker.ask("query", sql=sql.format(most=101), tables=[], output=more)
+
+
 def test_query_partitions(worker: Worker, lake: Lake, orders: dict[str, Any]) -> None:
     output = lake.table("by_a", "parquet", s="string") | {"partitions": [{"name": "a", "type": "int"}]}
     assert worker.ask("query", sql="select s, a from orders", tables=[orders], output=output) == {"rows": 2}

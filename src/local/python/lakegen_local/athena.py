@@ -21,6 +21,8 @@ from lakegen_local.errors import StepError
 from lakegen_local.sources import Table
 from lakegen_local.trino import parse, to_duckdb
 
+MOST_PARTITIONS = 100
+
 
 def query(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
     """Operation `query`: writes the result of one SELECT as the files of the output table.
@@ -37,7 +39,7 @@ def query(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str,
         found = sources.describe_query(database, translated)
         progress(f"writing {output.name}")
         if request.get("mode") is None:
-            return {"rows": sources.write(database, translated, output, found)}
+            return {"rows": write(database, translated, output, found)}
         return {"rows": change(database, translated, request["mode"], Table.of(request["old"]), output, found)}
     except duckdb.Error as error:
         raise _explained(error, tables) from error
@@ -76,6 +78,25 @@ def create_views(database: duckdb.DuckDBPyConnection, tables: list[Table]) -> No
             database.execute(f"CREATE VIEW {sources.name(view.name)} AS SELECT {columns} FROM ({translated})")
 
 
+def write(
+    database: duckdb.DuckDBPyConnection, sql: str, table: Table, found: dict[str, str], part: str = "part-00000"
+) -> int:
+    """Writes like `sources.write`, and as many partitions at once as Athena does.
+
+    Source: "Use CTAS and INSERT INTO to work around the 100 partition limit" and "UNLOAD" of the Athena user guide.
+    """
+    rows = sources.write(database, sql, table, found, part)
+    if table.partitions:
+        partitions = {file.parent for file in Path(table.dir).rglob(f"{part}-*")}
+        if len(partitions) > MOST_PARTITIONS:
+            raise StepError(
+                "TooManyPartitions",
+                f"the query writes {len(partitions)} partitions of `{table.name}` at once, and Athena writes at most "
+                f"{MOST_PARTITIONS}: let it select fewer, partition the table more coarsely, or write it with a job",
+            )
+    return rows
+
+
 def change(
     database: duckdb.DuckDBPyConnection,
     sql: str,
@@ -86,7 +107,7 @@ def change(
 ) -> int:
     """Appends to the rows of `old`, or merges into them by `key`, and gives how many rows `output` then has."""
     if not old.files():
-        return sources.write(database, sql, output, found)
+        return write(database, sql, output, found)
     kept = sources.read(database, old)
     if not key:
         files = old.files()
@@ -98,7 +119,7 @@ def change(
             except OSError:  # not every disk knows links
                 shutil.copyfile(file, target)
         before = database.execute(f"SELECT count(*) FROM ({kept})").fetchall()[0][0]
-        return int(before) + sources.write(database, sql, output, found, f"part-{len(files):05d}")
+        return int(before) + write(database, sql, output, found, f"part-{len(files):05d}")
     names = [sources.name(column) for column in key]
     database.execute(f"CREATE TEMP TABLE lakegen_new AS {sql}")
     twice = f"SELECT {', '.join(names)} FROM lakegen_new GROUP BY ALL HAVING count(*) > 1 LIMIT 1"
