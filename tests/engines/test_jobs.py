@@ -201,6 +201,33 @@ def test_what_a_job_wrote_is_checked(job: Job, code: str, message: str) -> None:
     assert job.fail(HEAD + code)["message"].endswith(message)
 
 
+@pytest.mark.parametrize(
+    ("columns", "message"),
+    [
+        (
+            '"cast(id as double) + 0.5 as id"',
+            "column `id` of table `out` is declared int, but was given a number with a fraction; "
+            "cast it, or declare its type",
+        ),
+        ('"string(id) as id"', "is declared int, but was given text; cast it, or declare its type"),
+        ('"1 as x"', "table `out` declares column `id`, but was given `x`"),
+        ('"id", "1 as x"', "column `x` is not declared by table `out`, which has `id`"),
+        ('"9999999999 as id"', "9999999999"),
+    ],
+)
+def test_what_a_job_writes_as_json_is_checked(job: Job, columns: str, message: str) -> None:
+    job.output = job.lake.table("out", "json", id="int")
+    error = job.fail(HEAD + f'spark.range(2).selectExpr({columns}).write.mode("overwrite").json(args["out"])\n')
+    assert message in error["message"]
+
+
+def test_a_row_of_json_may_leave_out_what_it_does_not_have(job: Job) -> None:
+    job.output = job.lake.table("out", "json", id="int", note="string")
+    rows = 'spark.range(2).selectExpr("id", "nullif(string(id), 0) as note")'
+    script = HEAD + rows + '.write.mode("overwrite").json(args["out"])\n'
+    assert job.run(script) == {"rows": {"out": 2}}
+
+
 def test_all_types_pass_from_sql_to_spark_and_back(job: Job) -> None:
     types = {
         "a": "tinyint", "b": "smallint", "c": "int", "d": "bigint", "e": "float", "f": "double", "g": "decimal(10,2)",

@@ -348,6 +348,58 @@ def check_parquet(table: Table) -> int:
     return rows
 
 
+def check_json(database: duckdb.DuckDBPyConnection, table: Table) -> int:
+    """Compares every line of JSON files with the declaration; gives the number of rows.
+
+    A line may leave a column out: Spark writes no fields for nulls. A column that no line has is missing all the same,
+    unless there are no lines.
+    """
+    listed = "[" + ", ".join(text(file) for file in table.files()) + "]"
+    lines = f"SELECT json FROM read_ndjson_objects({listed}, hive_partitioning = false)"
+    rows = int(database.execute(f"SELECT count(*) FROM ({lines})").fetchall()[0][0])
+    fields = database.execute(
+        "SELECT field, list_sort(list_distinct(list(kind))) FROM ("
+        "  SELECT field, json_type(json, '$.\"' || replace(field, '\"', '\\\"') || '\"') AS kind"
+        f"  FROM (SELECT json, unnest(json_keys(json)) AS field FROM ({lines}))"
+        ") GROUP BY field ORDER BY field"
+    ).fetchall()
+    found = {str(field).lower(): [str(kind) for kind in kinds if kind != "NULL"] for field, kinds in fields}
+    declared = {column.name: column.type for column in table.columns}
+    for column, kind in declared.items():
+        if rows and column not in found:
+            got = ", ".join(f"`{field}`" for field in found)
+            raise StepError("MissingColumn", f"table `{table.name}` declares column `{column}`, but was given {got}")
+        fitting = JSON_TYPES.get(kind.split("(")[0], ("VARCHAR",))
+        if wrong := [got for got in found.get(column, []) if got not in fitting]:
+            raise StepError(
+                "WrongType",
+                f"column `{column}` of table `{table.name}` is declared {kind}, but was given "
+                f"{JSON_WORDS.get(wrong[0], 'a whole number')}; cast it, or declare its type",
+            )
+    if extra := [field for field in found if field not in declared]:
+        known = ", ".join(f"`{column}`" for column in declared)
+        raise StepError(
+            "ExtraColumn", f"column `{extra[0]}` is not declared by table `{table.name}`, which has {known}"
+        )
+    # Every value is read as what it is declared to be: dates that are none and numbers that do not fit end here.
+    every = ", ".join(f"count({name(column)})" for column in declared)
+    database.execute(f"SELECT {every} FROM ({read(database, table)})").fetchall()
+    return rows
+
+
+WHOLE = ("BIGINT", "UBIGINT", "HUGEINT")
+# What DuckDB's `json_type` may say of a value of a Glue type; the others are text in JSON.
+JSON_TYPES = dict.fromkeys(INTEGERS, WHOLE) | dict.fromkeys(("float", "double", "decimal"), (*WHOLE, "DOUBLE"))
+JSON_TYPES["boolean"] = ("BOOLEAN",)
+JSON_WORDS = {
+    "VARCHAR": "text",
+    "DOUBLE": "a number with a fraction",
+    "BOOLEAN": "a truth",
+    "ARRAY": "a list",
+    "OBJECT": "an object",
+}
+
+
 def arrow_type(kind: Any) -> str:
     """The Glue type of a Parquet column."""
     import pyarrow.types as is_type

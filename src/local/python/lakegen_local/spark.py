@@ -181,6 +181,8 @@ def written_rows(table: Table, script: str) -> int:
         return sources.check_parquet(table)
     database = sources.connect({})
     try:
+        if table.format == "json" and table.files():
+            return sources.check_json(database, table)
         return int(database.execute(f"SELECT count(*) FROM ({sources.read(database, table)})").fetchall()[0][0])
     except sources.duckdb.Error as error:
         raise sources.reading_error(error, [table]) from error
