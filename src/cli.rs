@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::github::{Repository, client};
+use crate::github::Repository;
 
 /// One YAML blueprint becomes a data lake with machine learning on AWS, and runs on this machine.
 #[derive(Debug, Parser)]
@@ -402,6 +402,8 @@ pub struct Github {
 pub enum GithubCommand {
     /// Write the workflows that review and deploy the lake
     Generate(GithubGenerate),
+    /// Set up the repository: environments, variables, rules for the branch, and a pull request with the workflows
+    Connect(GithubConnect),
     /// Post a plan on a pull request, or bring the one posted before up to date
     Comment(GithubComment),
 }
@@ -424,14 +426,52 @@ pub struct GithubAccess {
     #[arg(long, value_name = "OWNER/NAME", env = "GITHUB_REPOSITORY")]
     pub repository: Option<Repository>,
     /// The address of the API, like `https://HOST/api/v3` of a GitHub Enterprise Server
-    #[arg(long, value_name = "URL", env = "GITHUB_API_URL", default_value = client::API)]
-    pub api_url: String,
+    #[arg(long, value_name = "URL", env = "GITHUB_API_URL")]
+    pub api_url: Option<String>,
     /// The id of a GitHub App that is installed in the repository, instead of a token
     #[arg(long, value_name = "ID", env = "LAKEGEN_GITHUB_APP_ID", requires = "app_key")]
     pub app_id: Option<u64>,
     /// The private key of the app, a `.pem` file
     #[arg(long, value_name = "FILE", env = "LAKEGEN_GITHUB_APP_KEY", requires = "app_id")]
     pub app_key: Option<PathBuf>,
+}
+
+/// Arguments of `github connect`.
+#[derive(Debug, Args)]
+pub struct GithubConnect {
+    /// Change nothing: show what would be changed
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Ask nothing
+    #[arg(long, short)]
+    pub yes: bool,
+    /// Go on although something is not committed, or no branch is checked out
+    #[arg(long)]
+    pub allow_dirty: bool,
+    /// The account of an environment whose account is not in the blueprint, like `dev=111122223333`; may be given again
+    #[arg(long, value_name = "ENV=ACCOUNT", value_parser = account_of)]
+    pub account: Vec<(String, String)>,
+    /// A secret of the repository, or of one of its environments: what the environment variable NAME holds; may be given again
+    #[arg(long, value_name = "[ENV/]NAME")]
+    pub secret: Vec<String>,
+    /// Write secrets again that are there already
+    #[arg(long, requires = "secret")]
+    pub renew_secrets: bool,
+    /// How many people must agree to a pull request; by default one in an organization, and nobody where only the owner is
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(..=6))]
+    pub approvals: Option<u8>,
+    /// Which repository, and whose token.
+    #[command(flatten)]
+    pub access: GithubAccess,
+}
+
+fn account_of(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, account)) if account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()) => {
+            Ok((name.to_owned(), account.to_owned()))
+        }
+        _ => Err("an account has twelve digits: `dev=111122223333`".to_owned()),
+    }
 }
 
 /// Arguments of `github comment`.

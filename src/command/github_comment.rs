@@ -7,6 +7,7 @@ use super::local::runtime;
 use super::{Context, github};
 use crate::cli::GithubComment;
 use crate::failure::Failure;
+use crate::github::client::API;
 use crate::github::comment::{Action, Comment, pull_of_event, summarize};
 
 pub fn run(args: &GithubComment, context: &Context<'_>) -> Result<(), Failure> {
@@ -19,11 +20,11 @@ pub fn run(args: &GithubComment, context: &Context<'_>) -> Result<(), Failure> {
         summarize(Path::new(&file), &markdown).map_err(|error| unreadable(&file, &error))?;
     }
     let pull = pull(args)?;
-    let repository = github::find(&args.access, Path::new("."))?;
+    let repository = github::find(&args.access, API, Path::new("."))?;
     let job = job();
     let comment = Comment { repository: &repository, pull, name: &args.name, markdown: &markdown, job: job.as_deref() };
     let posted = runtime()?.block_on(async {
-        let client = github::sign_in(&args.access, &repository).await?;
+        let client = github::sign_in(&args.access, API, &repository).await?;
         comment.post(&client).await.map_err(github::failure)
     })?;
     if context.console.json {

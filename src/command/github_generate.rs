@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Context;
 use crate::cli::GithubGenerate;
 use crate::failure::{Exit, Failure};
+use crate::lake::{Github, Lake};
 use crate::project::Project;
 use crate::workflow::block::{self, Refusal};
 use crate::workflow::{self, File, Layout};
@@ -22,10 +23,7 @@ struct Generated {
 pub fn run(args: &GithubGenerate, context: &Context<'_>) -> Result<(), Failure> {
     let project = context.project()?;
     let lake = context.check(&project)?;
-    let Some(github) = &lake.github else {
-        let help = "add `github: { repository: owner/name, lakegen: { release: … } }`; docs/github.md shows one";
-        return Err(Failure::usage("the blueprint does not say from which repository it is deployed", help.to_owned()));
-    };
+    let github = section(&lake)?;
     let root = repository(&project.root);
     let files = workflow::files(&lake, github, &layout(&project, &root));
     let mut outcome = Vec::new();
@@ -72,6 +70,14 @@ pub fn run(args: &GithubGenerate, context: &Context<'_>) -> Result<(), Failure> 
     Ok(())
 }
 
+/// What the blueprint says about its repository.
+pub fn section(lake: &Lake) -> Result<&Github, Failure> {
+    lake.github.as_ref().ok_or_else(|| {
+        let help = "add `github: { repository: owner/name, lakegen: { release: … } }`; docs/github.md shows one";
+        Failure::usage("the blueprint does not say from which repository it is deployed", help.to_owned())
+    })
+}
+
 /// Somebody's work would be lost: shows what would become of it.
 fn refused(refusal: Refusal, path: &str, before: &str, after: &str, context: &Context<'_>) -> Failure {
     context.console.note(&block::diff(path, before, after));
@@ -89,12 +95,12 @@ fn refused(refusal: Refusal, path: &str, before: &str, after: &str, context: &Co
 }
 
 /// The folder of the repository that the project is in: the nearest one with `.git`, or the project's own.
-fn repository(project: &Path) -> PathBuf {
+pub fn repository(project: &Path) -> PathBuf {
     project.ancestors().find(|folder| folder.join(".git").exists()).unwrap_or(project).to_owned()
 }
 
 /// Where the blueprint is, as the workflow must say it.
-fn layout(project: &Project, repository: &Path) -> Layout {
+pub fn layout(project: &Project, repository: &Path) -> Layout {
     let slashed = |path: &Path| {
         let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
         parts.join("/")

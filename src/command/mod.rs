@@ -11,6 +11,7 @@ mod evaluate;
 mod gc;
 mod github;
 mod github_comment;
+mod github_connect;
 mod github_generate;
 mod graph;
 mod init;

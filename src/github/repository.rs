@@ -72,6 +72,12 @@ pub enum GitError {
         /// The host whose API is asked.
         wanted: String,
     },
+    /// Something is not committed.
+    #[error("{} not committed: {}", if .0.len() == 1 { "a file is" } else { "files are" }, crate::diagnostic::listed(.0))]
+    Dirty(Vec<String>),
+    /// No branch is checked out.
+    #[error("no branch is checked out: HEAD is detached")]
+    Detached,
 }
 
 impl GitError {
@@ -88,6 +94,10 @@ impl GitError {
             Self::OtherHost { .. } => {
                 "if it is a GitHub Enterprise Server, give `--api-url https://HOST/api/v3`; lakegen works with no other forges"
             }
+            Self::Dirty(_) => {
+                "GitHub gets what the blueprint says here: commit it, or stash it; `--allow-dirty` goes on without"
+            }
+            Self::Detached => "`git switch BRANCH` checks one out; `--allow-dirty` goes on without",
             Self::NotGitHub(_) => {
                 "name the repository with `--repository OWNER/NAME`, and `--api-url` for GitHub Enterprise"
             }
@@ -110,6 +120,32 @@ pub fn remote(folder: &Path) -> Result<Remote, GitError> {
     };
     let url = git(folder, &["remote", "get-url", name])?;
     parse(&url).ok_or_else(|| GitError::NotGitHub(without_password(&url)))
+}
+
+/// Finds fault with a work tree that is not what is on a branch. A folder without git is none.
+///
+/// # Errors
+/// Something is not committed, or no branch is checked out.
+pub fn committed(folder: &Path) -> Result<(), GitError> {
+    const SHOWN: usize = 5;
+    let changes = match git(folder, &["status", "--porcelain"]) {
+        Ok(changes) => changes,
+        Err(GitError::NotARepository(_)) => return Ok(()),
+        Err(error) => return Err(error),
+    };
+    if !changes.is_empty() {
+        let mut files: Vec<_> = changes.lines().filter_map(|line| line.get(3..)).map(str::to_owned).collect();
+        if files.len() > SHOWN {
+            files.truncate(SHOWN);
+            files.push("…".to_owned());
+        }
+        return Err(GitError::Dirty(files));
+    }
+    // Exits with 1, and without a word, when HEAD is no branch.
+    match git(folder, &["symbolic-ref", "--quiet", "HEAD"]) {
+        Err(GitError::Git(said)) if said.is_empty() => Err(GitError::Detached),
+        other => other.map(|_| ()),
+    }
 }
 
 /// The host of a GitHub by the address of its API: `github.com` for `https://api.github.com`.

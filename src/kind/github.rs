@@ -226,7 +226,7 @@ pub struct Gate {
 }
 
 /// Somebody who agrees to a deploy.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Reviewer {
     /// A person, by login.
     User(String),

@@ -15,6 +15,7 @@ use super::repository::Repository;
 pub use self::decide::{Pull, Step, decide};
 pub use self::execute::execute;
 pub use self::observe::{Seen, observe};
+pub use crate::lake::Reviewer;
 
 /// The branch from which lakegen asks for its files to be merged.
 pub const BRANCH: &str = "lakegen/github";
@@ -73,15 +74,6 @@ pub struct Environment {
     pub branches: Vec<String>,
     /// Its variables.
     pub variables: Vec<(String, String)>,
-}
-
-/// Somebody who agrees to a deploy.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum Reviewer {
-    /// A person, by login.
-    User(String),
-    /// A team of the owner, by its slug.
-    Team(String),
 }
 
 /// A secret.

@@ -149,9 +149,9 @@ impl Looking<'_> {
         if !missing.is_empty() {
             return Err(ConnectError::Scopes(missing.into_iter().map(str::to_owned).collect()));
         }
-        // The installation of an app has permissions of its own; GitHub says there what they allow.
+        // Only of people: what an app or a fine-grained token may do is not said there.
         let may = &repository["permissions"];
-        if may["admin"] == false {
+        if grant.scopes.is_some() && may["admin"] == false {
             let can = if may["push"] == true { "can only push" } else { "can only read" };
             return Err(ConnectError::NotAdmin { repository: wanted.clone(), can });
         }
