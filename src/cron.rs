@@ -84,6 +84,18 @@ fn six_fields(fields: [&str; 5]) -> Option<String> {
     check_cron(&cron).is_ok().then(|| format!("cron({cron})"))
 }
 
+/// Every how many minutes a `rate(…)` starts something; none for any other schedule.
+pub fn rate_minutes(text: &str) -> Option<u32> {
+    let (number, unit) = text.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
+    let minutes = match unit.trim_end_matches('s') {
+        "minute" => 1,
+        "hour" => 60,
+        "day" => 1_440,
+        _ => return None,
+    };
+    number.parse::<u32>().ok()?.checked_mul(minutes)
+}
+
 fn check_rate(text: &str) -> Result<(), Mistake> {
     let mistake = |help: &str| Mistake { message: format!("`rate({text})` is not a rate"), help: help.into() };
     let mut words = text.split(' ');

@@ -84,6 +84,7 @@ const ONLY_CHECK: [&str; 21] = [
     "leaks.yaml",
     "names.yaml",
     "no_name.yaml",
+    "overtaking.yaml",
     "paths.yaml",
     "recipe_columns.yaml",
     "references.yaml",

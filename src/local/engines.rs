@@ -7,15 +7,14 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
+use super::layout::Layout;
 use super::plan::{self, Request};
 use super::process::Groups;
 use super::python::Environment;
 use super::schedule::{Capacity, Lane};
 use super::serve::dynamodb::{DynamoDb, KeyValueTable};
 use super::serve::key_value_table;
-use super::serve::store::{DynamoStore, Key};
 use super::worker::{Settings, Worker, WorkerError};
-use super::{files, layout::Layout};
 use crate::lake::{Lake, Table};
 
 /// Why a step has no result.
@@ -195,10 +194,4 @@ fn key_value_tables(lake: &Lake, layout: &Layout) -> Vec<KeyValueTable> {
         Some(std::iter::once(now).chain(next))
     };
     lake.tables.values().filter_map(both).flatten().collect()
-}
-
-/// How many items a key-value table in `dir` has.
-pub fn count_items(dir: &Path, key: Key) -> Result<u64, files::FileError> {
-    use files::Doing;
-    DynamoStore::open(dir, key).map(|store| store.len() as u64).doing("read", dir)
 }

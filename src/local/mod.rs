@@ -8,6 +8,7 @@ pub mod files;
 pub mod gate;
 mod interpreter;
 pub mod interrupt;
+mod items;
 pub mod land;
 pub mod layout;
 pub mod ledger;

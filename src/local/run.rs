@@ -18,6 +18,7 @@ use super::examples;
 use super::files::{self, Doing, FileError, Fingerprint, Swap};
 use super::gate;
 use super::interrupt::Interrupt;
+use super::items;
 use super::land::{self, LandError};
 use super::layout::{Layout, LockError};
 use super::ledger::{DataOnRecord, ExamplesOnRecord, Ledger, Loaded, Release, StepRecord, TableRecord, Training};
@@ -180,6 +181,8 @@ enum StepError {
     Engine(#[from] EngineError),
     #[error(transparent)]
     File(#[from] FileError),
+    #[error(transparent)]
+    Items(#[from] items::ItemsError),
     #[error("it did not write table `{0}`")]
     NotWritten(String),
     #[error("table `{table}` breaks {}: {}", counted(broken.len(), "rule"), broken.join("; "))]
@@ -461,7 +464,7 @@ impl<'a> Run<'a> {
             let key = key_value_table(lake, self.layout, table).map(|table| table.key);
             let is_key_value = key.is_some();
             let rows = match key {
-                Some(key) => Some(engines::count_items(&staged, key)?),
+                Some(key) => Some(items::check(&staged, key, table)?),
                 None => value.get("rows").and_then(|rows| rows.as_u64().or_else(|| rows.get(&table.name)?.as_u64())),
             };
             let found = Ledger::default().contents(&table.name, &staged)?;
@@ -636,6 +639,10 @@ fn failure(error: &StepError, root: &Path, log: Option<PathBuf>) -> StepFailure 
             failure.help = Some("give it more time with `timeout`".to_owned());
         }
         StepError::File(cause) => failure.help = cause.help(),
+        StepError::Items(items::ItemsError::File(cause)) => failure.help = cause.help(),
+        StepError::Items(_) => {
+            failure.help = Some("write what the table declares, or declare what is written".into());
+        }
         StepError::NotWritten(_) => {
             failure.help = Some("a step must write every table in its `writes`, each time".to_owned());
         }

@@ -36,7 +36,7 @@ pub enum Attribute {
 
 impl Attribute {
     /// The data type descriptor: `S`, `N`, `BOOL`, …
-    pub(super) fn descriptor(&self) -> &'static str {
+    pub(crate) fn descriptor(&self) -> &'static str {
         match self {
             Self::S(_) => "S",
             Self::N(_) => "N",
