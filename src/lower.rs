@@ -333,7 +333,6 @@ impl Place {
 /// What steps share, as one stack of the processing part knows it.
 struct Shared {
     key: Value<crate::cfn::Arn<crate::cfn::kms::Key>>,
-    asset_bucket: Value<Name<Bucket>>,
     work_bucket: Value<Name<Bucket>>,
     security: Value<Name<SecurityConfiguration>>,
     security_name: String,
@@ -346,7 +345,6 @@ impl Shared {
     fn new(cx: &Context, stack: &mut StackTemplate, kept: &Kept, first: bool) -> Self {
         use crate::cfn::glue::EncryptionConfiguration;
         let key = stack.import(&kept.key, KEY);
-        let asset_bucket = asset_bucket(stack);
         let security_name = cx.names.plain(&[], 255);
         let name = Value::literal(&*security_name);
         let security = if first {
@@ -358,7 +356,7 @@ impl Shared {
             name
         };
         let job_logs = format!("/aws-glue/jobs/{security_name}");
-        Self { key, asset_bucket, work_bucket: cx.names.work_bucket(), security, security_name, job_logs }
+        Self { key, work_bucket: cx.names.work_bucket(), security, security_name, job_logs }
     }
 }
 

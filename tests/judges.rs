@@ -52,8 +52,9 @@ fn cfn_lint_finds_nothing_in(project: &Path) {
             std::fs::create_dir_all(&directory).unwrap();
             assembly::write(&assembly, &directory, format).unwrap();
             let files: Vec<_> = assembly.stacks.iter().map(|stack| directory.join(stack.file(format))).collect();
-            let document = directory.join("openapi.json");
-            must_succeed(python.tool("openapi-spec-validator").arg(document));
+            if assembly.openapi.is_some() {
+                must_succeed(python.tool("openapi-spec-validator").arg(directory.join("openapi.json")));
+            }
             let regions = [environment.region.as_str(), "us-east-1"];
             must_succeed(python.tool("cfn-lint").args(["-c", "I", "-r"]).args(regions).arg("--").args(&files));
         }

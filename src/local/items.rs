@@ -126,8 +126,9 @@ mod tests {
     #[test]
     fn items_are_held_to_the_columns() {
         use ColumnType::{BigInt, Binary, Boolean, Date, String as Text};
+        type Case = (&'static str, &'static [(&'static str, ColumnType)], &'static str);
         let key = Key { name: "id".into(), kind: KeyKind::Number };
-        let cases: [(&str, &[(&str, ColumnType)], &str); 7] = [
+        let cases: [Case; 7] = [
             (r#"{"id":{"N":"1"},"text":{"S":"x"}}"#, &[("id", BigInt), ("text", Text)], "1"),
             (r#"{"id":{"N":"1"},"day":{"S":"2026-01-01"}}"#, &[("id", BigInt), ("day", Date)], "1"),
             (r#"{"id":{"N":"1"},"map":{"M":{"a":{"N":"1"}}}}"#, &[("id", BigInt), ("map", Text)], "1"),

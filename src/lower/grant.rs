@@ -2,7 +2,7 @@
 
 use super::crawler::catalog_arns;
 use super::names::{Kind, arn, bucket_arn};
-use super::{Context, Place, Shared};
+use super::{Context, Place};
 use crate::assembly::{AssetPath, StackTemplate};
 use crate::cfn::iam::{Action, ManagedPolicy, Policy, Role, Statement};
 use crate::cfn::kms::Key;
@@ -94,8 +94,12 @@ impl Grant {
     }
 
     /// Reading assets.
-    pub(super) fn assets<'a>(mut self, shared: &Shared, assets: impl IntoIterator<Item = &'a AssetPath>) -> Self {
-        let bucket = bucket_arn(&shared.asset_bucket);
+    pub(super) fn assets<'a>(
+        mut self,
+        bucket: &Value<Name<Bucket>>,
+        assets: impl IntoIterator<Item = &'a AssetPath>,
+    ) -> Self {
+        let bucket = bucket_arn(bucket);
         self.read.extend(assets.into_iter().map(|path| sub![&bucket, "/", path.to_string()]));
         self
     }

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use super::grant::{self, Grant, Items};
 use super::names::Kind;
-use super::{Context, Shared, crawler, logs, visual};
+use super::{Context, Shared, asset_bucket, crawler, logs, visual};
 use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, ExecutionProperty, JobCommand, NotificationProperty, Parameters};
 use crate::cfn::iam::{Principal, Statement, Unscoped};
@@ -52,6 +52,7 @@ pub(super) fn lower(
         notify_after_minutes,
     } = job;
     let assets = cx.assets.job(id);
+    let asset_bucket = asset_bucket(stack);
     let role_name = cx.names.role("job", name);
     let work = format!("jobs/{name}/");
     let statements = Grant::default()
@@ -59,7 +60,7 @@ pub(super) fn lower(
         .read(cx, reads, Items::Scan)
         .write(cx, writes)
         .work(&shared.work_bucket, &work)
-        .assets(shared, std::iter::once(&assets.script).chain(&assets.modules))
+        .assets(&asset_bucket, std::iter::once(&assets.script).chain(&assets.modules))
         .and([Statement::unscoped("PutMetrics", [Unscoped::CLOUDWATCH_PUT_METRIC_DATA]).only_if(
             "StringEquals",
             "cloudwatch:namespace",
@@ -77,9 +78,8 @@ pub(super) fn lower(
     let description = format!("What the job {name} may do");
     let role = grant::add_role(cx, stack, Kind::JobRole.of(name), &role_name, &description, trust, statements);
 
-    let asset = |path: &crate::assembly::AssetPath| -> Value<Text> {
-        sub!["s3://", &shared.asset_bucket, "/", path.to_string()]
-    };
+    let asset =
+        |path: &crate::assembly::AssetPath| -> Value<Text> { sub!["s3://", &asset_bucket, "/", path.to_string()] };
     let place = |folder: &str| -> Value<Text> { sub!["s3://", &shared.work_bucket, "/", &work, folder] };
     let mut all: Parameters = Vec::new();
     let mut set = |name: &str, value: Value<Text>| all.push((Cow::Owned(format!("--{name}")), value));
@@ -116,7 +116,7 @@ pub(super) fn lower(
         command: JobCommand {
             name: "glueetl",
             python_version: "3",
-            script: sub!["s3://", &shared.asset_bucket, "/", assets.script.to_string()],
+            script: sub!["s3://", &asset_bucket, "/", assets.script.to_string()],
         },
         arguments: all,
         glue_version: glue_version.clone(),

@@ -3,7 +3,7 @@
 use super::grant::{self, Grant, Items};
 use super::names::Kind;
 use super::storage::Kept;
-use super::{Context, Shared, endpoint, logs};
+use super::{Context, Shared, asset_bucket, endpoint, logs};
 use crate::assembly::{Channel, Exported, Gate, MetricDefinition, OutputRef, S3Place, StackTemplate, Training};
 use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
 use crate::cfn::{ArnPattern, Value, pseudo, sub};
@@ -43,7 +43,7 @@ pub(super) fn lower_training<'a>(
     let statements = Grant::default()
         .read(cx, &tables, Items::Scan)
         .models(&cx.names.model_bucket(), &prefix)
-        .assets(shared, [source])
+        .assets(&asset_bucket(stack), [source])
         // SageMaker hands the key to the machine's disk. Only a request for a grant says whom the grant is for: with that
         // condition, looking at the key would be refused.
         .and([
