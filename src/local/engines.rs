@@ -44,7 +44,7 @@ pub fn capacity(bytes: u64) -> Capacity {
 }
 
 fn spark_heap_mb(data_mb: u64, free_mb: u64) -> u64 {
-    (data_mb * 4).min(free_mb / 2).max(1024)
+    (data_mb * 2).min(free_mb / 2).max(1024)
 }
 
 fn free_memory_mb() -> Option<u64> {
