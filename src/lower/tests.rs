@@ -606,7 +606,7 @@ fn what_the_language_has_no_word_for_is_added_and_merged() {
         for (file, template) in templates(&lake, &assets, environment).into_iter().skip(1) {
             for (id, resource) in template["Resources"].as_object().unwrap() {
                 let shown = match id.as_str() {
-                    "AuditTopic" | "AuditPolicy" | "ReadAlarm" | "CopyRule" => resource.clone(),
+                    "AuditTopic" | "AuditPolicy" | "LaterTopic" | "ReadAlarm" | "CopyRule" => resource.clone(),
                     "ZoneBucketRaw" => resource["Properties"]["AccelerateConfiguration"].clone(),
                     "CatalogTableB" => serde_json::json!([
                         resource["Properties"]["TableInput"]["Retention"],
