@@ -126,7 +126,7 @@ fn sentence() -> Piece {
     word([
         "A sentence",
         "50 % of \"quotes\" & <angles>",
-        "it's ${AWS::AccountId}: text",
+        "it's $5, {not} a name: text",
         "ümlaute, 漢字 and \\",
         "a: b # c",
     ])
