@@ -137,9 +137,27 @@ def session() -> Iterator[Any]:
             if (active := pyspark.SparkContext._active_spark_context) is not None:
                 active.cancelAllJobs()
                 SparkSession.builder.getOrCreate().catalog.clearCache()
+                _end_python_workers(jvm)
         except (Py4JError, OSError):  # the JVM died under the script; the next job gets a new one
             assert _jvm is not None
             _jvm.end()
+
+
+def _end_python_workers(jvm: Any) -> None:
+    """Ends the Python processes of the job that is over.
+
+    Spark keeps them, and their memory, for a minute in case that it asks for more of the same; but every job brings
+    other modules, so no later job can use them. Spark has no call for this.
+    """
+    env = jvm.org.apache.spark.SparkEnv.get()
+    for field in env.getClass().getDeclaredFields():
+        if field.getName().endswith("pythonWorkers"):
+            field.setAccessible(True)
+            factories = field.get(env)
+            values = factories.values().iterator()
+            while values.hasNext():
+                values.next().stop()
+            factories.clear()
 
 
 def glue_job(request: dict[str, Any], progress: Progress) -> dict[str, Any]:
