@@ -35,9 +35,95 @@ pub struct Override {
     pub properties: Raw,
 }
 
+/// A type of resources, and what of them can be changed.
+struct Type {
+    name: &'static str,
+    /// Properties that other resources, permissions or lakegen itself rely on, as words; a dot leads into a map.
+    kept: &'static str,
+    /// Every property that can be set, as words. Source: the schema of the type, as cfn-lint brought it on 2026-10-20.
+    properties: &'static str,
+}
+
+const BUCKET: Type = Type {
+    name: "AWS::S3::Bucket",
+    kept: "BucketName BucketNamePrefix BucketNamespace BucketEncryption ObjectLockEnabled \
+        NotificationConfiguration.EventBridgeConfiguration Tags",
+    properties: "AbacStatus AccelerateConfiguration AccessControl AnalyticsConfigurations BucketEncryption BucketName \
+        BucketNamePrefix BucketNamespace CorsConfiguration IntelligentTieringConfigurations InventoryConfigurations \
+        LifecycleConfiguration LoggingConfiguration MetadataConfiguration MetadataTableConfiguration \
+        MetricsConfigurations NotificationConfiguration ObjectLockConfiguration ObjectLockEnabled OwnershipControls \
+        PublicAccessBlockConfiguration ReplicationConfiguration Tags VersioningConfiguration WebsiteConfiguration",
+};
+const BUCKET_POLICY: Type = Type { name: "AWS::S3::BucketPolicy", kept: "Bucket", properties: "Bucket PolicyDocument" };
+const CATALOG_TABLE: Type = Type {
+    name: "AWS::Glue::Table",
+    kept: "CatalogId DatabaseName Name OpenTableFormatInput TableInput.Name TableInput.TableType \
+        TableInput.StorageDescriptor.Columns TableInput.StorageDescriptor.Location TableInput.PartitionKeys",
+    properties: "CatalogId DatabaseName Name OpenTableFormatInput TableInput",
+};
+const ITEM_TABLE: Type = Type {
+    name: "AWS::DynamoDB::Table",
+    kept: "TableName KeySchema AttributeDefinitions SSESpecification Tags",
+    properties: "AttributeDefinitions BillingMode ContributorInsightsSpecification DeletionProtectionEnabled \
+        GlobalSecondaryIndexes ImportSourceSpecification KeySchema KinesisStreamSpecification LocalSecondaryIndexes \
+        OnDemandThroughput PointInTimeRecoverySpecification ProvisionedThroughput ResourcePolicy SSESpecification \
+        StreamSpecification TableClass TableName Tags TimeToLiveSpecification VectorIndexes WarmThroughput",
+};
+const CRAWLER: Type = Type {
+    name: "AWS::Glue::Crawler",
+    kept: "Name DatabaseName Role Targets TablePrefix CrawlerSecurityConfiguration Tags",
+    properties: "Classifiers Configuration CrawlerSecurityConfiguration DatabaseName Description LakeFormationConfiguration \
+        Name RecrawlPolicy Role Schedule SchemaChangePolicy TablePrefix Tags Targets",
+};
+const ROLE: Type = Type {
+    name: "AWS::IAM::Role",
+    kept: "RoleName AssumeRolePolicyDocument Path Policies Tags",
+    properties: "AssumeRolePolicyDocument Description ManagedPolicyArns MaxSessionDuration Path PermissionsBoundary Policies \
+        RoleName Tags",
+};
+const LOG_GROUP: Type = Type {
+    name: "AWS::Logs::LogGroup",
+    kept: "LogGroupName Tags",
+    properties: "BearerTokenAuthenticationEnabled DataProtectionPolicy DeletionProtectionEnabled FieldIndexPolicies KmsKeyId \
+        LogGroupClass LogGroupName ResourcePolicyDocument RetentionInDays Tags",
+};
+const NAMED_QUERY: Type = Type {
+    name: "AWS::Athena::NamedQuery",
+    kept: "Name Database WorkGroup QueryString",
+    properties: "Database Description Name QueryString WorkGroup",
+};
+const DATASET: Type = Type {
+    name: "AWS::DataBrew::Dataset",
+    kept: "Name Input Tags",
+    properties: "Format FormatOptions Input Name PathOptions Source Tags",
+};
+const RECIPE_JOB: Type = Type {
+    name: "AWS::DataBrew::Job",
+    kept: "Name Type RoleArn DatasetName Recipe Outputs EncryptionMode EncryptionKeyArn Tags",
+    properties: "DataCatalogOutputs DatabaseOutputs DatasetName EncryptionKeyArn EncryptionMode JobSample LogSubscription \
+        MaxCapacity MaxRetries Name OutputLocation Outputs ProfileConfiguration ProjectName Recipe RoleArn Tags \
+        Timeout Type ValidationConfigurations",
+};
+const JOB: Type = Type {
+    name: "AWS::Glue::Job",
+    kept: "Name Role Command JobMode SecurityConfiguration DefaultArguments.--extra-py-files Tags",
+    properties: "AllocatedCapacity Command Connections DefaultArguments Description ExecutionClass ExecutionProperty \
+        GlueVersion JobMode JobRunQueuingEnabled LogUri MaintenanceWindow MaxCapacity MaxRetries Name \
+        NonOverridableArguments NotificationProperty NumberOfWorkers Role SecurityConfiguration Tags Timeout \
+        WorkerType",
+};
+const FUNCTION: Type = Type {
+    name: "AWS::Lambda::Function",
+    kept: "FunctionName Role Code Runtime Architectures PackageType LoggingConfig.LogGroup Tags",
+    properties: "Architectures CapacityProviderConfig Code CodeSigningConfigArn DeadLetterConfig Description DurableConfig \
+        Environment EphemeralStorage FileSystemConfigs FunctionName FunctionScalingConfig Handler ImageConfig \
+        KmsKeyArn Layers LoggingConfig MemorySize PackageType PublishToLatestPublished RecursiveLoop \
+        ReservedConcurrentExecutions Role Runtime RuntimeManagementConfig SnapStart Tags TenancyConfig Timeout \
+        TracingConfig VpcConfig",
+};
+
 macro_rules! generated {
-    ($($name:ident = $section:literal $role:literal $ty:literal
-        keeps [$($kept:literal),*] takes [$($property:literal),* $(,)?]);* $(;)?) => {
+    ($($name:ident = $section:literal $role:literal $ty:ident);* $(;)?) => {
         /// A resource that lakegen makes of a thing, and that a blueprint may change.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         #[allow(missing_docs, reason = "the table below says what each is")]
@@ -59,81 +145,49 @@ macro_rules! generated {
                 match self { $(Self::$name => $role),* }
             }
 
-            /// Its type.
-            #[must_use]
-            pub fn ty(self) -> &'static str {
+            fn of(self) -> Type {
                 match self { $(Self::$name => $ty),* }
-            }
-
-            /// Properties that other resources, permissions or lakegen itself rely on; a dot leads into a map.
-            #[must_use]
-            pub fn kept(self) -> &'static [&'static str] {
-                match self { $(Self::$name => &[$($kept),*]),* }
-            }
-
-            /// Every property that can be set. Source: the schema of the type, as cfn-lint brought it on 2026-10-20.
-            fn properties(self) -> &'static [&'static str] {
-                match self { $(Self::$name => &[$($property),*]),* }
             }
         }
     };
 }
 
 generated! {
-    ZoneBucket = "zones" "Bucket" "AWS::S3::Bucket"
-        keeps ["BucketName", "BucketNamePrefix", "BucketNamespace", "BucketEncryption", "ObjectLockEnabled", "NotificationConfiguration.EventBridgeConfiguration", "Tags"]
-        takes ["AbacStatus", "AccelerateConfiguration", "AccessControl", "AnalyticsConfigurations", "BucketEncryption", "BucketName", "BucketNamePrefix", "BucketNamespace", "CorsConfiguration", "IntelligentTieringConfigurations", "InventoryConfigurations", "LifecycleConfiguration", "LoggingConfiguration", "MetadataConfiguration", "MetadataTableConfiguration", "MetricsConfigurations", "NotificationConfiguration", "ObjectLockConfiguration", "ObjectLockEnabled", "OwnershipControls", "PublicAccessBlockConfiguration", "ReplicationConfiguration", "Tags", "VersioningConfiguration", "WebsiteConfiguration"];
-    ZonePolicy = "zones" "BucketPolicy" "AWS::S3::BucketPolicy"
-        keeps ["Bucket"]
-        takes ["Bucket", "PolicyDocument"];
-    CatalogTable = "tables" "Table" "AWS::Glue::Table"
-        keeps ["CatalogId", "DatabaseName", "Name", "OpenTableFormatInput", "TableInput.Name", "TableInput.TableType", "TableInput.StorageDescriptor.Columns", "TableInput.StorageDescriptor.Location", "TableInput.PartitionKeys"]
-        takes ["CatalogId", "DatabaseName", "Name", "OpenTableFormatInput", "TableInput"];
-    ItemTable = "tables" "Table" "AWS::DynamoDB::Table"
-        keeps ["TableName", "KeySchema", "AttributeDefinitions", "SSESpecification", "Tags"]
-        takes ["AttributeDefinitions", "BillingMode", "ContributorInsightsSpecification", "DeletionProtectionEnabled", "GlobalSecondaryIndexes", "ImportSourceSpecification", "KeySchema", "KinesisStreamSpecification", "LocalSecondaryIndexes", "OnDemandThroughput", "PointInTimeRecoverySpecification", "ProvisionedThroughput", "ResourcePolicy", "SSESpecification", "StreamSpecification", "TableClass", "TableName", "Tags", "TimeToLiveSpecification", "VectorIndexes", "WarmThroughput"];
-    Crawler = "crawlers" "Crawler" "AWS::Glue::Crawler"
-        keeps ["Name", "DatabaseName", "Role", "Targets", "TablePrefix", "CrawlerSecurityConfiguration", "Tags"]
-        takes ["Classifiers", "Configuration", "CrawlerSecurityConfiguration", "DatabaseName", "Description", "LakeFormationConfiguration", "Name", "RecrawlPolicy", "Role", "Schedule", "SchemaChangePolicy", "TablePrefix", "Tags", "Targets"];
-    CrawlerRole = "crawlers" "Role" "AWS::IAM::Role"
-        keeps ["RoleName", "AssumeRolePolicyDocument", "Path", "Policies", "Tags"]
-        takes ["AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags"];
-    CrawlerLogs = "crawlers" "LogGroup" "AWS::Logs::LogGroup"
-        keeps ["LogGroupName", "Tags"]
-        takes ["BearerTokenAuthenticationEnabled", "DataProtectionPolicy", "DeletionProtectionEnabled", "FieldIndexPolicies", "KmsKeyId", "LogGroupClass", "LogGroupName", "ResourcePolicyDocument", "RetentionInDays", "Tags"];
-    NamedQuery = "queries" "NamedQuery" "AWS::Athena::NamedQuery"
-        keeps ["Name", "Database", "WorkGroup", "QueryString"]
-        takes ["Database", "Description", "Name", "QueryString", "WorkGroup"];
-    QueryRole = "queries" "Role" "AWS::IAM::Role"
-        keeps ["RoleName", "AssumeRolePolicyDocument", "Path", "Policies", "Tags"]
-        takes ["AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags"];
-    RecipeDataset = "recipes" "Dataset" "AWS::DataBrew::Dataset"
-        keeps ["Name", "Input", "Tags"]
-        takes ["Format", "FormatOptions", "Input", "Name", "PathOptions", "Source", "Tags"];
-    RecipeJob = "recipes" "Job" "AWS::DataBrew::Job"
-        keeps ["Name", "Type", "RoleArn", "DatasetName", "Recipe", "Outputs", "EncryptionMode", "EncryptionKeyArn", "Tags"]
-        takes ["DataCatalogOutputs", "DatabaseOutputs", "DatasetName", "EncryptionKeyArn", "EncryptionMode", "JobSample", "LogSubscription", "MaxCapacity", "MaxRetries", "Name", "OutputLocation", "Outputs", "ProfileConfiguration", "ProjectName", "Recipe", "RoleArn", "Tags", "Timeout", "Type", "ValidationConfigurations"];
-    RecipeRole = "recipes" "Role" "AWS::IAM::Role"
-        keeps ["RoleName", "AssumeRolePolicyDocument", "Path", "Policies", "Tags"]
-        takes ["AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags"];
-    Job = "jobs" "Job" "AWS::Glue::Job"
-        keeps ["Name", "Role", "Command", "JobMode", "SecurityConfiguration", "DefaultArguments.--extra-py-files", "Tags"]
-        takes ["AllocatedCapacity", "Command", "Connections", "DefaultArguments", "Description", "ExecutionClass", "ExecutionProperty", "GlueVersion", "JobMode", "JobRunQueuingEnabled", "LogUri", "MaintenanceWindow", "MaxCapacity", "MaxRetries", "Name", "NonOverridableArguments", "NotificationProperty", "NumberOfWorkers", "Role", "SecurityConfiguration", "Tags", "Timeout", "WorkerType"];
-    JobRole = "jobs" "Role" "AWS::IAM::Role"
-        keeps ["RoleName", "AssumeRolePolicyDocument", "Path", "Policies", "Tags"]
-        takes ["AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags"];
-    ModelRole = "models" "Role" "AWS::IAM::Role"
-        keeps ["RoleName", "AssumeRolePolicyDocument", "Path", "Policies", "Tags"]
-        takes ["AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags"];
-    Function = "functions" "Function" "AWS::Lambda::Function"
-        keeps ["FunctionName", "Role", "Code", "Runtime", "Architectures", "PackageType", "LoggingConfig.LogGroup", "Tags"]
-        takes ["Architectures", "CapacityProviderConfig", "Code", "CodeSigningConfigArn", "DeadLetterConfig", "Description", "DurableConfig", "Environment", "EphemeralStorage", "FileSystemConfigs", "FunctionName", "FunctionScalingConfig", "Handler", "ImageConfig", "KmsKeyArn", "Layers", "LoggingConfig", "MemorySize", "PackageType", "PublishToLatestPublished", "RecursiveLoop", "ReservedConcurrentExecutions", "Role", "Runtime", "RuntimeManagementConfig", "SnapStart", "Tags", "TenancyConfig", "Timeout", "TracingConfig", "VpcConfig"];
-    FunctionRole = "functions" "Role" "AWS::IAM::Role"
-        keeps ["RoleName", "AssumeRolePolicyDocument", "Path", "Policies", "Tags"]
-        takes ["AssumeRolePolicyDocument", "Description", "ManagedPolicyArns", "MaxSessionDuration", "Path", "PermissionsBoundary", "Policies", "RoleName", "Tags"];
-    FunctionLogs = "functions" "LogGroup" "AWS::Logs::LogGroup"
-        keeps ["LogGroupName", "Tags"]
-        takes ["BearerTokenAuthenticationEnabled", "DataProtectionPolicy", "DeletionProtectionEnabled", "FieldIndexPolicies", "KmsKeyId", "LogGroupClass", "LogGroupName", "ResourcePolicyDocument", "RetentionInDays", "Tags"];
+    ZoneBucket = "zones" "Bucket" BUCKET;
+    ZonePolicy = "zones" "BucketPolicy" BUCKET_POLICY;
+    CatalogTable = "tables" "Table" CATALOG_TABLE;
+    ItemTable = "tables" "Table" ITEM_TABLE;
+    Crawler = "crawlers" "Crawler" CRAWLER;
+    CrawlerRole = "crawlers" "Role" ROLE;
+    CrawlerLogs = "crawlers" "LogGroup" LOG_GROUP;
+    NamedQuery = "queries" "NamedQuery" NAMED_QUERY;
+    QueryRole = "queries" "Role" ROLE;
+    RecipeDataset = "recipes" "Dataset" DATASET;
+    RecipeJob = "recipes" "Job" RECIPE_JOB;
+    RecipeRole = "recipes" "Role" ROLE;
+    Job = "jobs" "Job" JOB;
+    JobRole = "jobs" "Role" ROLE;
+    ModelRole = "models" "Role" ROLE;
+    Function = "functions" "Function" FUNCTION;
+    FunctionRole = "functions" "Role" ROLE;
+    FunctionLogs = "functions" "LogGroup" LOG_GROUP;
+}
+
+impl Generated {
+    /// Its type.
+    #[must_use]
+    pub fn ty(self) -> &'static str {
+        self.of().name
+    }
+
+    /// Properties that other resources, permissions or lakegen itself rely on; a dot leads into a map.
+    pub fn kept(self) -> impl Iterator<Item = &'static str> {
+        self.of().kept.split(' ')
+    }
+
+    fn properties(self) -> impl Iterator<Item = &'static str> {
+        self.of().properties.split(' ')
+    }
 }
 
 /// The overrides of every thing of a blueprint.
@@ -198,8 +252,8 @@ impl Thing<'_> {
         let before = cx.mistakes();
         if let Value::Map(entries) = &node.value {
             for (property, _) in entries {
-                if !of.properties().contains(&property.as_str()) {
-                    let help = did_you_mean(property, of.properties().iter().copied())
+                if !of.properties().any(|known| known == property.value) {
+                    let help = did_you_mean(property, of.properties())
                         .unwrap_or_else(|| format!("its documentation lists the properties of {}", of.ty()));
                     cx.error(property.span, format!("`{}` has no property `{}`", of.ty(), property.value)).help(help);
                 }
@@ -236,7 +290,7 @@ fn at<'a>(node: &'a Node, path: &str) -> Option<&'a Spanned<String>> {
 pub(crate) fn reference() -> String {
     let mut table = String::from("| of | in `override` | type | not these properties |\n|---|---|---|---|\n");
     for of in Generated::ALL {
-        let kept: Vec<String> = of.kept().iter().map(|kept| format!("`{kept}`")).collect();
+        let kept: Vec<String> = of.kept().map(|kept| format!("`{kept}`")).collect();
         let _ = writeln!(table, "| `{}` | `{}` | `{}` | {} |", of.section(), of.role(), of.ty(), kept.join(", "));
     }
     table
