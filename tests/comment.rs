@@ -10,7 +10,7 @@ use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
 use axum::http::Method;
-use fake::{GitHub, TOKEN};
+use fake::{GitHub, TOKEN, assert_golden};
 use serde_json::json;
 
 /// A project in a folder of its own, and nothing of the machine's own settings.
@@ -64,12 +64,6 @@ impl<'a> Project<'a> {
         assert_eq!(code, Some(3), "{said}");
         said
     }
-}
-
-fn assert_golden(name: &str, text: &str) {
-    insta::with_settings!({snapshot_path => "../snapshots/github", prepend_module_to_snapshot => false, omit_expression => true}, {
-        insta::assert_snapshot!(name, text);
-    });
 }
 
 #[test]

@@ -12,7 +12,7 @@ use std::process::Command;
 
 use axum::http::Method;
 use base64::Engine as _;
-use fake::{Contract, GitHub, Remembered, TOKEN};
+use fake::{Contract, GitHub, Remembered, TOKEN, assert_golden};
 use lakegen::github::comment::Comment;
 use lakegen::github::connect::{
     BRANCH, ConnectError, Environment, File, Reviewer, Secret, Step, Wanted, decide, execute, observe,
@@ -110,12 +110,6 @@ fn connected() -> GitHub {
     connect(&github, &wanted()).unwrap();
     github.writes();
     github
-}
-
-fn assert_golden(name: &str, text: &str) {
-    insta::with_settings!({snapshot_path => "../snapshots/github", prepend_module_to_snapshot => false, omit_expression => true}, {
-        insta::assert_snapshot!(name, text);
-    });
 }
 
 #[test]

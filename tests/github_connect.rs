@@ -9,7 +9,7 @@ use std::fs;
 use std::path::Path;
 use std::process::{Command, Stdio};
 
-use fake::{GitHub, TOKEN};
+use fake::{GitHub, TOKEN, assert_golden};
 use lakegen::github::connect::BRANCH;
 use serde_json::{Value, json};
 
@@ -97,12 +97,6 @@ impl<'a> Project<'a> {
         // Without what is said about the blueprint.
         said[said.find("error:").unwrap()..].to_owned()
     }
-}
-
-fn assert_golden(name: &str, text: &str) {
-    insta::with_settings!({snapshot_path => "../snapshots/github", prepend_module_to_snapshot => false, omit_expression => true}, {
-        insta::assert_snapshot!(name, text);
-    });
 }
 
 #[test]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import itertools
 import json
 import os
@@ -9,11 +10,30 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import pytest
 
 PYTHON = Path(__file__).parents[2] / "src" / "local" / "python"
+
+
+def function_modules(function: str, *names: str) -> list[ModuleType]:
+    """Modules of a function of lakegen's own, without leaving their short names to other tests.
+
+    They come in the order in which one imports another, so that each finds those before it.
+    """
+    modules = []
+    for name in names:
+        source = PYTHON.parents[2] / "lambdas" / function / f"{name}.py"
+        specification = importlib.util.spec_from_file_location(name, source)
+        assert specification and specification.loader
+        sys.modules[name] = importlib.util.module_from_spec(specification)
+        specification.loader.exec_module(sys.modules[name])
+        modules.append(sys.modules[name])
+    for name in names:
+        del sys.modules[name]
+    return modules
 
 
 class Failed(Exception):

@@ -2,34 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import itertools
-import sys
-from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
+from conftest import function_modules
 
-SOURCE = Path(__file__).parents[2] / "lambdas" / "advance"
-NAMES = ("decide", "events", "services")
-
-
-def load(name: str) -> ModuleType:
-    """A module of the function, without leaving its short name to other tests."""
-    specification = importlib.util.spec_from_file_location(name, SOURCE / f"{name}.py")
-    assert specification and specification.loader
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
-    specification.loader.exec_module(module)
-    return module
-
-
-decide, events, services = map(load, NAMES)
-for name in NAMES:
-    del sys.modules[name]
+decide, events, services = function_modules("advance", "decide", "events", "services")
 
 #: raw feeds a and b (fan-out), both feed c (fan-in), c feeds d; e stands alone.
 GRAPH = {"raw": (), "a": ("raw",), "b": ("raw",), "c": ("a", "b"), "d": ("c",), "e": ()}

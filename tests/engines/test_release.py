@@ -2,37 +2,17 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
-import sys
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
-from types import ModuleType, SimpleNamespace
+from types import SimpleNamespace
 from typing import Any
 
 import boto3
 import pytest
 from botocore.stub import Stubber
+from conftest import function_modules
 
-SOURCE = Path(__file__).parents[2] / "lambdas" / "release"
-
-
-def load(name: str) -> ModuleType:
-    """A module of the function, without leaving its short name to other tests."""
-    specification = importlib.util.spec_from_file_location(name, SOURCE / f"{name}.py")
-    assert specification and specification.loader
-    module = importlib.util.module_from_spec(specification)
-    sys.modules[name] = module
-    specification.loader.exec_module(module)
-    return module
-
-
-gate = load("gate")
-stack = load("stack")
-releases = load("releases")
-handler = load("handler")
-for name in ("gate", "stack", "releases", "handler"):
-    del sys.modules[name]
+gate, stack, releases, handler = function_modules("release", "gate", "stack", "releases", "handler")
 
 NOW = datetime(2026, 11, 25, 3, tzinfo=UTC)
 EARLIER, LATER = NOW - timedelta(days=1), NOW + timedelta(days=1)

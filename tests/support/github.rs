@@ -614,3 +614,10 @@ fn unescaped(text: &str) -> String {
     }
     String::from_utf8(bytes).unwrap()
 }
+
+/// Holds a text against the golden file of its name in `snapshots/github`.
+pub fn assert_golden(name: &str, text: &str) {
+    insta::with_settings!({snapshot_path => "../../snapshots/github", prepend_module_to_snapshot => false, omit_expression => true}, {
+        insta::assert_snapshot!(name, text);
+    });
+}
