@@ -1,18 +1,16 @@
 //! From what is written to what is meant: every name resolved, every mistake found, and only then a [`Lake`].
 
 mod columns;
+mod pipelines;
 
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
 use crate::blueprint::{self, Blueprint};
-use crate::cron;
 use crate::decode::{Attempt, Decode, Decoder, Named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Noted, Severity, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
-use crate::kind::job::Minutes;
-use crate::kind::pipeline::{Pipeline, StartSpec};
 use crate::kind::{learning, overrides, renamed, resource, tags};
 use crate::lake::{
     Arena, Classifier, Crawler, Function, Home, Id, Job, Lake, Model, Query, Recipe, Ruleset, Step, StepId, Table, Zone,
@@ -204,6 +202,7 @@ impl<'a> Check<'a> {
         let order: Vec<StepId> = steps.iter().map(|step| step.id).collect();
         let pipelines = self.all(&b.pipelines, "a pipeline", |spec, name, cx| spec.check(name, &order, cx));
         self.overtaking(&steps, &pipelines);
+        self.appended_twice(&steps, &pipelines, &queries);
         let resources = resource::check(&b.resources, self);
         let overrides = overrides::check(b, self);
         if self.decoder.diagnostics.is_empty() {
@@ -535,46 +534,6 @@ impl<'a> Check<'a> {
             .help("a step runs when everything it reads is fresh: break the circle, perhaps with a table of its own");
         diagnostic.related = places.collect();
         self.push(diagnostic);
-    }
-
-    /// Warns of clocks that tick faster than a run may take, by the timeouts that the blueprint itself gives.
-    fn overtaking(&mut self, steps: &[Step], pipelines: &[Option<Pipeline>]) {
-        let b = self.blueprint;
-        for (pipeline, (_, spec)) in pipelines.iter().zip(&b.pipelines.0) {
-            let (Some(pipeline), Some(spec)) = (pipeline, spec) else { continue };
-            let StartSpec::Schedule(written) = &spec.start.value else { continue };
-            let Some(every) = cron::rate_minutes(written) else { continue };
-            // Steps come in an order in which they can run, so what a step waits for has been looked at before.
-            let mut ends: HashMap<StepId, u32> = HashMap::new();
-            for step in steps {
-                let waits = step.after.iter().filter_map(|before| ends.get(before)).max().copied();
-                if pipeline.steps.contains(&step.id) || waits.is_some() {
-                    let own = self.written_timeout(step.id).map_or(0, |timeout| timeout.value.0);
-                    ends.insert(step.id, waits.unwrap_or(0).saturating_add(own));
-                }
-            }
-            let (longest, total) = ends.iter().map(|(id, end)| (*id, *end)).max_by_key(|(id, end)| (*end, *id)).unzip();
-            let (Some(longest), Some(total)) = (longest, total) else { continue };
-            if total > every {
-                let place = self.written_timeout(longest).map(|timeout| timeout.span);
-                let message = format!("a run may take {total} minutes, but the next one starts after {every}");
-                let help = "starts that come while a run goes on become one: start less often, or shorten the timeouts";
-                let places =
-                    place.map(|place| (place, format!("`{}` ends a run that takes so long", self.step_name(longest))));
-                self.push(Diagnostic::warning(written.span, message).help(help)).places(places);
-            }
-        }
-    }
-
-    /// The timeout that the blueprint gives a step.
-    fn written_timeout(&self, step: StepId) -> Option<&'a Spanned<Minutes>> {
-        let b = self.blueprint;
-        match step {
-            StepId::Recipe(id) => b.recipes.0[id.index()].1.as_ref()?.timeout.as_ref(),
-            StepId::Job(id) => b.jobs.0[id.index()].1.as_ref()?.timeout.as_ref(),
-            StepId::Model(id) => b.models.0[id.index()].1.as_ref()?.timeout.as_ref(),
-            StepId::Crawler(_) | StepId::Query(_) => None,
-        }
     }
 
     /// Warns of what nothing uses.
