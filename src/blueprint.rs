@@ -22,6 +22,7 @@ use crate::kind::sample::SampleSpec;
 use crate::kind::statement::StatementSpec;
 use crate::kind::table::TableSpec;
 use crate::kind::tags::TagSpec;
+use crate::kind::workgroup::WorkgroupSpec;
 use crate::kind::zone::ZoneSpec;
 use crate::source::{self, Node, Span, Spanned, Value};
 
@@ -63,6 +64,9 @@ section! {
         /// Glue crawlers.
         /// Example: `{ raw: { reads: [orders, products] } }`.
         crawlers: Named<CrawlerSpec>,
+        /// Athena's workgroups: where SQL runs, and under which limits. There is always one, `lake`.
+        /// Example: `{ lake: { scan_limit: 50 GB }, analysts: { scan_limit: 10 GB, keep_results: 2 days } }`.
+        workgroups: Named<WorkgroupSpec>,
         /// Athena queries.
         /// Example: `{ baskets: { writes: baskets, file: sql/baskets.sql } }`.
         queries: Named<QuerySpec>,

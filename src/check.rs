@@ -13,7 +13,8 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Noted, Severity, did_you_mean, 
 use crate::files::{FileKind, Files};
 use crate::kind::{learning, overrides, renamed, resource, tags};
 use crate::lake::{
-    Arena, Classifier, Crawler, Function, Home, Id, Job, Lake, Model, Query, Recipe, Ruleset, Step, StepId, Table, Zone,
+    Arena, Classifier, Crawler, Function, Home, Id, Job, Lake, Model, Query, Recipe, Ruleset, Step, StepId, Table,
+    Workgroup, Zone,
 };
 use crate::region::Service;
 use crate::set;
@@ -120,6 +121,7 @@ enum Section {
     Models,
     Functions,
     Classifiers,
+    Workgroups,
 }
 
 /// What checking knows so far.
@@ -152,6 +154,7 @@ impl<'a> Check<'a> {
             ("model", index(&blueprint.models)),
             ("function", index(&blueprint.functions)),
             ("classifier", index(&blueprint.classifiers)),
+            ("workgroup", index(&blueprint.workgroups)),
         ];
         let text = sources.first().map_or_else(|| Arc::from(""), |source| source.text.clone());
         Self {
@@ -186,6 +189,7 @@ impl<'a> Check<'a> {
         let crawlers = self.all(&b.crawlers, "a crawler", |spec, name, cx| spec.check(name, cx));
         let recipes = self.all(&b.recipes, "a recipe", |spec, name, cx| spec.check(name, cx));
         let profiles = self.all(&b.profiles, "a profile", |spec, name, cx| spec.check(name, cx));
+        let workgroups = self.workgroups();
         let queries = self.all(&b.queries, "a query", |spec, name, cx| spec.check(name, cx));
         let statements = self.all(&b.statements, "a statement", |spec, name, cx| spec.check(name, cx));
         let jobs = self.all(&b.jobs, "a job", |spec, name, cx| spec.check(name, cx));
@@ -233,6 +237,7 @@ impl<'a> Check<'a> {
             tables: arena(std::mem::take(&mut self.tables))?,
             classifiers: arena(classifiers)?,
             crawlers: arena(crawlers)?,
+            workgroups: arena(workgroups)?,
             queries: arena(queries)?,
             statements: arena(statements)?,
             recipes: arena(recipes)?,
@@ -305,6 +310,20 @@ impl<'a> Check<'a> {
                 .help("at most 20 lower-case letters, digits, `-` and `_`, beginning with a letter");
         }
         Some(name.value.clone())
+    }
+
+    /// The workgroups, the lake's own last where the blueprint does not declare it.
+    fn workgroups(&mut self) -> Vec<Option<Workgroup>> {
+        let b = self.blueprint;
+        let mut all = self.all(&b.workgroups, "a workgroup", |spec, name, cx| spec.check(name, cx));
+        if b.workgroups.0.iter().all(|(name, _)| name.as_str() != Workgroup::LAKE) {
+            all.push(Some(Workgroup::lake()));
+        }
+        if let Some((name, _)) = b.workgroups.0.get(Workgroup::MOST) {
+            self.error(name.span, format!("a lake has at most {} workgroups", Workgroup::MOST))
+                .help("they share a stack with the lake's database");
+        }
+        all
     }
 
     /// Steps share one namespace: `lakegen run STEP` must say which.
@@ -717,6 +736,15 @@ impl<'a> Check<'a> {
     /// The classifier of that name.
     pub(crate) fn classifier(&mut self, name: &Spanned<String>) -> Option<Id<Classifier>> {
         self.resolve(Section::Classifiers, name).map(Id::new)
+    }
+
+    /// The workgroup of that name; the lake's own when there is no name.
+    pub(crate) fn workgroup(&mut self, name: Option<&Spanned<String>>) -> Option<Id<Workgroup>> {
+        let names = &self.names.sections[Section::Workgroups as usize].1;
+        match name.filter(|name| name.as_str() != Workgroup::LAKE) {
+            Some(name) => self.resolve(Section::Workgroups, name).map(Id::new),
+            None => Some(Id::new(names.get(Workgroup::LAKE).copied().unwrap_or(self.blueprint.workgroups.0.len()))),
+        }
     }
 
     /// The model of that name.

@@ -253,6 +253,9 @@ pub struct Query {
     pub env: String,
     /// One statement, in Athena's dialect
     pub sql: String,
+    /// The workgroup of the blueprint under whose limits Athena runs it; on this machine there are none
+    #[arg(long, default_value = "lake")]
+    pub workgroup: String,
     /// At most so many rows
     #[arg(long, default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..))]
     pub limit: u32,

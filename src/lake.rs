@@ -31,6 +31,7 @@ pub use crate::kind::resource::{Resource, RetentionSpec};
 pub use crate::kind::sample::Sample;
 pub use crate::kind::statement::Statement;
 pub use crate::kind::table::{Column, ColumnType, Compression, Csv, Format, Home, Table};
+pub use crate::kind::workgroup::{Bytes, Engine, Workgroup};
 pub use crate::kind::zone::{Days, Keep, LockSpec, StorageClass, Zone};
 
 /// A thing of kind `K` in one Lake. Handed out by the Lake's own tables, so it always leads somewhere.
@@ -170,6 +171,8 @@ pub struct Lake {
     pub classifiers: Arena<Classifier>,
     /// Glue crawlers.
     pub crawlers: Arena<Crawler>,
+    /// Athena's workgroups, the lake's own among them.
+    pub workgroups: Arena<Workgroup>,
     /// Athena queries.
     pub queries: Arena<Query>,
     /// Athena's prepared statements.

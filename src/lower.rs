@@ -66,6 +66,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         tables: _,
         classifiers: _,
         crawlers: _,
+        workgroups: _,
         queries: _,
         statements: _,
         recipes: _,
@@ -161,7 +162,7 @@ fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTempla
     let shared = Shared::new(cx, &mut stack, kept, first);
     let mut catalog = Catalog::new(cx, &mut stack, first);
     let classifiers = Classifiers::new(cx, &mut stack, first);
-    let athena = query::work_group(cx, &mut stack, &shared, first);
+    let work_groups = query::work_groups(cx, &mut stack, &shared, first);
     let publisher = recipe::publisher(cx, &mut stack, &shared, first);
     if first && !jobs.is_empty() {
         job::lower_logs(cx, &mut stack, &shared);
@@ -175,8 +176,10 @@ fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTempla
             Thing::Step(StepId::Crawler(id)) => {
                 crawler::lower(cx, &mut stack, &shared, &catalog, &classifiers, &cx.lake.crawlers[id]);
             }
-            Thing::Step(StepId::Query(id)) => query::lower(cx, &mut stack, &shared, &catalog, &athena, &queries[id]),
-            Thing::Statement(id) => query::lower_statement(&mut stack, &athena, &cx.lake.statements[id]),
+            Thing::Step(StepId::Query(id)) => {
+                query::lower(cx, &mut stack, &shared, &catalog, &work_groups, &queries[id]);
+            }
+            Thing::Statement(id) => query::lower_statement(&mut stack, &work_groups, &cx.lake.statements[id]),
             Thing::Step(StepId::Recipe(id)) => recipe::lower(cx, &mut stack, &shared, &publisher, &recipes[id]),
             Thing::Step(StepId::Job(id)) => job::lower(cx, &mut stack, &shared, registrar.as_ref(), id, &jobs[id]),
             Thing::Step(StepId::Model(id)) => {

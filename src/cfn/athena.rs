@@ -32,6 +32,7 @@ shape! {
         enforced: bool = "EnforceWorkGroupConfiguration",
         metrics: bool = "PublishCloudWatchMetricsEnabled",
         bytes_scanned_cutoff: u64 = "BytesScannedCutoffPerQuery",
+        requester_pays: Option<bool> = "RequesterPaysEnabled",
         engine: EngineVersion = "EngineVersion",
         results: ResultConfiguration = "ResultConfiguration",
     }

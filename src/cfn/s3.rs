@@ -134,8 +134,9 @@ shape! {
 shape! {
     /// One rule of ageing.
     LifecycleRule {
-        id: &'static str = "Id",
+        id: String = "Id",
         status: &'static str = "Status",
+        prefix: Option<String> = "Prefix",
         expiration_days: Option<u32> = "ExpirationInDays",
         transitions: Option<Vec<Transition>> = "Transitions",
         expired_delete_marker: Option<bool> = "ExpiredObjectDeleteMarker",

@@ -6,6 +6,7 @@ use super::Context;
 use super::deployed::{self, Place};
 use super::local::{failed, prepare, runtime};
 use crate::cli::{Query, RowFormat};
+use crate::diagnostic::did_you_mean;
 use crate::failure::{Exit, Failure};
 use crate::lake::{Environment, Home, Lake};
 use crate::local::interrupt::Interrupt;
@@ -21,6 +22,11 @@ use crate::text::{counted, size};
 
 pub fn run(args: &Query, context: &Context<'_>) -> Result<(), Failure> {
     let lake = context.lake()?;
+    let known = || lake.workgroups.values().map(|group| group.name.as_str());
+    if known().all(|name| name != args.workgroup) {
+        let help = did_you_mean(&args.workgroup, known()).unwrap_or_else(|| "`workgroups` declares them".into());
+        return Err(Failure::edge(format!("no workgroup named `{}`", args.workgroup), Some(help)));
+    }
     let answer = match Place::of(&args.env, &lake)? {
         Place::Local => runtime()?.block_on(ask(args, &lake, &Report::new(context.console)))?,
         Place::Cloud(lake, environment) => {
@@ -41,7 +47,8 @@ pub fn run(args: &Query, context: &Context<'_>) -> Result<(), Failure> {
 async fn ask_athena(args: &Query, lake: &Lake, environment: &Environment) -> Result<Answer, Failure> {
     let mut interrupt = Interrupt::listen()?;
     let (session, deployed) = deployed::find(lake, environment).await?;
-    let work_group = deployed.require("AthenaWorkGroup", "workgroup for queries").map_err(deployed::failure)?;
+    let output = Names::work_group_output(&args.workgroup);
+    let work_group = deployed.require(&output, "workgroup for queries").map_err(deployed::failure)?;
     let database = Names::new(&lake.name, &environment.name).database();
     let question = Question { sql: &args.sql, work_group, database: &database, limit: args.limit as usize };
     athena::ask(&session, question, &mut interrupt).await.map_err(deployed::failure)

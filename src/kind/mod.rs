@@ -30,4 +30,5 @@ pub mod statement;
 pub mod table;
 pub mod tags;
 pub mod visual;
+pub mod workgroup;
 pub mod zone;

@@ -3,7 +3,7 @@
 use crate::check::Check;
 use crate::decode::{alternatives, section};
 use crate::kind::overrides::OverridesSpec;
-use crate::lake::{Format, Home, Id, Table};
+use crate::lake::{Format, Home, Id, Table, Workgroup};
 use crate::source::{Span, Spanned};
 use crate::sql;
 
@@ -26,6 +26,10 @@ section! {
         /// Default: none; then there is `sql`.
         /// Example: `sql/baskets.sql`.
         file: Option<Spanned<String>>,
+        /// The workgroup that it runs in.
+        /// Default: `lake`.
+        /// Example: `heavy`.
+        workgroup: Option<Spanned<String>>,
         /// Changes to the resources that are made of it; which there are, "The escape hatch" says.
         /// Example: `{ NamedQuery: { Properties: { Description: "How large baskets are" } } }`.
         overrides as "override": OverridesSpec,
@@ -71,6 +75,8 @@ pub struct Query {
     pub writes: Id<Table>,
     /// What becomes of the rows that the table has.
     pub mode: Mode,
+    /// The workgroup that it runs in.
+    pub workgroup: Id<Workgroup>,
 }
 
 impl QuerySpec {
@@ -114,13 +120,14 @@ impl QuerySpec {
                 None
             }
         };
+        let workgroup = cx.workgroup(self.workgroup.as_ref());
         let text = text?;
         let mode = writes.map(|writes| self.mode(writes, cx));
         let sql::Checked { reads, sql, parameters } = sql::check(&text, writes.map(|id| (&self.writes, id)), cx)?;
         if parameters > 0 {
             cx.error(text.span, "nobody is there to give a value for a `?`").help("`statements` have parameters");
         }
-        Some(Query { name: name.value.clone(), sql, reads, writes: writes?, mode: mode?? })
+        Some(Query { name: name.value.clone(), sql, reads, writes: writes?, mode: mode??, workgroup: workgroup? })
     }
 
     fn mode(&self, writes: Id<Table>, cx: &mut Check<'_>) -> Option<Mode> {

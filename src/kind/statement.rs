@@ -2,7 +2,7 @@
 
 use crate::check::Check;
 use crate::decode::section;
-use crate::lake::{Id, Table};
+use crate::lake::{Id, Table, Workgroup};
 use crate::source::Spanned;
 use crate::sql;
 
@@ -16,6 +16,10 @@ section! {
         /// What each `?` stands for, in their order.
         /// Example: `[station]`.
         parameters: Vec<Spanned<String>>,
+        /// The workgroup that has it.
+        /// Default: `lake`.
+        /// Example: `analysts`.
+        workgroup: Option<Spanned<String>>,
         /// One sentence.
         /// Default: none.
         /// Example: `Trips that began at a station`.
@@ -36,10 +40,13 @@ pub struct Statement {
     pub description: Option<String>,
     /// The tables that it reads, those behind views included.
     pub reads: Vec<Id<Table>>,
+    /// The workgroup that has it.
+    pub workgroup: Id<Workgroup>,
 }
 
 impl StatementSpec {
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Statement> {
+        let workgroup = cx.workgroup(self.workgroup.as_ref());
         let sql::Checked { reads, sql, parameters } = sql::check(&self.sql, None, cx)?;
         if parameters != self.parameters.len() {
             let many = crate::text::counted(parameters, "parameter");
@@ -52,6 +59,7 @@ impl StatementSpec {
             parameters: self.parameters.iter().map(|name| name.value.clone()).collect(),
             description: self.description.clone(),
             reads,
+            workgroup: workgroup?,
         })
     }
 }

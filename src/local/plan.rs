@@ -219,7 +219,7 @@ pub fn fingerprint(
             json!({ "classifiers": classifiers(lake, &lake.crawlers[id]) })
         }
         StepId::Query(id) => {
-            let Query { name: _, sql, reads: _, writes: _, mode } = &lake.queries[id];
+            let Query { name: _, sql, reads: _, writes: _, mode, workgroup: _ } = &lake.queries[id];
             json!({ "sql": sql, "mode": query_mode(mode) })
         }
         StepId::Recipe(id) => {
@@ -377,7 +377,7 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
             ("crawl", json!({ "tables": inputs, "classifiers": classifiers(lake, &lake.crawlers[id]) }), None)
         }
         StepId::Query(id) => {
-            let Query { name: _, sql, reads: _, writes, mode } = &lake.queries[id];
+            let Query { name: _, sql, reads: _, writes, mode, workgroup: _ } = &lake.queries[id];
             let mode = query_mode(mode);
             let parameters =
                 json!({ "sql": sql, "tables": inputs, "mode": mode, "old": input(*writes), "output": output(*writes) });

@@ -12,6 +12,9 @@ use crate::cfn::lambda::Function;
 use crate::cfn::{Arn, TagMap, Text, Value, sub};
 use crate::lake::{Id, Job, Script};
 
+/// Where files of jobs are in the work bucket.
+pub(super) const WORK: &str = "jobs/";
+
 /// Adds the log groups of all jobs: Glue puts a job's streams into `<prefix>/error` and `<prefix>/output`.
 ///
 /// Source: "Logging for AWS Glue jobs", `--custom-logGroup-prefix`; Glue 5.0 and newer.
@@ -54,7 +57,7 @@ pub(super) fn lower(
     let assets = cx.assets.job(id);
     let asset_bucket = asset_bucket(stack);
     let role_name = cx.names.role("job", name);
-    let work = format!("jobs/{name}/");
+    let work = format!("{WORK}{name}/");
     let statements = Grant::default()
         .through_s3a()
         .read(cx, reads, Items::Scan)

@@ -11,7 +11,7 @@ use crate::cfn::s3::Bucket;
 use crate::cfn::sagemaker::Endpoint;
 use crate::cfn::wafv2::WebAcl;
 use crate::cfn::{Arn, LogicalId, Name, Value, dynamodb, lambda, pseudo, sub};
-use crate::lake::{Table, Zone};
+use crate::lake::{Table, Workgroup, Zone};
 
 macro_rules! kinds {
     ($($kind:ident),* $(,)?) => {
@@ -133,6 +133,12 @@ impl<'a> Names<'a> {
         // 12 digits, 16 letters of the longest region, two hyphens.
         let prefix = self.hyphenated(&[&zone.in_aws], 63 - 12 - 16 - 2);
         sub![prefix, "-", pseudo::account(), "-", pseudo::region()]
+    }
+
+    /// The output of a stack with the name of a workgroup.
+    pub(crate) fn work_group_output(work_group: &str) -> String {
+        let kind = Kind::AthenaWorkGroup;
+        if work_group == Workgroup::LAKE { kind.fixed() } else { kind.of(work_group) }.to_string()
     }
 
     /// The output of a stack with the name of a zone's bucket.

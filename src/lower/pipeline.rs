@@ -181,8 +181,8 @@ fn grants(cx: &Context, failed: &Ref<Queue>) -> Vec<Statement> {
     }
     if !lake.queries.is_empty() {
         let actions = [Action::ATHENA_GET_QUERY_EXECUTION, Action::ATHENA_STOP_QUERY_EXECUTION];
-        let work_group = of("athena", "workgroup/", cx.names.plain(&[], 128));
-        statements.push(Statement::allow("WatchQueries", actions, [work_group]));
+        let work_groups = work_groups(cx).into_iter().map(|name| of("athena", "workgroup/", name));
+        statements.push(Statement::allow("WatchQueries", actions, work_groups));
         let roles = role_arn(&all_of("query"));
         statements.push(Statement::allow("BeQueries", [Action::STS_ASSUME_ROLE], [roles.pattern()]));
     }
@@ -213,6 +213,13 @@ fn grants(cx: &Context, failed: &Ref<Queue>) -> Vec<Statement> {
     statements
 }
 
+/// The names of the workgroups in which steps run.
+fn work_groups(cx: &Context) -> Vec<String> {
+    let used = |id| cx.lake.queries.values().any(|query| query.workgroup == id);
+    let groups = cx.lake.workgroups.iter().filter(|(id, _)| used(*id));
+    groups.map(|(_, group)| query::work_group_name(cx, group)).collect()
+}
+
 fn lower_rules(cx: &Context, stack: &mut StackTemplate, function: &Ref<Function>, failed: &Ref<Queue>) {
     let mut add = |name: String, description: String, when: When| {
         let hearer = Hearer { id: "advance", arn: function.arn().pattern(), input: None, failed };
@@ -238,14 +245,15 @@ fn lower_rules(cx: &Context, stack: &mut StackTemplate, function: &Ref<Function>
     let there = [&lake.crawlers.len(), &lake.jobs.len(), &lake.recipes.len(), &lake.queries.len(), &lake.models.len()];
     for ((rule, source, kind, field), _) in ENDS.into_iter().zip(there).filter(|(_, count)| **count > 0) {
         let name = cx.names.plain(&[], 128);
-        // A workgroup has exactly the lake's name; other names begin with it.
+        let beginning = |name: String| vec![Node::map([("prefix", Node::text(format!("{name}-")))])];
+        // Workgroups are named whole; other names begin with the lake's.
         let named = match field {
-            "workgroupName" => Node::text(name),
-            "crawlerName" => Node::map([("prefix", Node::text(format!("{name}-")))]),
-            _ if source == "aws.glue" => Node::map([("prefix", Node::text(format!("{name}-")))]),
-            _ => Node::map([("prefix", Node::text(format!("{}-", name.replace('_', "-"))))]),
+            "workgroupName" => work_groups(cx).into_iter().map(Node::text).collect(),
+            "crawlerName" => beginning(name),
+            _ if source == "aws.glue" => beginning(name),
+            _ => beginning(name.replace('_', "-")),
         };
-        let detail = Node::map([(field, Node::List(vec![named]))]);
+        let detail = Node::map([(field, Node::List(named))]);
         let description = "Hears how steps end".to_owned();
         add(cx.names.rule(rule), description, When::Event(events::pattern(source, kind, detail)));
     }
@@ -329,7 +337,7 @@ fn query_start(cx: &Context, query: &Query) -> Json {
     let statements = [query::statement(cx, query, &place).notation()];
     let mut start = json!({
         "role": role_arn(&cx.names.role("query", &query.name)).notation(),
-        "workgroup": cx.names.plain(&[], 128),
+        "workgroup": query::work_group_name(cx, &cx.lake.workgroups[query.workgroup]),
         "database": cx.names.database(),
         "statements": statements,
         "clear": [],

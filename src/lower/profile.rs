@@ -14,7 +14,7 @@ use crate::kind::profile;
 use crate::lake::{Profile, Rule};
 
 /// Where profiles are written in the work bucket.
-const REPORTS: &str = "profiles/";
+pub(super) const REPORTS: &str = "profiles/";
 
 pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, profile: &Profile) {
     let Profile { name, reads, rows, schedule: cron, rules } = profile;

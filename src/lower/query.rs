@@ -1,4 +1,4 @@
-//! Queries: an Athena workgroup, and one statement per query.
+//! Queries: Athena's workgroups, and one statement per query.
 //!
 //! A query that replaces a table writes with `UNLOAD`: it writes files of the declared columns and types straight to the
 //! table's place, and unlike `CREATE TABLE AS` it may do so in a workgroup whose result location is enforced. `UNLOAD` refuses a
@@ -12,50 +12,84 @@ use super::grant::{self, Grant, Items};
 use super::names::{Kind, arn, role_arn};
 use super::table::Catalog;
 use super::{Context, Place, Shared};
-use crate::assembly::StackTemplate;
+use crate::assembly::{Origin, StackTemplate};
 use crate::cfn::athena::{
     EngineVersion, NamedQuery, PreparedStatement, ResultConfiguration, ResultEncryption, WorkGroup,
     WorkGroupConfiguration,
 };
 use crate::cfn::iam::{Action, Statement};
 use crate::cfn::{Arn, Name, Text, Value, sub};
-use crate::lake::{self, Column, Compression, Format, Home, Mode, Query, Table};
+use crate::lake::{self, Bytes, Column, Compression, Format, Home, Mode, Query, Table, Workgroup};
 
-/// Where in the work bucket results of queries go.
-const RESULTS: &str = "athena/";
 const GIB: u64 = 1 << 30;
 
-/// The workgroup in which all queries of the lake run, those of `lakegen query` too; the `first` stack has it.
-pub(super) fn work_group(
+/// Where in the work bucket results of a workgroup's queries go.
+pub(super) fn results(work_group: &Workgroup) -> String {
+    if work_group.is_lakes() { "athena/".into() } else { format!("athena-{}/", work_group.name) }
+}
+
+/// The name of a workgroup: the lake's own has exactly the lake's name.
+pub(super) fn work_group_name(cx: &Context, work_group: &Workgroup) -> String {
+    if work_group.is_lakes() { cx.names.plain(&[], 128) } else { cx.names.plain(&[&work_group.name], 128) }
+}
+
+/// The workgroups in which queries of the lake run, those of `lakegen query` too; the `first` stack has them.
+pub(super) fn work_groups(
     cx: &Context,
     stack: &mut StackTemplate,
     shared: &Shared,
     first: bool,
-) -> Value<Name<WorkGroup>> {
+) -> Vec<Value<Name<WorkGroup>>> {
     let asked = cx.lake.tables.values().any(|table| !matches!(table.home, Home::DynamoDb { .. }));
-    if !first || !asked {
-        return Value::literal(cx.names.plain(&[], 128));
-    }
-    let work_group = WorkGroup {
-        name: Value::literal(cx.names.plain(&[], 128)),
-        description: format!("Queries of the lake {} in {}", cx.lake.name, cx.environment.name),
+    let each = cx.lake.workgroups.values().map(|work_group| {
+        if first && asked {
+            lower_work_group(cx, stack, shared, work_group)
+        } else {
+            Value::literal(work_group_name(cx, work_group))
+        }
+    });
+    each.collect()
+}
+
+fn lower_work_group(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    shared: &Shared,
+    work_group: &Workgroup,
+) -> Value<Name<WorkGroup>> {
+    let Workgroup { name, scan_limit, keep_results: _, enforced, engine, metrics, requester_pays, description } =
+        work_group;
+    let id = if work_group.is_lakes() { Kind::AthenaWorkGroup.fixed() } else { Kind::AthenaWorkGroup.of(name) };
+    let (what, whose) = match work_group.is_lakes() {
+        true => ("Queries".to_owned(), "Workgroup of the lake's queries".to_owned()),
+        false => (format!("Queries of {name}"), format!("Workgroup of {name}")),
+    };
+    let limit = if cx.environment.protected { 1024 * GIB } else { 100 * GIB };
+    let resource = WorkGroup {
+        name: Value::literal(work_group_name(cx, work_group)),
+        description: description
+            .clone()
+            .unwrap_or_else(|| format!("{what} of the lake {} in {}", cx.lake.name, cx.environment.name)),
         state: "ENABLED",
         recursive_delete: !cx.environment.protected,
         configuration: WorkGroupConfiguration {
-            enforced: true,
-            metrics: true,
-            bytes_scanned_cutoff: if cx.environment.protected { 1024 * GIB } else { 100 * GIB },
-            engine: EngineVersion { selected: "Athena engine version 3" },
+            enforced: *enforced,
+            metrics: *metrics,
+            bytes_scanned_cutoff: scan_limit.map_or(limit, |Bytes(limit)| limit),
+            requester_pays: requester_pays.then_some(true),
+            engine: EngineVersion { selected: engine.in_aws() },
             results: ResultConfiguration {
-                location: sub!["s3://", &shared.work_bucket, "/", RESULTS],
+                location: sub!["s3://", &shared.work_bucket, "/", results(work_group)],
                 encryption: ResultEncryption { option: "SSE_KMS", key: shared.key.clone() },
             },
         },
         tags: cx.tag_list(),
     };
-    let work_group = stack.template.add(Kind::AthenaWorkGroup.fixed(), work_group);
-    stack.export(Kind::AthenaWorkGroup.fixed(), "Workgroup of the lake's queries", work_group.name());
-    work_group.name()
+    stack.comes_from(Some(Origin { section: "workgroups", name: Some(name.clone()) }));
+    let added = stack.template.add(id.clone(), resource);
+    stack.comes_from(None);
+    stack.export(id, whose, added.name());
+    added.name()
 }
 
 pub(super) fn lower(
@@ -63,10 +97,10 @@ pub(super) fn lower(
     stack: &mut StackTemplate,
     shared: &Shared,
     catalog: &Catalog,
-    work_group: &Value<Name<WorkGroup>>,
+    work_groups: &[Value<Name<WorkGroup>>],
     query: &Query,
 ) {
-    let Query { name, sql: _, reads, writes, mode } = query;
+    let Query { name, sql: _, reads, writes, mode, workgroup } = query;
     let Some(place) = cx.place(*writes) else { return };
     let target = &cx.lake.tables[*writes];
 
@@ -78,7 +112,7 @@ pub(super) fn lower(
             Mode::Merge(_) => format!("Merges into {}", target.name),
         },
         database: catalog.database.clone(),
-        work_group: work_group.clone(),
+        work_group: work_groups[workgroup.index()].clone(),
         statement: statement(cx, query, &place),
     };
     let named = stack.template.add(Kind::AthenaQuery.of(name), named);
@@ -87,11 +121,12 @@ pub(super) fn lower(
     // `UNLOAD` writes files of which the catalog knows nothing; the other statements change the table itself.
     let own = (*mode != Mode::Replace && !reads.contains(writes)).then_some(*writes);
     let read_or_written: Vec<_> = reads.iter().copied().chain(own).collect();
-    let work_group: Value<Arn<WorkGroup>> = arn("athena", sub!["workgroup/", cx.names.plain(&[], 128)]);
+    let group = &cx.lake.workgroups[*workgroup];
+    let work_group: Value<Arn<WorkGroup>> = arn("athena", sub!["workgroup/", work_group_name(cx, group)]);
     let statements = Grant::default()
         .read(cx, reads, Items::Scan)
         .write(cx, &[*writes])
-        .work(&shared.work_bucket, RESULTS)
+        .work(&shared.work_bucket, &results(group))
         .and([Statement::allow(
             "RunQueries",
             [
@@ -124,10 +159,10 @@ pub(super) fn lower(
 /// Adds a prepared statement.
 pub(super) fn lower_statement(
     stack: &mut StackTemplate,
-    work_group: &Value<Name<WorkGroup>>,
+    work_groups: &[Value<Name<WorkGroup>>],
     statement: &lake::Statement,
 ) {
-    let lake::Statement { name, sql, parameters, description, reads: _ } = statement;
+    let lake::Statement { name, sql, parameters, description, reads: _, workgroup } = statement;
     let description = description.clone().unwrap_or_else(|| match parameters.as_slice() {
         [] => "No parameters".into(),
         names => format!("Parameters: {}", names.join(", ")),
@@ -135,7 +170,7 @@ pub(super) fn lower_statement(
     let prepared = PreparedStatement {
         name: Value::literal(name.as_str()),
         description: description.chars().take(1024).collect(),
-        work_group: work_group.clone(),
+        work_group: work_groups[workgroup.index()].clone(),
         statement: Value::literal(sql.as_str()),
     };
     stack.template.add(Kind::AthenaStatement.of(name), prepared);
@@ -143,7 +178,7 @@ pub(super) fn lower_statement(
 
 /// The statement that a query runs to write into `place`.
 pub(super) fn statement(cx: &Context, query: &Query, place: &Place) -> Value<Text> {
-    let Query { name: _, sql, reads: _, writes, mode } = query;
+    let Query { name: _, sql, reads: _, writes, mode, workgroup: _ } = query;
     let (target, database) = (&cx.lake.tables[*writes], cx.names.database());
     match mode {
         Mode::Replace => unload(sql, target, place.uri().text()),

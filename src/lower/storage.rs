@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use super::Context;
 use super::names::{Kind, arn};
+use super::{Context, job, profile, query};
 use crate::assembly::{Adopted, Exported, StackTemplate};
 use crate::cfn::cloudwatch::Alarm;
 use crate::cfn::iam::{Action, Policy, Principal, Statement};
@@ -15,14 +15,13 @@ use crate::cfn::s3::{
     PublicAccessBlockConfiguration, Transition, VersioningConfiguration,
 };
 use crate::cfn::{Arn, Declaration, LogicalId, Name, Ref, Retention, Value, pseudo, sub};
+use crate::kind::workgroup::KEPT;
 use crate::lake::{Days, Id, Keep, LockSpec, StorageClass, Zone};
 
 /// For how many days an overwritten or deleted object of lakegen's own buckets can be brought back.
 const NONCURRENT_DAYS: u32 = 30;
 /// After how many days the rest of an unfinished upload goes.
 const ABORT_DAYS: u32 = 7;
-/// For how many days results of queries and temporary files are kept.
-const WORK_DAYS: u32 = 14;
 /// For how many days access logs are kept.
 const ACCESS_LOG_DAYS: u32 = 365;
 
@@ -42,7 +41,8 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate) -> Kept {
     let key = lower_key(cx, stack);
     let logs = lower_log_bucket(cx, stack);
 
-    let work = data_bucket(cx, cx.names.work_bucket(), &key, Some(WORK_DAYS), Some(&logs), "work");
+    let mut work = data_bucket(cx, cx.names.work_bucket(), &key, None, Some(&logs), "work");
+    work.lifecycle = ageing_of_work(cx);
     // Nothing in it is worth keeping, protected or not.
     let work = add_bucket(stack, Kind::WorkBucket.fixed(), Kind::WorkPolicy.fixed(), work, Retention::Delete);
     stack.export(Kind::WorkBucket.fixed(), "Bucket for query results and temporary files", work.name());
@@ -189,15 +189,6 @@ fn storage_class(class: StorageClass) -> &'static str {
 }
 
 fn lifecycle(expiration: Option<u32>, recover: u32, archive: &[(Days, StorageClass)]) -> LifecycleConfiguration {
-    let rule = |id| LifecycleRule {
-        id,
-        status: "Enabled",
-        expiration_days: None,
-        transitions: None,
-        expired_delete_marker: None,
-        noncurrent: None,
-        abort_multipart: None,
-    };
     let mut rules = vec![LifecycleRule {
         // A rule with an expiration in days clears delete markers by itself and may not say so.
         expired_delete_marker: expiration.is_none().then_some(true),
@@ -212,6 +203,42 @@ fn lifecycle(expiration: Option<u32>, recover: u32, archive: &[(Days, StorageCla
         rules.push(LifecycleRule { transitions: Some(archive.iter().map(transition).collect()), ..rule("archive") });
     }
     LifecycleConfiguration { rules }
+}
+
+/// When what lies in the work bucket goes: S3 takes the earliest of the days that rules for an object name, so where results are
+/// kept for longer than the rest, each folder has a rule of its own.
+fn ageing_of_work(cx: &Context) -> LifecycleConfiguration {
+    let Days(usual) = KEPT;
+    let keep = |id: String, folder: String, days| LifecycleRule {
+        prefix: Some(folder),
+        expiration_days: Some(days),
+        ..rule(id)
+    };
+    let groups = || cx.lake.workgroups.values().map(|group| (group, group.keep_results.0));
+    let longer = groups().any(|(_, days)| days > usual);
+    let mut work = lifecycle((!longer).then_some(usual), NONCURRENT_DAYS, &[]);
+    if longer {
+        let others = [("jobs", job::WORK), ("profiles", profile::REPORTS)];
+        work.rules.extend(others.map(|(id, folder)| keep(format!("keep-{id}"), folder.to_owned(), usual)));
+    }
+    let results = groups().filter(|(_, days)| longer || *days < usual);
+    work.rules
+        .extend(results.map(|(group, days)| keep(format!("keep-results-{}", group.name), query::results(group), days)));
+    work
+}
+
+/// A rule that does nothing yet.
+fn rule(id: impl Into<String>) -> LifecycleRule {
+    LifecycleRule {
+        id: id.into(),
+        status: "Enabled",
+        prefix: None,
+        expiration_days: None,
+        transitions: None,
+        expired_delete_marker: None,
+        noncurrent: None,
+        abort_multipart: None,
+    }
 }
 
 fn add_bucket(

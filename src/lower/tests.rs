@@ -678,3 +678,22 @@ fn every_resource_that_can_be_changed_is_made_and_of_its_type() {
         }
     }
 }
+
+#[test]
+fn results_of_queries_are_kept_as_long_as_their_workgroup_says() {
+    let rules = |longest: &str| {
+        let text = SHOP.replace("  heavy: { scan_limit", &format!("  heavy: {{ keep_results: {longest}, scan_limit"));
+        let (lake, assets) = read(&text);
+        let templates = templates(&lake, &assets, "dev");
+        let storage = &templates.iter().find(|(name, _)| name.contains("storage")).unwrap().1;
+        let rules = &storage["Resources"]["WorkBucket"]["Properties"]["LifecycleConfiguration"]["Rules"];
+        let rules = rules.as_array().unwrap().iter().filter(|rule| rule["ExpirationInDays"].is_u64());
+        let kept = rules.map(|rule| (rule["Prefix"].as_str().map(str::to_owned), rule["ExpirationInDays"].as_u64()));
+        kept.collect::<Vec<_>>()
+    };
+    let of = |prefix: &str, days| (Some(prefix.to_owned()), Some(days));
+    assert_eq!(rules("14 days"), [(None, Some(14)), of("athena/", 5)]);
+    // A rule for the whole bucket would take the results that are kept for longer.
+    let longer = [of("jobs/", 14), of("profiles/", 14), of("athena/", 5), of("athena-heavy/", 90)];
+    assert_eq!(rules("90 days"), longer);
+}

@@ -8,6 +8,7 @@ use serde_json::{Value as Json, json};
 
 use super::function::{self, Own};
 use super::grant::Grant;
+use super::job::WORK;
 use super::names::{Kind, arn, function_arn, role_arn, sha256};
 use super::{Context, Shared};
 use crate::assembly::StackTemplate;
@@ -23,7 +24,7 @@ const SECONDS: u32 = 120;
 
 /// Where in the work bucket Glue puts the script that it makes of a job's nodes.
 fn studio_script(job: &str) -> String {
-    format!("jobs/{job}/studio.py")
+    format!("{WORK}{job}/studio.py")
 }
 
 /// The function that registers nodes, when there are visual jobs; the `first` stack has it.

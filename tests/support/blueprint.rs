@@ -411,13 +411,26 @@ fn view() -> Piece {
     let view =
         json!({ "view": "select id, count(*) as n from s@ group by id", "columns": { "id": "int", "n": "bigint" } });
     let statements = one([
-        json!({ "all@": { "sql": "select * from v@" } }),
+        json!({ "all@": { "sql": "select * from v@", "workgroup": "w@" } }),
         json!({ "of@": { "sql": "select n from v@ where id = ?", "parameters": ["id"], "description": "How many" } }),
     ]);
     map([
         ("tables", map([("s@", crawled(format())), ("v@", just(view))])),
         ("crawlers", crawler_of_source()),
+        ("workgroups", map([("w@", workgroup()), ("lake", maybe(workgroup()))])),
         ("statements", statements),
+    ])
+}
+
+fn workgroup() -> Piece {
+    map([
+        ("scan_limit", maybe(quantity(10..=900, " GB"))),
+        ("keep_results", maybe(quantity(1..=90, " days"))),
+        ("enforced", maybe(flag())),
+        ("engine", maybe(word(["v3", "auto"]))),
+        ("metrics", maybe(flag())),
+        ("requester_pays", maybe(flag())),
+        ("description", maybe(sentence())),
     ])
 }
 
