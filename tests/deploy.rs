@@ -287,7 +287,7 @@ fn any_call_may_break() {
     proxy.breaks(0, "none");
     alone.run(0, &["deploy", "--env", "dev"]);
     let (expected, calls) = (state(&emulator, "alone"), proxy.calls().len());
-    let kinds = ["throttle", "error", "lost", "reset", "truncated", "slow", "twice", "doubled"];
+    let kinds = ["throttle", "error", "lost", "reset", "truncated", "slow", "silent", "twice", "doubled"];
     let all = std::env::var("LAKEGEN_FAULTS").is_ok_and(|value| value == "all");
     let mut again = Vec::new();
     let mut runs = 0;
@@ -297,7 +297,11 @@ fn any_call_may_break() {
             let name = format!("f{at}{kind}");
             let lake = Lake::small(&emulator, &name).through(&proxy);
             proxy.breaks(at, kind);
-            let first = lake.lakegen(&["deploy", "--env", "dev"]);
+            let mut deploy = lake.command(&["deploy", "--env", "dev"]);
+            if *kind == "silent" {
+                deploy.env("LAKEGEN_TIMEOUT", "1.5");
+            }
+            let first = deploy.output().unwrap();
             if !first.status.success() {
                 assert_eq!(first.status.code(), Some(3), "{kind} of call {at}: {}", said(&first));
                 assert!(said(&first).contains("= help: "), "{kind} of call {at}: {}", said(&first));

@@ -457,17 +457,6 @@ fn whoever_plans_needs_what_the_documentation_says_and_can_change_nothing() {
     }
 }
 
-/// The SDK waits half a minute for an answer.
-#[test]
-fn a_call_that_is_never_answered_is_given_up_and_tried_again() {
-    let emulator = Emulator::start(&[]);
-    let proxy = Proxy::start(&emulator);
-    let lake = Lake::small(&emulator, "silent").through(&proxy);
-    proxy.breaks(2, "silent");
-    let output = lake.lakegen(&DEPLOY);
-    assert!(output.status.success(), "{}", said(&output));
-}
-
 /// A question is asked on a terminal, and Ctrl-C is an answer: nothing has happened then.
 #[test]
 fn a_question_can_be_left_with_ctrl_c() {

@@ -1,7 +1,6 @@
 //! Assets on their way to the bucket: each content once, several at a time, large ones in parts that need not be sent twice.
 
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use aws_config::timeout::TimeoutConfig;
 use aws_sdk_s3::primitives::ByteStream;
@@ -19,8 +18,6 @@ pub const MULTIPART_FROM: usize = 16 << 20;
 pub const PART: usize = 8 << 20;
 /// How many objects or parts are on their way at a time.
 const AT_ONCE: usize = 8;
-/// How long one try of sending an object or a part may take. A connection that stalls is given up much earlier, by the SDK.
-const PATIENCE: Duration = Duration::from_secs(15 * 60);
 
 /// Something to upload: the key names its content by its hash, so the same key is the same bytes.
 #[derive(Debug, Clone, Copy)]
@@ -69,7 +66,8 @@ pub async fn upload(
 async fn whole(session: &Session, bucket: &str, upload: Upload<'_>, observer: &dyn Observer) -> Result<(), Error> {
     let call = session.s3.put_object().bucket(bucket).key(upload.key).expected_bucket_owner(&session.account);
     let call = call.body(ByteStream::from(upload.content.to_vec()));
-    call.customize().config_override(patient()).send().await.map_err(|error| told("s3:PutObject", error))?;
+    let patient = patient(session, upload.content.len() as u64);
+    call.customize().config_override(patient).send().await.map_err(|error| told("s3:PutObject", error))?;
     observer.event(Event::Sent { bytes: upload.content.len() as u64 });
     Ok(())
 }
@@ -100,7 +98,7 @@ async fn in_parts(session: &Session, bucket: &str, upload: Upload<'_>, observer:
                     let call = call.expected_bucket_owner(&session.account).body(ByteStream::from(content));
                     let part = call
                         .customize()
-                        .config_override(patient())
+                        .config_override(patient(session, size))
                         .send()
                         .await
                         .map_err(|error| told("s3:PutObject", error))?;
@@ -136,8 +134,10 @@ async fn is_there(session: &Session, bucket: &str, upload: Upload<'_>) -> Result
     }))
 }
 
-fn patient() -> aws_sdk_s3::config::Builder {
-    aws_sdk_s3::Config::builder().timeout_config(TimeoutConfig::builder().read_timeout(PATIENCE).build())
+/// Sending a body takes its time. A connection that stalls meanwhile is given up by the SDK.
+fn patient(session: &Session, bytes: u64) -> aws_sdk_s3::config::Builder {
+    let timeouts = TimeoutConfig::builder().read_timeout(session.patience(bytes)).build();
+    aws_sdk_s3::Config::builder().timeout_config(timeouts)
 }
 
 /// The upload of that key that somebody has begun and not finished.

@@ -237,6 +237,9 @@ pub enum Error {
         /// Whose they are.
         caller: String,
     },
+    /// `LAKEGEN_TIMEOUT` is no number of seconds.
+    #[error("LAKEGEN_TIMEOUT is `{0}`, and that is no number of seconds")]
+    Timeout(String),
     /// The name of the asset bucket belongs to another account.
     #[error("the bucket `{0}` belongs to another account")]
     ForeignBucket(String),
@@ -308,6 +311,9 @@ impl Error {
             Self::Aws(error) => error.help(),
             Self::WrongAccount { .. } => {
                 Some("use credentials of that account (AWS_PROFILE, `aws sso login`), or another `--env`".into())
+            }
+            Self::Timeout(_) => {
+                Some("take it away, or set how long AWS may take to answer, like `LAKEGEN_TIMEOUT=60`".into())
             }
             Self::ForeignBucket(_) => {
                 Some("names of buckets are global: choose another `name` for the lake or the environment".into())

@@ -12,8 +12,12 @@ use super::error::{AwsError, Error, told};
 const ATTEMPTS: u32 = 8;
 /// How long a connection may take to open.
 const CONNECT: Duration = Duration::from_secs(5);
-/// How long one try of a call may take until its answer begins.
+/// How long one try of a call may take until its answer begins, unless [`TIMEOUT`] says otherwise.
 const READ: Duration = Duration::from_secs(30);
+/// The variable with the seconds that [`READ`] is instead.
+const TIMEOUT: &str = "LAKEGEN_TIMEOUT";
+/// How slowly a body may travel before its try is given up: bytes a second.
+const SLOWEST: u64 = 8 << 10;
 /// How long a token may be. Source: "ClientRequestToken" of the CloudFormation API reference.
 const MAX_TOKEN: usize = 128;
 
@@ -34,6 +38,8 @@ pub struct Session {
     pub s3: aws_sdk_s3::Client,
     /// Where S3 is, when it is not AWS's own: an emulator, addressed by path.
     pub s3_endpoint: Option<String>,
+    /// How long one try of a call may take until its answer begins.
+    patience: Duration,
 }
 
 /// What an environment asks of a session.
@@ -53,9 +59,10 @@ impl Session {
     /// `AWS_ENDPOINT_URL` and the other settings of the SDK are honoured; the region is always the environment's.
     ///
     /// # Errors
-    /// There are no credentials, they do not work, or they belong to another account.
+    /// There are no credentials, they do not work, or they belong to another account; `LAKEGEN_TIMEOUT` is no number of seconds.
     pub async fn open(wanted: Wanted<'_>) -> Result<Self, Error> {
-        let config = configure(wanted.region).await;
+        let patience = patience(std::env::var(TIMEOUT).ok().as_deref())?;
+        let config = configure(wanted.region, patience).await;
         let identity = aws_sdk_sts::Client::new(&config).get_caller_identity().send().await;
         let identity = identity.map_err(|error| told("sts:GetCallerIdentity", error))?;
         let missing = || AwsError::malformed("sts:GetCallerIdentity");
@@ -78,7 +85,14 @@ impl Session {
             region: wanted.region.to_owned(),
             caller,
             s3_endpoint,
+            patience,
         })
+    }
+
+    /// How long one try of a call may take that sends so many bytes.
+    #[must_use]
+    pub fn patience(&self, bytes: u64) -> Duration {
+        self.patience + Duration::from_secs(bytes / SLOWEST)
     }
 
     /// The address under which CloudFormation reads an object.
@@ -113,8 +127,15 @@ impl Session {
     }
 }
 
-async fn configure(region: &str) -> SdkConfig {
-    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(READ).build();
+/// What `LAKEGEN_TIMEOUT` says, if it is set.
+fn patience(written: Option<&str>) -> Result<Duration, Error> {
+    let Some(written) = written.filter(|written| !written.is_empty()) else { return Ok(READ) };
+    let seconds = written.parse().ok().and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    seconds.filter(|seconds| !seconds.is_zero()).ok_or_else(|| Error::Timeout(written.to_owned()))
+}
+
+async fn configure(region: &str, patience: Duration) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder().connect_timeout(CONNECT).read_timeout(patience).build();
     aws_config::defaults(BehaviorVersion::latest())
         .region(Region::new(region.to_owned()))
         .retry_config(RetryConfig::standard().with_max_attempts(ATTEMPTS))
@@ -128,4 +149,21 @@ async fn configure(region: &str) -> SdkConfig {
 fn app_name() -> aws_config::AppName {
     #[expect(clippy::expect_used, reason = "the name is a constant of letters")]
     aws_config::AppName::new("lakegen").expect("letters are allowed")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_timeout_is_a_number_of_seconds() {
+        for (written, seconds) in
+            [(None, Some(30.0)), (Some(""), Some(30.0)), (Some("0.5"), Some(0.5)), (Some("90"), Some(90.0))]
+        {
+            assert_eq!(patience(written).ok().map(|patience| patience.as_secs_f64()), seconds, "{written:?}");
+        }
+        for written in ["0", "-1", "soon", "NaN", "inf", "1e300", "5s"] {
+            assert!(matches!(patience(Some(written)), Err(Error::Timeout(_))), "{written}");
+        }
+    }
 }
