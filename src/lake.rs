@@ -244,6 +244,16 @@ impl Lake {
         }
     }
 
+    /// The name from which those of a step in AWS follow: the one that it had first, where it can say so.
+    #[must_use]
+    pub fn step_in_aws(&self, step: StepId) -> &str {
+        match step {
+            StepId::Job(id) => &self.jobs[id].in_aws,
+            StepId::Model(id) => &self.models[id].in_aws,
+            StepId::Crawler(_) | StepId::Query(_) | StepId::Recipe(_) => self.step_name(step),
+        }
+    }
+
     /// The tables that a step reads, in the order of the blueprint.
     #[must_use]
     pub fn step_reads(&self, step: StepId) -> Vec<Id<Table>> {

@@ -46,7 +46,7 @@ pub(crate) use access::access_role_arn;
 use classifier::Classifiers;
 use model::Trained;
 use names::{Kind, function_arn};
-pub(crate) use names::{Names, reserved};
+pub(crate) use names::{Names, origin, reserved};
 use storage::Kept;
 use table::Catalog;
 

@@ -97,7 +97,13 @@ impl Thing {
             Self::Step(StepId::Model(_)) => "models",
             Self::Function(_) => "functions",
         };
-        (section, self.key(lake).1)
+        let name = match self {
+            Self::Zone(id) => &lake.zones[id].name,
+            Self::Items(id) | Self::Table(id) => &lake.tables[id].name,
+            Self::Step(id) => lake.step_name(id),
+            Self::Checks(_) | Self::Profile(_) | Self::Statement(_) | Self::Function(_) => self.key(lake).1,
+        };
+        (section, name)
     }
 
     /// The first two words of its line in the lock file.
@@ -109,7 +115,7 @@ impl Thing {
             Self::Checks(id) => ("checks", &lake.tables[lake.checks[id].table].name),
             Self::Profile(id) => ("profile", &lake.profiles[id].name),
             Self::Statement(id) => ("statement", &lake.statements[id].name),
-            Self::Step(id) => (id.kind(), lake.step_name(id)),
+            Self::Step(id) => (id.kind(), lake.step_in_aws(id)),
             Self::Function(id) => ("function", &lake.functions[id].name),
         }
     }

@@ -53,7 +53,7 @@ def release(message: Mapping[str, Any], arn: str) -> None:
     if found is None:
         return say(name, "is no training of a model with an endpoint")
     model, described = found
-    releases = Releases(client("dynamodb"), os.environ["LEDGER"], model)
+    releases = Releases(client("dynamodb"), os.environ["LEDGER"], model, described["step"])
     stack = Stack(client("cloudformation"), described, arn)
     last = releases.last()
     if under_way(last):
@@ -167,8 +167,8 @@ def end(releases: Releases, before: Item, release: Item, state: str, message: st
         live = (ended.get("live") or {}).get("training", "none")
         details = "\n".join(ended.get("refusals") or [message or ""])
         about = f"training {ended['training']}\nlive {live}\n"
-        text = f"The model {releases.model} of {lake} {what}.\n\n{details}\n\n{about}"
-        client("sns").publish(TopicArn=topic, Subject=f"{lake}: {releases.model} {what}"[:99], Message=text)
+        text = f"The model {releases.step} of {lake} {what}.\n\n{details}\n\n{about}"
+        client("sns").publish(TopicArn=topic, Subject=f"{lake}: {releases.step} {what}"[:99], Message=text)
     return ended
 
 

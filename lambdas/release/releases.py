@@ -31,10 +31,10 @@ def moment(text: str) -> datetime:
 
 
 class Releases:
-    """The releases of one model in the table `name`."""
+    """The releases of one model in the table `name`, by the name that it had first; `step` trains it, by the name that it has."""
 
-    def __init__(self, client: Any, name: str, model: str):
-        self.client, self.name, self.model = client, name, model
+    def __init__(self, client: Any, name: str, model: str, step: str):
+        self.client, self.name, self.model, self.step = client, name, model, step
 
     def last(self) -> Item:
         """The model's last release, with what is `live`."""
@@ -46,7 +46,7 @@ class Releases:
 
     def run(self, training: str) -> str | None:
         """The run in which it was trained, if the ledger knows it."""
-        attempt = self._get("LAST", self.model) or {}
+        attempt = self._get("LAST", self.step) or {}
         return attempt.get("run") if attempt.get("execution") == training else None
 
     def write(self, before: Item, release: Item) -> Item:

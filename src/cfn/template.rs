@@ -51,6 +51,30 @@ impl LogicalId {
         Self(Cow::Owned(id))
     }
 
+    /// The name of which [`LogicalId::of`] makes this id, if it is an id of that kind.
+    pub fn name(kind: &str, id: &str) -> Option<String> {
+        let mut name = String::new();
+        let mut characters = id.strip_prefix(kind)?.chars();
+        while let Some(character) = characters.next() {
+            match character {
+                'Z' => match characters.next()? {
+                    'u' => name.push('_'),
+                    'z' if name.is_empty() => name.push('z'),
+                    'z' => name.push_str("_z"),
+                    _ => return None,
+                },
+                'A'..='Y' => {
+                    if !name.is_empty() {
+                        name.push('_');
+                    }
+                    name.push(character.to_ascii_lowercase());
+                }
+                _ => name.push(character),
+            }
+        }
+        (!name.is_empty()).then_some(name)
+    }
+
     /// The name of the thing known as `text`, which may hold anything: the kind, what is readable of the text, and `digest`,
     /// which tells apart what reads the same.
     pub fn digested(kind: &'static str, text: &str, digest: &str) -> Self {
@@ -413,6 +437,10 @@ mod tests {
             ("a_zu", "JobAZzu"),
         ] {
             assert_eq!(LogicalId::of("Job", name).as_str(), id);
+            assert_eq!(LogicalId::name("Job", id).as_deref(), Some(name));
+        }
+        for id in ["Job", "RoleA", "JobAZx", "JobAZ"] {
+            assert_eq!(LogicalId::name("Job", id), None, "{id}");
         }
     }
 
@@ -421,6 +449,12 @@ mod tests {
         fn different_names_have_different_ids(a in "[az][auz01_]{0,6}", b in "[az][auz01_]{0,6}") {
             prop_assume!(a != b);
             prop_assert_ne!(LogicalId::of("Job", &a), LogicalId::of("Job", &b));
+        }
+
+        #[test]
+        fn names_are_read_back(name in "[az][auz01_]{0,6}") {
+            let id = LogicalId::of("Job", &name);
+            prop_assert_eq!(LogicalId::name("Job", id.as_str()), Some(name));
         }
 
         #[test]

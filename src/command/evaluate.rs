@@ -148,7 +148,7 @@ async fn fetched<'a>(
         let mut ready = Vec::new();
         for one in chosen {
             let name = &one.model.name;
-            let data = deployed.live_model(&names.endpoint(name)).and_then(download::parts);
+            let data = deployed.live_model(&names.endpoint(&one.model.in_aws)).and_then(download::parts);
             let Some((bucket, key)) = data else {
                 let message = format!("no model `{name}` is live in `{}`", environment.name);
                 let help = format!("`lakegen status --env {}` says what became of the last training", environment.name);

@@ -26,7 +26,7 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<(), Failure> {
         Place::Cloud(lake, environment) => {
             let status = runtime()?.block_on(async {
                 let (session, deployed) = deployed::find(lake, environment).await?;
-                status::status(&session, &deployed, args.drift).await.map_err(deployed::failure)
+                status::status(&session, &deployed, lake, args.drift).await.map_err(deployed::failure)
             })?;
             if context.console.json {
                 context.console.json(&status)?;

@@ -314,7 +314,7 @@ fn meaning(
         physical: change.physical_resource_id,
         kept,
         properties,
-        origin: desired.stack.origin(&id).map(ToString::to_string),
+        origin: desired.origin(&id),
         before,
         after,
         id,

@@ -9,6 +9,7 @@ use super::observe::{ENVIRONMENT, LAKE};
 use super::stack::Stack;
 use crate::assembly::{Assembly, OutputRef, Source, StackParameter, StackTemplate};
 use crate::cfn::{FINGERPRINT, deployable};
+use crate::lower;
 use crate::placement::MAX_BYTES;
 
 /// The largest template that a request may hold; a larger one is read from S3. Source: "CloudFormation quotas".
@@ -74,6 +75,16 @@ impl Desired<'_> {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.stack.name
+    }
+
+    /// What of the blueprint a resource of the stack comes from, or came from if it is to go.
+    #[must_use]
+    pub fn origin(&self, id: &str) -> Option<String> {
+        let origin = match self.stack.template.position(id) {
+            Some(_) => self.stack.origin(id).cloned(),
+            None => lower::origin(id),
+        };
+        origin.map(|origin| origin.to_string())
     }
 
     /// The values of the parameters: the bucket's name, outputs of other stacks, what the stack itself keeps.

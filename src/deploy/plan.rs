@@ -18,6 +18,7 @@ use super::session::Session;
 use super::stack::Stack;
 use crate::assembly::{Assembly, OutputRef};
 use crate::cfn::resources;
+use crate::lower;
 
 /// What a deploy would do.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -271,7 +272,8 @@ async fn prepare_one(
 
 async fn prepare_deletion(session: &Session, stack: &Stack) -> Result<StackPlan, Error> {
     let before = changeset::template(session, &stack.id).await?;
-    let gone = before.iter().map(|(id, resource)| change(Kind::Remove, id, Some(resource), None, None));
+    let origin = |id: &str| lower::origin(id).map(|origin| origin.to_string());
+    let gone = before.iter().map(|(id, resource)| change(Kind::Remove, id, Some(resource), None, origin(id)));
     Ok(StackPlan { name: stack.name.clone(), does: Does::Delete, changes: gone.collect(), exact: true })
 }
 
@@ -281,7 +283,7 @@ fn from_templates(
     after: &IndexMap<String, Value>,
     desired: &Desired<'_>,
 ) -> Vec<Change> {
-    let origin = |id: &str| desired.stack.origin(id).map(ToString::to_string);
+    let origin = |id: &str| desired.origin(id);
     let kept = after.iter().filter_map(|(id, will)| match before.get(id) {
         None if desired.stack.adopts(id) => Some(change(Kind::Import, id, None, Some(will), origin(id))),
         None => Some(change(Kind::Add, id, None, Some(will), origin(id))),

@@ -76,6 +76,11 @@ section! {
         /// Default: `"5.1"`.
         /// Example: `"5.0"`.
         glue: Option<Spanned<Scalar>>,
+        /// The name that it had before it was renamed, the first one if it was renamed often: the job keeps that name in Glue, with its
+        /// runs and what its bookmarks remember.
+        /// Default: none.
+        /// Example: `features`.
+        was: Option<Spanned<String>>,
         /// Changes to the resources that are made of it; which there are, "The escape hatch" says.
         /// Example: `{ Job: { Properties: { MaintenanceWindow: "Sun:3" } } }`.
         overrides as "override": OverridesSpec,
@@ -172,6 +177,8 @@ pub struct Job {
     pub concurrency: u32,
     /// After how many minutes a run is reported.
     pub notify_after_minutes: Option<u32>,
+    /// The name from which those of the job and its role follow: the one that it had first.
+    pub in_aws: String,
 }
 
 /// What a job runs.
@@ -336,6 +343,7 @@ impl JobSpec {
             bookmarks: self.bookmarks.clone().unwrap_or(BookmarksSpec::Disabled),
             concurrency: self.concurrency.as_ref().map_or(1, |runs| runs.value),
             notify_after_minutes: self.notify_after.as_ref().map(|after| after.value.0),
+            in_aws: self.was.as_ref().unwrap_or(name).value.clone(),
         })
     }
 

@@ -57,6 +57,11 @@ section! {
         /// Default: `60 minutes`.
         /// Example: `3 hours`.
         timeout: Option<Spanned<Minutes>>,
+        /// The name that it had before it was renamed, the first one if it was renamed often: its endpoint keeps that name and answers
+        /// with the model that is live, and what was trained stays in the folder of that name.
+        /// Default: none.
+        /// Example: `buy_again`.
+        was: Option<Spanned<String>>,
         /// Changes to the resources that are made of it; which there are, "The escape hatch" says.
         /// Example: `{ Role: { Properties: { MaxSessionDuration: 7200 } } }`.
         overrides as "override": OverridesSpec,
@@ -105,6 +110,8 @@ pub struct Model {
     pub endpoint: Option<Endpoint>,
     /// After how many minutes training is stopped.
     pub timeout_minutes: u32,
+    /// The name from which those of its endpoint, its roles and its folder follow: the one that it had first.
+    pub in_aws: String,
 }
 
 /// What one metric must be.
@@ -166,6 +173,7 @@ impl ModelSpec {
             accept,
             endpoint,
             timeout_minutes: self.timeout.as_ref().map_or(60, |timeout| timeout.value.0),
+            in_aws: self.was.as_ref().unwrap_or(name).value.clone(),
         })
     }
 

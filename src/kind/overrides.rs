@@ -209,8 +209,8 @@ pub(crate) fn check(b: &Blueprint, cx: &mut Check<'_>) -> Option<Vec<Override>> 
         .chain(things("crawlers", &b.crawlers, |spec| (&spec.overrides, None, &[])))
         .chain(things("queries", &b.queries, |spec| (&spec.overrides, None, &[])))
         .chain(things("recipes", &b.recipes, |spec| (&spec.overrides, None, &[])))
-        .chain(things("jobs", &b.jobs, |spec| (&spec.overrides, None, &[])))
-        .chain(things("models", &b.models, |spec| (&spec.overrides, None, &[])))
+        .chain(things("jobs", &b.jobs, |spec| (&spec.overrides, spec.was.as_ref(), &[])))
+        .chain(things("models", &b.models, |spec| (&spec.overrides, spec.was.as_ref(), &[])))
         .chain(things("functions", &b.functions, |spec| (&spec.overrides, None, &[])));
     let mut found = Vec::new();
     let mut whole = true;

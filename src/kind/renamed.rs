@@ -4,23 +4,25 @@ use std::collections::HashMap;
 
 use crate::blueprint::Blueprint;
 use crate::check::Check;
+use crate::decode::Named;
 use crate::diagnostic::Diagnostic;
 use crate::source::{Span, Spanned};
 
 /// A thing's name, and the one that it had before.
-type Named<'a> = (&'a Spanned<String>, Option<&'a Spanned<String>>);
+type Renamed<'a> = (&'a Spanned<String>, Option<&'a Spanned<String>>);
 
 /// Holds the old names of every section against the others of it, and the adopted buckets against each other.
 pub(crate) fn check(blueprint: &Blueprint, cx: &mut Check<'_>) {
-    let zones = blueprint.zones.0.iter().map(|(name, zone)| (name, zone.as_ref().and_then(|zone| zone.was.as_ref())));
-    section("zone", zones, cx);
-    let tables = blueprint.tables.0.iter();
-    section("table", tables.map(|(name, table)| (name, table.as_ref().and_then(|table| table.was.as_ref()))), cx);
+    section("zone", &blueprint.zones, |zone| zone.was.as_ref(), cx);
+    section("table", &blueprint.tables, |table| table.was.as_ref(), cx);
+    section("job", &blueprint.jobs, |job| job.was.as_ref(), cx);
+    section("model", &blueprint.models, |model| model.was.as_ref(), cx);
     adopted(blueprint, cx);
 }
 
-fn section<'a>(noun: &str, things: impl Iterator<Item = Named<'a>> + Clone, cx: &mut Check<'_>) {
-    let mut in_aws: HashMap<&str, Named<'a>> = HashMap::new();
+fn section<'a, T>(noun: &str, things: &'a Named<T>, was: fn(&'a T) -> Option<&'a Spanned<String>>, cx: &mut Check<'_>) {
+    let things = things.0.iter().map(|(name, thing)| -> Renamed<'a> { (name, thing.as_ref().and_then(was)) });
+    let mut in_aws: HashMap<&str, Renamed<'a>> = HashMap::new();
     // Those that keep their name come first: it is theirs.
     let (kept, renamed): (Vec<_>, Vec<_>) = things.partition(|(_, was)| was.is_none());
     in_aws.extend(kept.iter().map(|(name, was)| (name.as_str(), (*name, *was))));

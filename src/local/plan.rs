@@ -259,6 +259,7 @@ pub fn fingerprint(
                 bookmarks: _,
                 concurrency: _,
                 notify_after_minutes: _,
+                in_aws: _,
             } = &lake.jobs[id];
             let modules = modules.iter().map(|path| code(path)).collect::<Result<Vec<_>, _>>()?;
             let settings = lake.jobs[id].settings();
@@ -279,6 +280,7 @@ pub fn fingerprint(
                 accept: _,
                 endpoint: _,
                 timeout_minutes: _,
+                in_aws: _,
             } = &lake.models[id];
             let channels: Vec<&String> = reads.iter().map(|(channel, _)| channel).collect();
             json!({ "source": code(source)?, "channels": channels, "hyperparameters": hyperparameters })
@@ -423,6 +425,7 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
                 bookmarks: _,
                 concurrency: _,
                 notify_after_minutes: _,
+                in_aws: _,
             } = &lake.jobs[id];
             let mut all = Map::new();
             for id in reads {
@@ -474,6 +477,7 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
                 accept: _,
                 endpoint: _,
                 timeout_minutes,
+                in_aws: _,
             } = &lake.models[id];
             let channels: BTreeMap<&String, String> =
                 reads.iter().map(|(channel, table)| (channel, folder(&place(lake, layout, *table)))).collect();

@@ -38,15 +38,15 @@ pub(super) struct Roles {
 /// Adds the roles of the endpoint of `model`, if it has one.
 pub(super) fn lower_roles(cx: &Context, stack: &mut StackTemplate, shared: &Shared, model: &Model) -> Option<Roles> {
     let Endpoint { host, rollback: _ } = model.endpoint.as_ref()?;
-    let name = &model.name;
-    let models = Place { zone: "models".into(), bucket: cx.names.model_bucket(), prefix: format!("{name}/") };
+    let Model { name, in_aws, .. } = model;
+    let models = Place { zone: "models".into(), bucket: cx.names.model_bucket(), prefix: format!("{in_aws}/") };
     let mut grant = Grant::default().read_place(&models).and(model::container(cx));
-    let group = log_group(cx, name);
+    let group = log_group(cx, in_aws);
     let streams = sub![group_arn(&group), ":*"];
     let actions = [Action::LOGS_CREATE_LOG_STREAM, Action::LOGS_DESCRIBE_LOG_STREAMS, Action::LOGS_PUT_LOG_EVENTS];
     grant = grant.and([Statement::allow("WriteLogs", actions, [streams])]);
     if let Host::Instances { capture: Some(capture), .. } = host {
-        let Place { bucket, prefix, .. } = captured(cx, name, capture);
+        let Place { bucket, prefix, .. } = captured(cx, in_aws, capture);
         let objects = sub![bucket_arn(&bucket), "/", prefix, "*"];
         grant = grant.and([
             Statement::allow("Capture", [Action::S3_PUT_OBJECT], [objects]),
@@ -55,14 +55,14 @@ pub(super) fn lower_roles(cx: &Context, stack: &mut StackTemplate, shared: &Shar
     }
     let statements = grant.statements(&shared.key);
     let trust = Statement::assume(Principal::Service("sagemaker.amazonaws.com"));
-    let (id, role) = (Kind::EndpointRole.of(name), cx.names.role("endpoint", name));
+    let (id, role) = (Kind::EndpointRole.of(in_aws), cx.names.role("endpoint", in_aws));
     let description = format!("What the endpoint of the model {name} may do");
     let container = grant::add_role(cx, stack, id.clone(), &role, &description, trust, statements);
     let container = stack.export(id, format!("ARN of the role of the endpoint {name}"), container.arn());
 
-    let statements = deployment(cx, shared, name, host);
+    let statements = deployment(cx, shared, in_aws, host);
     let trust = Statement::assume(Principal::Service("cloudformation.amazonaws.com"));
-    let (id, role) = (Kind::ReleaseRole.of(name), cx.names.role("release", name));
+    let (id, role) = (Kind::ReleaseRole.of(in_aws), cx.names.role("release", in_aws));
     let description = format!("What releasing the model {name} takes");
     let deployment = grant::add_role(cx, stack, id.clone(), &role, &description, trust, statements);
     let deployment = stack.export(id, format!("ARN of the role that releases the model {name}"), deployment.arn());
@@ -258,22 +258,22 @@ impl Released {
 
 /// The stack of the endpoint of a trained model, if it has one.
 pub(super) fn lower(cx: &Context, kept: &Kept, trained: &Trained) -> Option<StackTemplate> {
-    let Trained { model: Model { name, endpoint, .. }, endpoint: roles, training, .. } = trained;
+    let Trained { model: Model { name, in_aws, endpoint, .. }, endpoint: roles, training, .. } = trained;
     let (Endpoint { host, rollback }, Roles { container, deployment }) = (endpoint.as_ref()?, roles.as_ref()?);
     let description =
         format!("{} in {}: the endpoint of {name} (written by lakegen)", cx.lake.name, cx.environment.name);
-    let mut stack = StackTemplate::new(cx.names.stack(&["endpoint", name]), description);
+    let mut stack = StackTemplate::new(cx.names.stack(&["endpoint", in_aws]), description);
     stack.comes_from(Some(Origin { section: "models", name: Some(name.clone()) }));
     stack.operated_by(deployment);
     let key: Value<Arn<Key>> = stack.import(&kept.key, KEY);
     let role = stack.import(container, "ARN of the role with which the container runs");
     let image = training.image.as_deref().unwrap_or_default();
     let released = Released::new(&mut stack, image, host);
-    let physical = cx.names.endpoint(name);
-    let log_group = logs::add(cx, &mut stack, Kind::EndpointLogs.fixed(), &log_group(cx, name), &key);
+    let physical = cx.names.endpoint(in_aws);
+    let log_group = logs::add(cx, &mut stack, Kind::EndpointLogs.fixed(), &log_group(cx, in_aws), &key);
     let alarms = lower_alarms(cx, &mut stack, &physical, rollback);
-    let (model, content) = lower_model(cx, &mut stack, &released, role, name, host);
-    let settings = lower_settings(cx, &mut stack, &released, key, name, host, (&model, &content));
+    let (model, content) = lower_model(cx, &mut stack, &released, role, in_aws, host);
+    let settings = lower_settings(cx, &mut stack, &released, key, in_aws, host, (&model, &content));
     let endpoint = sagemaker::Endpoint {
         name: Value::literal(&*physical),
         configuration: settings.name(),

@@ -144,7 +144,7 @@ impl Site<'_, '_> {
             }
             Referent::Table(id) => self.table(id, wants_arn),
             Referent::Step(step) => {
-                let name = self.cx.lake.step_name(step);
+                let name = self.cx.lake.step_in_aws(step);
                 let (kind, physical, service, of) = match step {
                     StepId::Crawler(_) => (Kind::GlueCrawler, self.cx.names.plain(&[name], 255), "glue", "crawler/"),
                     StepId::Job(_) => (Kind::GlueJob, self.cx.names.plain(&[name], 255), "glue", "job/"),
@@ -165,7 +165,7 @@ impl Site<'_, '_> {
                 either(here.unwrap_or_else(|| Value::literal(physical)), arn)
             }
             Referent::StepRole(step) => {
-                let name = self.cx.lake.step_name(step);
+                let name = self.cx.lake.step_in_aws(step);
                 let kind = match step {
                     StepId::Crawler(_) => Kind::CrawlerRole,
                     StepId::Query(_) => Kind::QueryRole,

@@ -11,7 +11,7 @@ use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
 use crate::cfn::kms::Key;
 use crate::cfn::lambda::{self, Code, Environment, LoggingConfig, TracingConfig};
 use crate::cfn::{Arn, Ref, Text, Value};
-use crate::lake::{Function, Id};
+use crate::lake::{Function, Id, Model};
 
 /// The newest Python that has been out for years. 3.11, which runs functions locally, is deprecated by Lambda in June 2027;
 /// what runs on it with nothing but the standard library and boto3 runs on 3.13.
@@ -98,7 +98,7 @@ pub(super) fn lower(
     let mut grant = Grant::default().read(cx, reads, Items::Lookup);
     if !calls.is_empty() {
         let endpoints =
-            calls.iter().map(|model| endpoint_arn(&cx.names.endpoint(&cx.lake.models[*model].name)).pattern());
+            calls.iter().map(|model| endpoint_arn(&cx.names.endpoint(&cx.lake.models[*model].in_aws)).pattern());
         grant = grant.and([Statement::allow("AskModels", [Action::SAGEMAKER_INVOKE_ENDPOINT], endpoints)]);
     }
     let trace = [Unscoped::XRAY_PUT_TELEMETRY_RECORDS, Unscoped::XRAY_PUT_TRACE_SEGMENTS];
@@ -123,8 +123,8 @@ pub(super) fn lower(
         variables.push((format!("TABLE_{}", name.to_uppercase()).into(), value));
     }
     for &model in calls {
-        let name = &cx.lake.models[model].name;
-        let endpoint = Value::literal(cx.names.endpoint(name));
+        let Model { name, in_aws, .. } = &cx.lake.models[model];
+        let endpoint = Value::literal(cx.names.endpoint(in_aws));
         variables.push((format!("ENDPOINT_{}", name.to_uppercase()).into(), endpoint));
     }
     if let Some(cors) = cx.lake.api.as_ref().and_then(|api| api.cors.as_ref()) {

@@ -53,11 +53,12 @@ pub(super) fn lower(
         bookmarks: _,
         concurrency,
         notify_after_minutes,
+        in_aws,
     } = job;
     let assets = cx.assets.job(id);
     let asset_bucket = asset_bucket(stack);
-    let role_name = cx.names.role("job", name);
-    let work = format!("{WORK}{name}/");
+    let role_name = cx.names.role("job", in_aws);
+    let work = format!("{WORK}{in_aws}/");
     let statements = Grant::default()
         .through_s3a()
         .read(cx, reads, Items::Scan)
@@ -79,7 +80,7 @@ pub(super) fn lower(
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("glue.amazonaws.com"));
     let description = format!("What the job {name} may do");
-    let role = grant::add_role(cx, stack, Kind::JobRole.of(name), &role_name, &description, trust, statements);
+    let role = grant::add_role(cx, stack, Kind::JobRole.of(in_aws), &role_name, &description, trust, statements);
 
     let asset =
         |path: &crate::assembly::AssetPath| -> Value<Text> { sub!["s3://", &asset_bucket, "/", path.to_string()] };
@@ -113,7 +114,7 @@ pub(super) fn lower(
             Script::File(_) => "SCRIPT",
             Script::Visual(_) => "VISUAL",
         },
-        name: Value::literal(cx.names.plain(&[name], 255)),
+        name: Value::literal(cx.names.plain(&[in_aws], 255)),
         description: format!("Writes {}", crawler::names(cx, writes)),
         role: role.arn(),
         command: JobCommand {
@@ -135,8 +136,8 @@ pub(super) fn lower(
         tags: TagMap(cx.tag_list()),
     };
     let settings = format!("{job:?}");
-    let job = stack.template.add(Kind::GlueJob.of(name), job);
+    let job = stack.template.add(Kind::GlueJob.of(in_aws), job);
     if let (Script::Visual(graph), Some(registrar)) = (script, registrar) {
-        visual::lower(cx, stack, shared, registrar, (name, graph), (&job, &settings));
+        visual::lower(cx, stack, shared, registrar, (in_aws, graph), (&job, &settings));
     }
 }

@@ -33,11 +33,21 @@ pub(super) fn lower_training<'a>(
     id: Id<Model>,
     model: &'a Model,
 ) -> Trained<'a> {
-    let Model { name, source: _, reads, learning: _, instance, hyperparameters, accept, endpoint: _, timeout_minutes } =
-        model;
+    let Model {
+        name,
+        source: _,
+        reads,
+        learning: _,
+        instance,
+        hyperparameters,
+        accept,
+        endpoint: _,
+        timeout_minutes,
+        in_aws,
+    } = model;
     let source = cx.assets.model(id);
     let tables: Vec<_> = reads.iter().map(|(_, table)| *table).collect();
-    let prefix = format!("{name}/");
+    let prefix = format!("{in_aws}/");
     let training_logs = logs::name("/aws/sagemaker/TrainingJobs".into());
     let training_streams = crate::cfn::logs::group_arn(&training_logs);
     let statements = Grant::default()
@@ -64,21 +74,21 @@ pub(super) fn lower_training<'a>(
                 Action::LOGS_DESCRIBE_LOG_STREAMS,
                 Action::LOGS_PUT_LOG_EVENTS,
             ],
-            [training_streams.pattern(), sub![&training_streams, ":log-stream:", cx.names.training(name), "*"]],
+            [training_streams.pattern(), sub![&training_streams, ":log-stream:", cx.names.training(in_aws), "*"]],
         )])
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("sagemaker.amazonaws.com"));
-    let role_name = cx.names.role("model", name);
+    let role_name = cx.names.role("model", in_aws);
     let description = format!("What the model {name} may do");
-    let role = grant::add_role(cx, stack, Kind::ModelRole.of(name), &role_name, &description, trust, statements);
-    let role = stack.export(Kind::ModelRole.of(name), format!("ARN of the role of the model {name}"), role.arn());
+    let role = grant::add_role(cx, stack, Kind::ModelRole.of(in_aws), &role_name, &description, trust, statements);
+    let role = stack.export(Kind::ModelRole.of(in_aws), format!("ARN of the role of the model {name}"), role.arn());
 
     let training = Training {
         image: image(cx),
         role: role.reference(),
         key: kept.key.reference(),
         encrypt_volume: has_only_network_disks(instance),
-        name_prefix: cx.names.training(name),
+        name_prefix: cx.names.training(in_aws),
         instance: instance.clone(),
         instance_count: 1,
         volume_gb: VOLUME_GB,

@@ -2,6 +2,7 @@
 
 use sha2::{Digest, Sha256};
 
+use crate::assembly::Origin;
 use crate::cfn::apigateway::{ApiKey, RestApi, UsagePlan};
 use crate::cfn::cognito::UserPool;
 use crate::cfn::glue::Database;
@@ -77,6 +78,17 @@ const FIXED: [&str; 5] = ["AssetBucket", "KeyArn", "LiveTraining", "UserPool", "
 pub(crate) fn reserved(id: &str) -> Option<&'static str> {
     let kinds = Kind::ALL.iter().map(|kind| kind.word());
     kinds.chain(FIXED).find(|word| id.starts_with(word))
+}
+
+/// What of the blueprint a resource comes from that holds data, by its logical id: for those that the blueprint no longer has. None
+/// for what the lake has for itself.
+pub(crate) fn origin(id: &str) -> Option<Origin> {
+    let named = |kind: Kind, section| LogicalId::name(kind.word(), id).map(|name| Origin { section, name: Some(name) });
+    match reserved(id) {
+        Some(_) if id == Kind::ApiUserPool.word() => Some(Origin { section: "api", name: None }),
+        Some(_) => named(Kind::ZoneBucket, "zones").or_else(|| named(Kind::ItemTable, "tables")),
+        None => Some(Origin { section: "resources", name: Some(id.to_owned()) }),
+    }
 }
 
 /// The SHA-256 of a text in hexadecimal digits.
@@ -412,6 +424,18 @@ mod tests {
             for limit in [33, 63, 240] {
                 prop_assert_ne!(one.hyphenated(&[&a], limit), two.hyphenated(&[&b], limit));
             }
+        }
+    }
+
+    #[test]
+    fn what_has_gone_from_the_blueprint_is_still_known_by_its_id() {
+        let origin = |id: &LogicalId| origin(id.as_str()).map(|origin| origin.to_string());
+        assert_eq!(origin(&Kind::ZoneBucket.of("raw_2")).as_deref(), Some("zones.raw_2"));
+        assert_eq!(origin(&Kind::ItemTable.of("buy_again")).as_deref(), Some("tables.buy_again"));
+        assert_eq!(origin(&Kind::ApiUserPool.fixed()).as_deref(), Some("api"));
+        assert_eq!(origin(&LogicalId::written("MyBucket")).as_deref(), Some("resources.MyBucket"));
+        for own in [Kind::LakeKey, Kind::ModelBucket, Kind::WorkBucket, Kind::AccessLogBucket, Kind::RunLedger] {
+            assert_eq!(origin(&own.fixed()), None, "{own:?}");
         }
     }
 

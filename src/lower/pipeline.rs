@@ -287,7 +287,7 @@ fn plan(cx: &Context, key: &Value<Arn<Key>>, trained: &[Trained]) -> Json {
         let mut entry = json!({"kind": step.id.kind(), "after": step.after.iter().map(name).collect::<Vec<_>>()});
         let start = match step.id {
             StepId::Crawler(id) => json!({"crawler": cx.names.plain(&[&cx.lake.crawlers[id].name], 255)}),
-            StepId::Job(id) => json!({"job": cx.names.plain(&[&cx.lake.jobs[id].name], 255)}),
+            StepId::Job(id) => json!({"job": cx.names.plain(&[&cx.lake.jobs[id].in_aws], 255)}),
             StepId::Recipe(id) => json!({"job": cx.names.recipe(&cx.lake.recipes[id].name)}),
             StepId::Query(id) => query_start(cx, &cx.lake.queries[id]),
             StepId::Model(id) => trained.get(name(&step.id)).map_or(Json::Null, |training| {
@@ -396,7 +396,7 @@ fn training_request(cx: &Context, key: &Value<Arn<Key>>, model: &Model, training
         "AlgorithmSpecification": {
             "TrainingImage": training.image, "TrainingInputMode": "File", "MetricDefinitions": metrics.collect::<Vec<_>>(),
         },
-        "RoleArn": role_arn(&cx.names.role("model", &model.name)).notation(),
+        "RoleArn": role_arn(&cx.names.role("model", &model.in_aws)).notation(),
         "InputDataConfig": channels.collect::<Vec<_>>(),
         "OutputDataConfig": {"S3OutputPath": output.notation(), "KmsKeyId": key.notation()},
         "ResourceConfig": machine,

@@ -208,10 +208,11 @@ fn grants(cx: &Context, queue: &Ref<Queue>) -> Vec<Statement> {
     ]
 }
 
-/// What the function must know of each model with an endpoint: how its trainings are called, its gate, and its endpoint.
+/// What the function must know of each model with an endpoint, by the name that it had first and by which the ledger knows what is live of
+/// it: its name, how its trainings are called, its gate, and its endpoint.
 fn models(cx: &Context, trained: &[Trained]) -> Json {
     let model = |trained: &Trained| {
-        let Model { name, endpoint, accept, .. } = trained.model;
+        let Model { name, in_aws, endpoint, accept, .. } = trained.model;
         trained.endpoint.as_ref()?;
         let Endpoint { host, rollback } = endpoint.as_ref()?;
         // On instances SageMaker itself watches.
@@ -223,14 +224,15 @@ fn models(cx: &Context, trained: &[Trained]) -> Json {
             json!({"metric": metric, "at_least": at_least, "at_most": at_most, "above": above, "below": below})
         });
         let settings = json!({
+            "step": name,
             "trainings": trained.training.name_prefix,
             "gates": gates.collect::<Vec<_>>(),
-            "stack": cx.names.stack(&["endpoint", name]),
-            "role": cx.names.role("release", name),
-            "alarms": alarm_names(&cx.names.endpoint(name), rollback),
+            "stack": cx.names.stack(&["endpoint", in_aws]),
+            "role": cx.names.role("release", in_aws),
+            "alarms": alarm_names(&cx.names.endpoint(in_aws), rollback),
             "watch_minutes": watch,
         });
-        Some((name.clone(), settings))
+        Some((in_aws.clone(), settings))
     };
     trained.iter().filter_map(model).collect::<serde_json::Map<_, _>>().into()
 }

@@ -356,6 +356,68 @@ fn other_routes_make_another_deployment_and_the_same_ones_do_not() {
     }
 }
 
+/// A resource without what may change of it in place: descriptions, the variables of functions, and hashes of assets.
+fn lasting(value: &serde_json::Value) -> serde_json::Value {
+    match value {
+        serde_json::Value::Object(map) => {
+            let kept = map.iter().filter(|(key, _)| !matches!(key.as_str(), "Description" | "Variables"));
+            kept.map(|(key, value)| (key.clone(), lasting(value))).collect()
+        }
+        serde_json::Value::Array(items) => items.iter().map(lasting).collect(),
+        serde_json::Value::String(text) => {
+            let hash = |part: &&str| part.len() == 64 && part.chars().all(|c| c.is_ascii_hexdigit());
+            let parts = text.split(['/', '.']).map(|part| if hash(&part) { "hash" } else { part });
+            parts.collect::<Vec<_>>().join("/").into()
+        }
+        other => other.clone(),
+    }
+}
+
+#[test]
+fn what_is_renamed_is_the_same_in_aws() {
+    let renamed = [
+        ("  taste:\n", "  flavour:\n    was: taste\n"),
+        ("calls: [taste, price]", "calls: [flavour, price]"),
+        ("  letters:\n    script", "  mail:\n    was: letters\n    script"),
+        ("  spending:\n    nodes", "  outlay:\n    was: spending\n    nodes"),
+    ];
+    let text = renamed.iter().fold(SHOP.to_owned(), |text, (from, to)| {
+        assert!(text.contains(from), "{from}");
+        text.replace(from, to)
+    });
+    let ((before, old_assets), (after, new_assets)) = (read(SHOP), read(&text));
+    let resources = |lake, assets| -> Vec<_> {
+        let templates = templates(lake, assets, "dev").into_iter().filter(|(name, _)| name != "manifest.json");
+        templates.map(|(name, template)| (name, lasting(&template["Resources"]))).collect()
+    };
+    for ((stack, was), (same, is)) in resources(&before, &old_assets).iter().zip(resources(&after, &new_assets)) {
+        assert_eq!(*stack, same);
+        for (id, resource) in was.as_object().unwrap() {
+            assert_eq!(is.get(id), Some(resource), "{stack} {id}");
+        }
+        assert_eq!(was, &is, "{stack}");
+    }
+    let locks = [&before, &after].map(|lake| Placement::of(lake, &Lock::default()).lock(lake).render());
+    assert_eq!(locks[0], locks[1], "and everything keeps its stack");
+
+    let assembly = lowered(&after, &new_assets, "dev");
+    let origin = |stack: &str, id: &str| {
+        let stack = assembly.stacks.iter().find(|known| known.name == stack).unwrap();
+        stack.origin(id).map(ToString::to_string)
+    };
+    assert_eq!(origin("shop-dev-processing", "GlueJobLetters").as_deref(), Some("jobs.mail"));
+    assert_eq!(origin("shop-dev-endpoint-taste", "EndpointHost").as_deref(), Some("models.flavour"));
+    let function = templates(&after, &new_assets, "dev").into_iter().find(|(name, _)| name == "shop-dev-serving.json");
+    let variables =
+        &function.unwrap().1["Resources"]["FunctionCodeRecommend"]["Properties"]["Environment"]["Variables"];
+    assert_eq!(variables["ENDPOINT_FLAVOUR"], "shop-dev-taste", "code speaks of it by its name");
+    // The release function finds what is live by the old name, and tells of it by the new one.
+    let settings =
+        assembly.assets.iter().find(|asset| asset.sources.contains("what releasing the models takes")).unwrap();
+    let settings: serde_json::Value = serde_json::from_slice(&settings.content).unwrap();
+    assert_eq!((&settings["taste"]["step"], settings.get("flavour")), (&"flavour".into(), None));
+}
+
 #[test]
 fn what_a_stack_imports_another_one_before_it_puts_out() {
     let (lake, assets) = read(SHOP);

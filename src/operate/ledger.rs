@@ -120,7 +120,7 @@ pub enum StepState {
 /// The last release of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Release {
-    /// The model's name.
+    /// The model, by the name that it had first.
     pub model: String,
     /// How it stands.
     pub state: ReleaseState,

@@ -121,10 +121,10 @@ pub async fn follow(
         let Some(model) = lake.models.values().find(|model| model.name == step.step && model.endpoint.is_some()) else {
             continue;
         };
-        let endpoint = Names::new(&lake.name, &deployed.environment).endpoint(&model.name);
+        let endpoint = Names::new(&lake.name, &deployed.environment).endpoint(&model.in_aws);
         let earlier_release = deployed.endpoints().any(|name| name == endpoint);
         models.extend(
-            release(ledger, step, reporter).await?.map(|release| report_model(model, release, earlier_release)),
+            release(ledger, model, step, reporter).await?.map(|release| report_model(model, release, earlier_release)),
         );
     }
     let seconds = match (run.started.as_deref().and_then(moment), run.ended.as_deref().and_then(moment)) {
@@ -136,12 +136,17 @@ pub async fn follow(
 }
 
 /// Waits until the model that a step has trained is released, or is not going to be.
-async fn release(ledger: &Ledger, step: &StepRun, reporter: &dyn Reporter) -> Result<Option<Release>, AwsError> {
+async fn release(
+    ledger: &Ledger,
+    model: &Model,
+    step: &StepRun,
+    reporter: &dyn Reporter,
+) -> Result<Option<Release>, AwsError> {
     let began = Instant::now();
     let mut noted = false;
     loop {
         let releases = ledger.releases().await?;
-        let of_this = |release: &Release| release.model == step.step && release.training == step.execution;
+        let of_this = |release: &Release| release.model == model.in_aws && release.training == step.execution;
         match releases.into_iter().find(of_this) {
             Some(release) if release.state != ReleaseState::Updating => return Ok(Some(release)),
             Some(_) if noted => {}
@@ -258,13 +263,13 @@ fn blamed(lake: &Lake, skipped: &StepRun, steps: &[StepRun]) -> String {
 
 /// What the ledger says of a release, against what the blueprint asks for.
 fn report_model(model: &Model, release: Release, earlier_release: bool) -> ModelReport {
-    let Release { model: name, state, metrics, .. } = release;
+    let Release { state, metrics, .. } = release;
     let mut verdict = gate::judge(&model.accept, &metrics);
     if state == ReleaseState::Released {
         // It was let through by the gate that was deployed, whatever the blueprint asks for now.
         verdict.findings.retain(|finding| finding.met);
     }
-    ModelReport { name, metrics, evaluation: None, verdict, earlier_release }
+    ModelReport { name: model.name.clone(), metrics, evaluation: None, verdict, earlier_release }
 }
 
 fn kind(text: &str) -> &'static str {

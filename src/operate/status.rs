@@ -11,6 +11,7 @@ use super::{Deployed, Error};
 use crate::deploy::Session;
 use crate::deploy::error::{AwsError, told};
 use crate::deploy::stack::Status as StackStatus;
+use crate::lake::Lake;
 
 /// How many of the last runs are told of.
 const RUNS: i32 = 5;
@@ -96,7 +97,7 @@ pub struct Difference {
 ///
 /// # Errors
 /// AWS does not answer.
-pub async fn status(session: &Session, deployed: &Deployed, drift: bool) -> Result<Status, Error> {
+pub async fn status(session: &Session, deployed: &Deployed, lake: &Lake, drift: bool) -> Result<Status, Error> {
     let stacks = try_join_all(deployed.stacks.iter().map(|stack| async move {
         Ok::<_, AwsError>(StackState {
             name: stack.name.clone(),
@@ -112,7 +113,12 @@ pub async fn status(session: &Session, deployed: &Deployed, drift: bool) -> Resu
             Err(_) => Ok((Vec::new(), Vec::new(), Vec::new())),
         }
     };
-    let (stacks, (steps, runs, models)) = tokio::try_join!(stacks, ledger)?;
+    let (stacks, (steps, runs, mut models)) = tokio::try_join!(stacks, ledger)?;
+    for release in &mut models {
+        if let Some(model) = lake.models.values().find(|model| model.in_aws == release.model) {
+            release.model.clone_from(&model.name);
+        }
+    }
     Ok(Status {
         lake: deployed.lake.clone(),
         environment: deployed.environment.clone(),
