@@ -55,7 +55,9 @@ fn a_trained_model_goes_live_through_its_gate_and_stays_until_a_better_one_comes
     let emulator = Emulator::start(&[("AUTH", "true")]);
     let [project, first, second] = ["project", "first", "second"].map(|name| emulator.folder().join(name));
     assemble(&project, LAKE, &FILES, &first);
-    assemble(&project, &LAKE.replace("memory: 2 GB", "memory: 4 GB"), &FILES, &second);
+    // The model is renamed as well, and goes on as it was.
+    let changed = LAKE.replace("memory: 2 GB", "memory: 4 GB").replace("  taste:", "  flavour:\n    was: taste");
+    assemble(&project, &changed, &FILES, &second);
     let output = emulator
         .python("eu-west-1")
         .env("ACCOUNT", ACCOUNT)

@@ -31,7 +31,7 @@ def moment(text: str) -> datetime:
 
 
 class Releases:
-    """The releases of one model in the table `name`, by the name that it had first; `step` trains it, by the name that it has."""
+    """The releases of one model in the table `name`; `model` is the name that it had first, `step` the one it has."""
 
     def __init__(self, client: Any, name: str, model: str, step: str):
         self.client, self.name, self.model, self.step = client, name, model, step

@@ -90,9 +90,9 @@ def endpoint(model: str = "taste") -> dict[str, str]:
     return {one["LogicalResourceId"]: one["PhysicalResourceId"] for one in resources}
 
 
-def main() -> None:
-    _, _, first, second = sys.argv
-    deploy(first)
+def deploy_hasty(folder: str) -> None:
+    """Deploys, and lets releases wait for seconds only."""
+    deploy(folder)
     functions.update_function_configuration(
         FunctionName=FUNCTION,
         Environment={
@@ -100,6 +100,11 @@ def main() -> None:
             | {"WAIT_SECONDS": "1"}
         },
     )
+
+
+def main() -> None:
+    _, _, first, second = sys.argv
+    deploy_hasty(first)
     queue = sqs.get_queue_url(QueueName=f"{LAKE}-release")["QueueUrl"]
     assert "EndpointHost" not in endpoint(), endpoint()
     tells("deployed")
@@ -113,7 +118,7 @@ def main() -> None:
     tells("bad", bad)
     print(*bad["refusals"])
 
-    deploy(second)
+    deploy_hasty(second)
     assert endpoint()["EndpointModel"] == model, "the model has not changed"
     tells("deployed again")
 
