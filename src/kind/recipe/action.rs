@@ -93,6 +93,10 @@ pub(crate) enum Holds {
     Mapping,
     /// `[{ column, function, to, type }]`.
     Aggregates,
+    /// One aggregate of a column: `{ sum: price }`.
+    Aggregated,
+    /// The values of `column` that become columns: `[small, large]`, or `{ small: small_price }`.
+    Pivoted,
     /// `[{ column, order, nulls }]`.
     Order,
     /// Another table of the lake.
@@ -276,6 +280,10 @@ impl Holds {
             Self::Values => "the values that are expected in the column, at most 10".into(),
             Self::Mapping => "a map from text to number".into(),
             Self::Aggregates => "a list of `{ column, function, to, type }`".into(),
+            Self::Aggregated => "a function and its column, like `{ sum: price }`".into(),
+            Self::Pivoted => {
+                "a list of the values, at most 10, or a map from them to the names of their columns".into()
+            }
             Self::Order => "a list of `{ column, order, nulls }`".into(),
             Self::Table => "another table".into(),
             Self::Tables => "a list of other tables".into(),

@@ -1,9 +1,9 @@
 //! The table of readable steps, one row each.
 //!
 //! Operations, parameters and their words are those of the recipe step and function reference in the DataBrew developer guide
-//! (`docs.aws.amazon.com/databrew/latest/dg/recipe-actions.<OPERATION>.html`). Operations whose reference leaves open how they
-//! name what they make (`PIVOT`, the `SPLIT_COLUMN_…` family) or from where they count (`SUBSTRING`) have no row: a `raw` step says
-//! what they do.
+//! (`docs.aws.amazon.com/databrew/latest/dg/recipe-actions.<OPERATION>.html`). Operations whose reference leaves open from where they
+//! count (`SUBSTRING`, `SPLIT_COLUMN_BETWEEN_POSITIONS`), or whose columns no table can hold (`NEST_TO_…`), have no row: a `raw` step
+//! says what they do.
 
 mod columns;
 mod combine;
@@ -11,6 +11,7 @@ mod dates;
 mod flags;
 mod missing;
 mod numbers;
+mod reshape;
 mod rows;
 mod text;
 mod windows;
@@ -18,7 +19,7 @@ mod windows;
 use super::action::Action;
 
 /// All steps, by what they are about.
-pub(crate) static GROUPS: [(&str, &[Action]); 9] = [
+pub(crate) static GROUPS: [(&str, &[Action]); 10] = [
     ("Columns", &columns::ACTIONS),
     ("Text", &text::ACTIONS),
     ("Missing and invalid values", &missing::ACTIONS),
@@ -26,6 +27,7 @@ pub(crate) static GROUPS: [(&str, &[Action]); 9] = [
     ("Numbers", &numbers::ACTIONS),
     ("Dates and moments", &dates::ACTIONS),
     ("Rows and groups", &rows::ACTIONS),
+    ("Splitting and pivoting", &reshape::ACTIONS),
     ("Other tables", &combine::ACTIONS),
     ("Windows over neighbouring rows", &windows::ACTIONS),
 ];

@@ -2,7 +2,7 @@
 
 use super::action::{Choice, Holds, Key, Switch};
 use super::condition::{self, Test};
-use super::sql::{ident, literal};
+use super::sql::{cast, ident, literal};
 use super::step::ActionParameter;
 use crate::lake::{ColumnType, Id, Table};
 
@@ -95,12 +95,15 @@ pub(super) static FUNCTIONS: [Function; 8] = [
 ];
 
 impl Aggregate {
+    /// The call of the function.
+    pub(super) fn call(&self) -> String {
+        let opening = if self.function.sql.contains('(') { "" } else { "(" };
+        format!("{}{opening}{})", self.function.sql, ident(&self.column))
+    }
+
     /// The aggregate as a column of a query.
     pub(super) fn sql(&self) -> String {
-        let opening = if self.function.sql.contains('(') { "" } else { "(" };
-        let value = format!("{}{opening}{})", self.function.sql, ident(&self.column));
-        let value = self.ty.map_or_else(|| value.clone(), |ty| format!("CAST({value} AS {ty})"));
-        format!("{value} AS {}", ident(&self.to))
+        format!("{} AS {}", cast(&self.call(), self.ty), ident(&self.to))
     }
 }
 
@@ -147,6 +150,13 @@ impl Arg {
             Self::Pairs(pairs) => {
                 let map = pairs.iter().map(|(from, to)| (from.clone(), to.clone().into()));
                 json(&map.collect::<serde_json::Map<_, _>>())
+            }
+            Self::Aggregates(aggregates) if matches!(key.holds, Holds::Aggregated) => {
+                let told = |Aggregate { column, function, .. }: &Aggregate| {
+                    [(key.parameter, column.clone()), ("aggregateFunction", function.word.to_uppercase())]
+                };
+                let all = aggregates.iter().flat_map(told);
+                return all.map(|(name, value)| (name.to_owned(), value.into())).collect();
             }
             Self::Aggregates(aggregates) => json(&aggregates.iter().map(aggregate_json).collect::<Vec<_>>()),
             Self::Order(keys) => json(&keys.iter().map(order_json).collect::<Vec<_>>()),

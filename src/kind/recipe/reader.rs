@@ -1,7 +1,7 @@
 //! Reads the keys of a step, checked against the columns before it.
 
 use super::action::{Action, Fits, Holds, Key};
-use super::arg::{Aggregate, Arg, Columns, FUNCTIONS, Other, SortKey, strftime};
+use super::arg::{Aggregate, Arg, Columns, FUNCTIONS, Function, Other, SortKey, strftime};
 use super::condition;
 use crate::check::Check;
 use crate::decode::{Scalar, section};
@@ -48,6 +48,9 @@ section! {
         nulls: Option<Spanned<String>>,
     }
 }
+
+/// Source: `PIVOT` and `ONE_HOT_ENCODING` in DataBrew's recipe action reference.
+const LARGEST_PIVOT: usize = 10;
 
 /// Reads the keys of one step.
 pub(super) struct Reader<'a> {
@@ -170,6 +173,17 @@ impl Reader<'_> {
                 let aggregates = cx.decode::<Vec<AggregateSpec>>(node)?;
                 Some(Arg::Aggregates(aggregates.iter().filter_map(|spec| self.aggregate(spec, cx)).collect()))
             }
+            Holds::Aggregated => {
+                let (function, column) = self.one_entry(node, cx)?;
+                let (function, ty) = self.calculated(&function, &column, cx);
+                Some(Arg::Aggregates(vec![Aggregate {
+                    column: column.value,
+                    function: function?,
+                    to: String::new(),
+                    ty,
+                }]))
+            }
+            Holds::Pivoted => self.pivoted(node, cx),
             Holds::Order => {
                 let keys = cx.decode::<Vec<OrderSpec>>(node)?;
                 Some(Arg::Order(keys.iter().filter_map(|spec| self.order(spec, cx)).collect()))
@@ -240,8 +254,8 @@ impl Reader<'_> {
             cx.error(node.span, format!("`{}` is empty", key.name));
         }
         if matches!(key.holds, Holds::Values) {
-            if texts.len() > 10 {
-                cx.error(node.span, "DataBrew takes at most 10 values here");
+            if texts.len() > LARGEST_PIVOT {
+                cx.error(node.span, format!("DataBrew takes at most {LARGEST_PIVOT} values here"));
             }
             let column = self.column.as_ref().map_or("", |(name, _)| name);
             for text in &texts {
@@ -293,13 +307,16 @@ impl Reader<'_> {
     }
 
     fn fresh(&mut self, name: &Spanned<String>, cx: &mut Check<'_>) {
-        if cx.name(name, "a column").is_none() {
-            return;
+        if cx.name(name, "a column").is_some() {
+            self.refuse_taken_name(name, cx);
         }
+    }
+
+    fn refuse_taken_name(&mut self, name: &Spanned<String>, cx: &mut Check<'_>) {
         // The columns that `group_by` and `unpivot` do away with may come again under their old names.
         let gone = |column: &str| match self.action.name {
             "group_by" => true,
-            "rename" => self.column.as_ref().is_some_and(|(own, _)| own == column),
+            "rename" | "pivot" => self.column.as_ref().is_some_and(|(own, _)| own == column),
             _ => false,
         };
         let there = self
@@ -313,37 +330,91 @@ impl Reader<'_> {
     }
 
     fn aggregate(&mut self, spec: &AggregateSpec, cx: &mut Check<'_>) -> Option<Aggregate> {
-        let source = self.existing(&spec.column, Fits::Any, cx);
-        let function = FUNCTIONS.iter().find(|function| function.word == spec.function.value);
-        if function.is_none() {
-            let words: Vec<&str> = FUNCTIONS.iter().map(|function| function.word).collect();
-            let help = did_you_mean(&spec.function, words.iter().copied())
-                .unwrap_or_else(|| format!("choose one of {}", listed(&words)));
-            cx.error(spec.function.span, format!("no aggregate named `{}`", spec.function.value)).help(help);
-        }
-        let calculates = matches!(spec.function.as_str(), "sum" | "average" | "median");
-        if calculates && !Fits::Number.takes(source) {
-            let message =
-                format!("`{}` works on numbers, but `{}` is text or no number", spec.function.value, spec.column.value);
-            cx.error(spec.column.span, message)
-                .help(format!("add `change_type: {{ column: {}, to: double }}` before it", spec.column.value));
-        }
-        let ty = match &spec.ty {
-            Some(written) => column_type(written, cx),
-            None => match spec.function.as_str() {
-                "count" | "count_distinct" => Some(ColumnType::BigInt),
-                "average" | "median" => Some(ColumnType::Double),
-                "sum" => match source {
-                    Some(ColumnType::Float) => Some(ColumnType::Double),
-                    Some(ColumnType::Decimal(_, scale)) => Some(ColumnType::Decimal(38, scale)),
-                    Some(ty) if ty.is_integer() => Some(ColumnType::BigInt),
-                    other => other,
-                },
-                _ => source,
-            },
-        };
+        let (function, ty) = self.calculated(&spec.function, &spec.column, cx);
+        let ty = spec.ty.as_ref().map_or(ty, |written| column_type(written, cx));
         self.fresh(&spec.to, cx);
         Some(Aggregate { column: spec.column.value.clone(), function: function?, to: spec.to.value.clone(), ty })
+    }
+
+    /// A function of a column, and the type of what it computes.
+    fn calculated(
+        &self,
+        function: &Spanned<String>,
+        column: &Spanned<String>,
+        cx: &mut Check<'_>,
+    ) -> (Option<&'static Function>, Option<ColumnType>) {
+        let source = self.existing(column, Fits::Any, cx);
+        let known = FUNCTIONS.iter().find(|known| known.word == function.value);
+        if known.is_none() {
+            let words: Vec<&str> = FUNCTIONS.iter().map(|function| function.word).collect();
+            let help = did_you_mean(function, words.iter().copied())
+                .unwrap_or_else(|| format!("choose one of {}", listed(&words)));
+            cx.error(function.span, format!("no aggregate named `{}`", function.value)).help(help);
+        }
+        let calculates = matches!(function.as_str(), "sum" | "average" | "median");
+        if calculates && !Fits::Number.takes(source) {
+            let message = format!("`{}` works on numbers, but `{}` is text or no number", function.value, column.value);
+            cx.error(column.span, message)
+                .help(format!("add `change_type: {{ column: {}, to: double }}` before it", column.value));
+        }
+        let ty = match function.as_str() {
+            "count" | "count_distinct" => Some(ColumnType::BigInt),
+            "average" | "median" => Some(ColumnType::Double),
+            "sum" => match source {
+                Some(ColumnType::Float) => Some(ColumnType::Double),
+                Some(ColumnType::Decimal(_, scale)) => Some(ColumnType::Decimal(38, scale)),
+                Some(ty) if ty.is_integer() => Some(ColumnType::BigInt),
+                other => other,
+            },
+            _ => source,
+        };
+        (known, ty)
+    }
+
+    /// The function and the column of `{ sum: price }`.
+    fn one_entry(&self, node: &Node, cx: &mut Check<'_>) -> Option<(Spanned<String>, Spanned<String>)> {
+        match &node.value {
+            Value::Map(entries) if entries.len() == 1 => {
+                let (function, column) = &entries[0];
+                Some((function.clone(), cx.decode(column)?))
+            }
+            _ => {
+                cx.error(node.span, "expected one function with its column").help("write it like `{ sum: price }`");
+                None
+            }
+        }
+    }
+
+    /// The values that become columns, with the names of these.
+    fn pivoted(&mut self, node: &Node, cx: &mut Check<'_>) -> Option<Arg> {
+        let named: Vec<(String, Spanned<String>)> = match &node.value {
+            Value::Map(entries) => {
+                let pair = |(value, name): &(Spanned<String>, Node)| Some((value.value.clone(), cx.decode(name)?));
+                entries.iter().map(pair).collect::<Option<_>>()?
+            }
+            Value::List(items) => {
+                let pair = |item: &Node| {
+                    let value = cx.decode::<Scalar>(item)?.0;
+                    Some((value.clone(), Spanned::new(value, item.span)))
+                };
+                items.iter().map(pair).collect::<Option<_>>()?
+            }
+            _ => {
+                cx.error(node.span, "expected a list of values, or a map from values to columns");
+                return None;
+            }
+        };
+        if named.is_empty() {
+            cx.error(node.span, "the values that become columns are missing");
+        }
+        if named.len() > LARGEST_PIVOT {
+            cx.error(node.span, format!("DataBrew takes at most {LARGEST_PIVOT} values here"));
+        }
+        // They follow from the data, so they need not be names that a table could have.
+        for (_, name) in &named {
+            self.refuse_taken_name(name, cx);
+        }
+        Some(Arg::Pairs(named.into_iter().map(|(value, name)| (value, name.value)).collect()))
     }
 
     fn order(&self, spec: &OrderSpec, cx: &mut Check<'_>) -> Option<SortKey> {

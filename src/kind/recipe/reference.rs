@@ -78,7 +78,8 @@ recipes:
 
 Columns and their types flow through the steps. A step that names a column which is not there, or not of its kind, is an error at
 that word, and what the last step leaves must be what the written table declares. DataBrew's reference does not say which type it
-gives to every number that it calculates; where the type matters to a reader outside the lake, end with `change_type`.
+gives to every number that it calculates; where the type matters to a reader outside the lake, end with `change_type`. Neither does it
+name the columns of a split or a pivot: lakegen names them as DataBrew's console is known to, so look at the first run in AWS.
 
 A value is *missing* when it is null or empty text.
 

@@ -58,6 +58,11 @@ impl Holds {
             Self::Texts | Self::Values => Shape::Items(Box::new(Shape::Scalar)),
             Self::Mapping => Shape::Map { names: None, values: Box::new(number()) },
             Self::Aggregates => Vec::<AggregateSpec>::shape(language),
+            Self::Aggregated => Shape::Map { names: None, values: Box::new(Shape::Text) },
+            Self::Pivoted => {
+                let map = Shape::Map { names: None, values: Box::new(Shape::Text) };
+                Shape::Either(vec![map, Shape::Items(Box::new(Shape::Scalar))])
+            }
             Self::Order => Vec::<OrderSpec>::shape(language),
             Self::Keys => {
                 let map = Shape::Map { names: None, values: Box::new(Shape::Text) };
@@ -90,6 +95,8 @@ impl Holds {
             Self::Texts | Self::Values => "[small, large]".into(),
             Self::Mapping => "{ small: 1, large: 2 }".into(),
             Self::Aggregates => "[{ column: price, function: sum, to: total }]".into(),
+            Self::Aggregated => "{ sum: price }".into(),
+            Self::Pivoted => "[small, large]".into(),
             Self::Order => "[{ column: price, order: descending }]".into(),
             Self::Table => "products".into(),
             Self::Tables => "[old_orders]".into(),

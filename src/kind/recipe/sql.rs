@@ -70,6 +70,14 @@ impl Step<'_> {
         }
     }
 
+    /// A text.
+    pub(super) fn text(&self, key: &str) -> &str {
+        match self.arg(key) {
+            Some(Arg::Text(text)) => text,
+            _ => "",
+        }
+    }
+
     /// A list of texts or numbers.
     pub(super) fn texts(&self, key: &str) -> &[String] {
         match self.arg(key) {
@@ -169,7 +177,8 @@ impl Step<'_> {
         }
     }
 
-    fn fill(&self, template: &str) -> String {
+    /// The template with the step's keys in it.
+    pub(super) fn fill(&self, template: &str) -> String {
         self.fill_for(template, self.column(), self.column_type())
     }
 
@@ -219,7 +228,8 @@ fn over_rows(selected: &str, template: &str) -> String {
     }
 }
 
-fn cast(value: &str, ty: Option<ColumnType>) -> String {
+/// A value made into a type, if there is one to make it into.
+pub(super) fn cast(value: &str, ty: Option<ColumnType>) -> String {
     ty.map_or_else(|| value.to_owned(), |ty| format!("CAST({value} AS {ty})"))
 }
 

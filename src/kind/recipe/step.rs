@@ -154,6 +154,7 @@ impl ReadableSpec {
         cx: &mut Check<'_>,
     ) -> (RecipeAction, Option<Columns>) {
         let Self { action, span, fields: _ } = self;
+        let errors = cx.errors();
         let mut reader = Reader { columns, table, action, span: *span, column: None, made: Vec::new(), other: None };
         let mut args: Vec<(_, Arg)> = Vec::new();
         for key in action.keys {
@@ -187,6 +188,13 @@ impl ReadableSpec {
             parameters.extend(more(step).into_iter().map(|(name, value)| (name.to_owned(), value)));
         }
         let outcome = step.map(|step| step.outcome());
+        if let Some(outcome) = outcome.as_ref().filter(|_| cx.errors() == errors) {
+            let names = || outcome.columns.iter().map(|(name, _)| name);
+            for (_, name) in names().enumerate().filter(|(at, name)| names().take(*at).any(|other| other == *name)) {
+                cx.error(*span, format!("`{}` makes a column `{name}`, which is there already", action.name))
+                    .help("rename or delete that column first");
+            }
+        }
         let (after, local) = outcome.map_or((None, None), |outcome| (Some(outcome.columns), Some(outcome.sql)));
         (RecipeAction { operation: action.operation.to_owned(), parameters, others, conditions, local }, after)
     }

@@ -1,0 +1,153 @@
+//! One column that becomes several: text that is split, and values that become columns.
+//!
+//! DataBrew's reference does not name the columns that these operations make. A split numbers them, `<column>_1` and so on, as its
+//! console does; a pivot's are the author's to say, since they follow from the data.
+
+use super::super::action::{Action, Does, Fits, Holds, Key, TEXT, key};
+use super::super::arg::json;
+use super::super::sql::{Outcome, Step, cast, ident, literal};
+use super::super::step::ActionParameter;
+use crate::lake::ColumnType;
+
+const TIMES: Key = key("times", "limit", Holds::Whole(1, 20)).or("1");
+
+pub(super) static ACTIONS: [Action; 6] = [
+    Action::new(
+        "split",
+        "SPLIT_COLUMN_SINGLE_DELIMITER",
+        "Splits text at a delimiter, so many times, into the columns `<column>_1`, `<column>_2`…; the last holds the rest.",
+        &[TEXT, key("at", "pattern", Holds::Pattern), TIMES],
+        Does::Columns(|step| split(step, &[step.text("at").to_owned()])),
+    )
+    .with(&[("includeInSplit", "false")]),
+    Action::new(
+        "split_at_any",
+        "SPLIT_COLUMN_MULTIPLE_DELIMITER",
+        "Splits text at whichever of some delimiters comes next, so many times, into the columns `<column>_1`, `<column>_2`…; the last \
+        holds the rest.",
+        &[TEXT, key("at", "", Holds::Texts), TIMES],
+        Does::Combine(|step| split(step, step.texts("at")), |step| {
+            let options = step.texts("at").iter().map(|delimiter| option(delimiter)).collect::<Vec<_>>();
+            vec![("patternOptions", json(&options).into())]
+        }),
+    ),
+    Action::new(
+        "split_between",
+        "SPLIT_COLUMN_BETWEEN_DELIMITER",
+        "Splits text into what is before a delimiter, what is between it and another, and what is behind that: the columns `<column>_1`, \
+        `<column>_2` and `<column>_3`.",
+        &[TEXT, key("from", "", Holds::Pattern), key("to", "", Holds::Pattern)],
+        Does::Combine(split_between, |step| {
+            let option = |key| ActionParameter::from(json(&option(step.text(key))));
+            vec![("patternOption1", option("from")), ("patternOption2", option("to"))]
+        }),
+    ),
+    Action::new(
+        "split_from_start",
+        "SPLIT_COLUMN_FROM_START",
+        "Splits text behind so many characters into the columns `<column>_1` and `<column>_2`.",
+        &[TEXT, key("position", "position", Holds::Whole(1, 10_000))],
+        Does::Columns(|step| cut(step, "{position}")),
+    ),
+    Action::new(
+        "split_from_end",
+        "SPLIT_COLUMN_FROM_END",
+        "Splits text before its last so many characters into the columns `<column>_1` and `<column>_2`.",
+        &[TEXT, key("position", "position", Holds::Whole(1, 10_000))],
+        Does::Columns(|step| cut(step, "greatest(length({column}) - {position}, 0)")),
+    ),
+    Action::new(
+        "pivot",
+        "PIVOT",
+        "Makes a column of each value of a column, and one row of those that are equal in all other columns. DataBrew takes the values \
+        from the data; a local run stops at one that is not listed. Where DataBrew's console shows another name than the value itself, \
+        write the columns as a map from the values to their names.",
+        &[
+            key("column", "sourceColumn", Holds::Column(Fits::Any)),
+            key("values", "", Holds::Pivoted),
+            key("of", "valueColumn", Holds::Aggregated),
+        ],
+        Does::Columns(pivot),
+    ),
+];
+
+fn option(delimiter: &str) -> serde_json::Value {
+    serde_json::json!({ "pattern": delimiter, "includeInSplit": false })
+}
+
+/// The columns of the step's own column with numbers behind its name, which get these values.
+fn numbered(step: &Step<'_>, values: &[String]) -> Outcome {
+    let mut columns = step.columns.to_vec();
+    let mut made = String::new();
+    for (at, value) in values.iter().enumerate() {
+        let to = format!("{}_{}", step.column(), at + 1);
+        made += &format!(", {value} AS {}", ident(&to));
+        columns.push((to, Some(ColumnType::String)));
+    }
+    Outcome { columns, sql: format!("SELECT *{made} FROM rows") }
+}
+
+fn split(step: &Step<'_>, delimiters: &[String]) -> Outcome {
+    let column = ident(step.column());
+    let times: usize = step.sql("times").parse().unwrap_or(1);
+    let any = delimiters.iter().map(|delimiter| escaped(delimiter)).collect::<Vec<_>>().join("|");
+    let parts = format!("string_split_regex({column}, {})", literal(&any));
+    let mut values: Vec<String> = (1..=times).map(|part| format!("{parts}[{part}]")).collect();
+    // What is behind the last split keeps the delimiters that are in it.
+    let before = literal(&format!("^(?:.*?(?:{any})){{{times}}}"));
+    values.push(format!("CASE WHEN len({parts}) > {times} THEN regexp_replace({column}, {before}, '', 's') END"));
+    numbered(step, &values)
+}
+
+fn split_between(step: &Step<'_>) -> Outcome {
+    let column = ident(step.column());
+    let (from, to) = (literal(step.text("from")), literal(step.text("to")));
+    let rest = format!("substr({column}, strpos({column}, {from}) + length({from}))");
+    let (first, second) = (format!("strpos({column}, {from})"), format!("strpos({rest}, {to})"));
+    numbered(
+        step,
+        &[
+            format!("CASE WHEN {first} > 0 THEN left({column}, {first} - 1) ELSE {column} END"),
+            format!(
+                "CASE WHEN {first} > 0 AND {second} > 0 THEN left({rest}, {second} - 1) WHEN {first} > 0 THEN {rest} END"
+            ),
+            format!("CASE WHEN {first} > 0 AND {second} > 0 THEN substr({rest}, {second} + length({to})) END"),
+        ],
+    )
+}
+
+/// In two, `position` being how many characters are in the first.
+fn cut(step: &Step<'_>, position: &str) -> Outcome {
+    let position = step.fill(position);
+    let column = ident(step.column());
+    numbered(step, &[format!("left({column}, {position})"), format!("substr({column}, {position} + 1)")])
+}
+
+/// A text as a regular expression that finds only it.
+fn escaped(text: &str) -> String {
+    text.chars().flat_map(|c| (!c.is_alphanumeric() && c.is_ascii()).then_some('\\').into_iter().chain([c])).collect()
+}
+
+fn pivot(step: &Step<'_>) -> Outcome {
+    let column = step.column();
+    let of = step.aggregates("of").first();
+    let gone = |name: &str| name == column || of.is_some_and(|of| of.column == name);
+    let mut columns: Vec<_> = step.columns.iter().filter(|(name, _)| !gone(name)).cloned().collect();
+    let groups = columns.iter().map(|(name, _)| ident(name)).collect::<Vec<_>>().join(", ");
+    let values = step.pairs("values");
+    let listed = values.iter().map(|(value, _)| literal(value)).collect::<Vec<_>>().join(", ");
+    let text = format!("{}::VARCHAR", ident(column));
+    let complaint = literal(&format!("a value of `{column}` is not listed in `pivot`: "));
+    let unknown = format!("error({complaint} || coalesce({text}, 'null'))");
+    let known = format!("SELECT * FROM rows WHERE CASE WHEN {text} IN ({listed}) THEN true ELSE {unknown} END");
+    let mut selected: Vec<String> = columns.iter().map(|(name, _)| ident(name)).collect();
+    for (value, to) in values {
+        let Some(of) = of else { continue };
+        let value = format!("{} FILTER ({text} = {})", of.call(), literal(value));
+        selected.push(format!("{} AS {}", cast(&value, of.ty), ident(to)));
+        columns.push((to.clone(), of.ty));
+    }
+    let selected = selected.join(", ");
+    let groups = if groups.is_empty() { String::new() } else { format!(" GROUP BY {groups} ORDER BY {groups}") };
+    Outcome { columns, sql: format!("SELECT {selected} FROM ({known}){groups}") }
+}
