@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 
+use super::glue;
 use super::iam::Role;
 use super::kms::Key;
 use super::node::Tags;
@@ -14,7 +15,7 @@ resource! {
     /// Files as a recipe sees them. `Ref` is its name.
     "AWS::DataBrew::Dataset" Dataset {
         name: Value<Name<Dataset>> = "Name",
-        format: FileFormat = "Format",
+        format: Option<FileFormat> = "Format",
         options: Option<FormatOptions> = "FormatOptions",
         input: Input = "Input",
         path: Option<PathOptions> = "PathOptions",
@@ -56,8 +57,20 @@ shape! {
 }
 
 shape! {
-    /// Where a dataset's files are.
-    Input { s3: S3Location = "S3InputDefinition" }
+    /// Where a dataset's rows are: in files, or in a table of the catalog.
+    Input {
+        s3: Option<S3Location> = "S3InputDefinition",
+        catalog: Option<CatalogTable> = "DataCatalogInputDefinition",
+    }
+}
+
+shape! {
+    /// A table of the Glue Data Catalog.
+    CatalogTable {
+        catalog: Value<Text> = "CatalogId",
+        database: Value<Name<glue::Database>> = "DatabaseName",
+        table: String = "TableName",
+    }
 }
 
 shape! {

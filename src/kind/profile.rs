@@ -3,7 +3,7 @@
 use crate::check::Check;
 use crate::decode::{Attempt, Decode, Decoder, section};
 use crate::diagnostic::{did_you_mean, listed};
-use crate::kind::recipe::{check_schedule, condition};
+use crate::kind::recipe::{DatasetSpec, check_schedule, condition};
 use crate::lake::{Condition, Id, Table};
 use crate::schema::{Form, Key, Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
@@ -15,6 +15,10 @@ section! {
         /// The table.
         /// Example: `orders`.
         reads: Spanned<String>,
+        /// Where DataBrew learns of it: from its `files`, or from the `catalog`.
+        /// Default: `files`.
+        /// Example: `catalog`.
+        dataset: Option<Spanned<DatasetSpec>>,
         /// It looks at so many rows.
         /// Default: all of them.
         /// Example: `20000`.
@@ -215,6 +219,8 @@ pub struct Profile {
     pub name: String,
     /// The table.
     pub reads: Id<Table>,
+    /// Where DataBrew learns of it.
+    pub dataset: DatasetSpec,
     /// How many rows it looks at; all when there is no number.
     pub rows: Option<u32>,
     /// When it is made.
@@ -277,6 +283,7 @@ impl ProfileSpec {
         Some(Profile {
             name: name.value.clone(),
             reads: reads?,
+            dataset: self.dataset.as_ref().map_or(DatasetSpec::Files, |dataset| dataset.value.clone()),
             rows: self.rows.as_ref().map(|rows| rows.value),
             schedule: self.schedule.as_ref().map(|schedule| schedule.value.clone()),
             rules,

@@ -35,6 +35,10 @@ section! {
         /// The table that it reads.
         /// Example: `orders`.
         reads: Spanned<String>,
+        /// Where DataBrew learns of that table: from its `files`, or from the `catalog`, which knows partitions before they are looked for.
+        /// Default: `files`.
+        /// Example: `catalog`.
+        dataset: Option<Spanned<DatasetSpec>>,
         /// The table that it writes.
         /// Example: `orders_clean`.
         writes: Spanned<String>,
@@ -68,6 +72,17 @@ section! {
         /// Changes to the resources that are made of it; which there are, "The escape hatch" says.
         /// Example: `{ Job: { Properties: { LogSubscription: DISABLE } } }`.
         overrides as "override": OverridesSpec,
+    }
+}
+
+alternatives! {
+    /// Where DataBrew learns of a table.
+    "a dataset"
+    pub enum DatasetSpec {
+        /// From its files in S3.
+        Files = "files",
+        /// From the table in the Glue Data Catalog.
+        Catalog = "catalog",
     }
 }
 
@@ -105,6 +120,8 @@ pub struct Recipe {
     pub name: String,
     /// What it reads.
     pub reads: Id<Table>,
+    /// Where DataBrew learns of it.
+    pub dataset: DatasetSpec,
     /// What its steps read beside that, each once.
     pub others: Vec<Id<Table>>,
     /// What it writes.
@@ -195,6 +212,7 @@ impl RecipeSpec {
         Some(Recipe {
             name: name.value.clone(),
             reads: reads?,
+            dataset: self.dataset.as_ref().map_or(DatasetSpec::Files, |dataset| dataset.value.clone()),
             others,
             writes: writes?,
             steps: actions,

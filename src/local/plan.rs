@@ -226,6 +226,7 @@ pub fn fingerprint(
             let Recipe {
                 name: _,
                 reads: _,
+                dataset: _,
                 others: _,
                 writes: _,
                 steps,
@@ -389,6 +390,7 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
             let Recipe {
                 name: _,
                 reads,
+                dataset: _,
                 others,
                 writes,
                 steps,

@@ -17,9 +17,9 @@ use crate::lake::{Profile, Rule};
 pub(super) const REPORTS: &str = "profiles/";
 
 pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, profile: &Profile) {
-    let Profile { name, reads, rows, schedule: cron, rules } = profile;
+    let Profile { name, reads, dataset: from, rows, schedule: cron, rules } = profile;
     let physical = cx.names.profile(name);
-    let Some(dataset) = recipe::dataset(cx, *reads, &physical) else { return };
+    let Some(dataset) = recipe::dataset(cx, *reads, from, &physical) else { return };
     let dataset = stack.template.add(Kind::ProfileDataset.of(name), dataset);
 
     let rules: Vec<_> = rules.iter().map(rule).collect();
@@ -34,6 +34,7 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, pr
     let statements = Grant::default()
         .read(cx, &[*reads], Items::Scan)
         .work(&shared.work_bucket, &prefix)
+        .and(recipe::find_dataset(cx, *reads, from))
         .and([write_logs(&physical)])
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("databrew.amazonaws.com"));

@@ -9,16 +9,16 @@ use super::{Context, Shared, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::custom::PublishedRecipe;
 use crate::cfn::databrew::{
-    Action as RecipeActionNode, ConditionExpression, CsvOptions, CsvOutputOptions, Dataset, DatasetParameter,
-    FileFormat, FormatOptions, Input, Job, JsonOptions, Output, OutputFormatOptions, ParameterType, PathOptions,
-    PathParameter, Project, ProjectSample, PublishedVersion, Recipe as RecipeResource, RecipeStep, S3Location,
-    Schedule,
+    Action as RecipeActionNode, CatalogTable, ConditionExpression, CsvOptions, CsvOutputOptions, Dataset,
+    DatasetParameter, FileFormat, FormatOptions, Input, Job, JsonOptions, Output, OutputFormatOptions, ParameterType,
+    PathOptions, PathParameter, Project, ProjectSample, PublishedVersion, Recipe as RecipeResource, RecipeStep,
+    S3Location, Schedule,
 };
 use crate::cfn::iam::{Action, Principal, Statement};
 use crate::cfn::lambda::{Code, Function};
 use crate::cfn::logs::LogGroup;
-use crate::cfn::{Arn, LogicalId, Name, Piece, Ref, Text, Value, sub};
-use crate::kind::recipe::SampleSpec;
+use crate::cfn::{Arn, LogicalId, Name, Piece, Ref, Text, Value, pseudo, sub};
+use crate::kind::recipe::{DatasetSpec, SampleSpec};
 use crate::lake::{ActionParameter, Column, Condition, Format, Home, Id, Recipe, RecipeAction, Table};
 
 /// The nodes of a profile's job: DataBrew's own default.
@@ -65,13 +65,27 @@ pub(super) fn lower(
     publisher: &Value<Arn<Function>>,
     recipe: &Recipe,
 ) {
-    let Recipe { name, reads, others, writes, steps, nodes, retries, timeout_minutes, files, schedule: cron, project } =
-        recipe;
+    let Recipe {
+        name,
+        reads,
+        dataset: from,
+        others,
+        writes,
+        steps,
+        nodes,
+        retries,
+        timeout_minutes,
+        files,
+        schedule: cron,
+        project,
+    } = recipe;
     let physical = cx.names.recipe(name);
-    let (Some(dataset), Some(output)) = (dataset(cx, *reads, &physical), location(cx, *writes)) else { return };
+    let (Some(dataset), Some(output)) = (dataset(cx, *reads, from, &physical), location(cx, *writes)) else { return };
     for other in others {
         let table = &cx.lake.tables[*other].name;
-        let Some(dataset) = self::dataset(cx, *other, &cx.names.recipe_input(name, table)) else { return };
+        let Some(dataset) = self::dataset(cx, *other, &DatasetSpec::Files, &cx.names.recipe_input(name, table)) else {
+            return;
+        };
         stack.template.add(Kind::RecipeInput.digested(&format!("{name} {table}")), dataset);
     }
     let steps: Vec<_> = steps.iter().map(|action| step(cx, name, action)).collect();
@@ -91,6 +105,7 @@ pub(super) fn lower(
     let statements = Grant::default()
         .read(cx, &recipe.inputs(), Items::Scan)
         .write(cx, &[*writes])
+        .and(find_dataset(cx, *reads, from))
         .and([write_logs(&physical)])
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("databrew.amazonaws.com"));
@@ -138,12 +153,39 @@ pub(super) fn lower(
     }
 }
 
-/// The files of a table as DataBrew sees them.
-pub(super) fn dataset(cx: &Context, table: Id<Table>, name: &str) -> Option<Dataset> {
-    let mut input = location(cx, table)?;
-    let path = partitions(&cx.lake.tables[table], &mut input);
-    let (format, options) = input_format(cx, table);
-    Some(Dataset { name: Value::literal(name), format, options, input: Input { s3: input }, path, tags: cx.tag_list() })
+/// A table as DataBrew sees it.
+pub(super) fn dataset(cx: &Context, table: Id<Table>, from: &DatasetSpec, name: &str) -> Option<Dataset> {
+    let mut files = location(cx, table)?;
+    let (name, tags) = (Value::literal(name), cx.tag_list());
+    Some(match from {
+        DatasetSpec::Files => {
+            let path = partitions(&cx.lake.tables[table], &mut files);
+            let (format, options) = input_format(cx, table);
+            Dataset { name, format: Some(format), options, input: Input { s3: Some(files), catalog: None }, path, tags }
+        }
+        // The catalog knows format and partitions.
+        DatasetSpec::Catalog => {
+            let database = Value::literal(cx.names.database());
+            let table = cx.lake.tables[table].name.clone();
+            let catalog = CatalogTable { catalog: pseudo::account(), database, table };
+            Dataset {
+                name,
+                format: None,
+                options: None,
+                input: Input { s3: None, catalog: Some(catalog) },
+                path: None,
+                tags,
+            }
+        }
+    })
+}
+
+/// What it takes to find the table of a dataset.
+pub(super) fn find_dataset(cx: &Context, table: Id<Table>, from: &DatasetSpec) -> Vec<Statement> {
+    match from {
+        DatasetSpec::Files => Vec::new(),
+        DatasetSpec::Catalog => grant::read_catalog(cx, &[table]),
+    }
 }
 
 /// Starts a job by the clock.

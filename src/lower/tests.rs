@@ -612,6 +612,21 @@ fn a_partitioned_table_gives_a_recipe_its_folders_as_columns() {
     assert_eq!(dataset["PathOptions"]["Parameters"], parameter);
 }
 
+#[test]
+fn a_dataset_of_the_catalog_names_the_table_which_its_role_may_find() {
+    let (lake, assets) = read(SHOP);
+    let template = &templates(&lake, &assets, "dev")[2].1;
+    let dataset = &template["Resources"]["ProfileDatasetNotes"]["Properties"];
+    let input = serde_json::json!({ "DataCatalogInputDefinition": {
+        "CatalogId": { "Ref": "AWS::AccountId" }, "DatabaseName": "shop_dev", "TableName": "notes"
+    }});
+    assert_eq!(dataset["Input"], input);
+    assert!(dataset.get("Format").is_none() && dataset.get("PathOptions").is_none(), "the catalog knows both");
+    let role = |id: &str| template["Resources"][id].to_string();
+    assert!(role("ProfileRoleNotes").contains(":table/shop_dev/notes"));
+    assert!(!role("ProfileRoleSales").contains("glue:GetTable"), "a dataset of files does not ask the catalog");
+}
+
 /// Resources by stack and id.
 fn resources(lake: &Lake, assets: &Assets, environment: &str) -> serde_json::Value {
     let templates = templates(lake, assets, environment).into_iter().filter(|(name, _)| name != "manifest.json");

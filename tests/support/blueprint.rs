@@ -280,6 +280,7 @@ fn source() -> Piece {
     ]);
     let profile = map([
         ("reads", word(["t@"])),
+        ("dataset", maybe(word(["files", "catalog"]))),
         ("rows", maybe(number(1..=20_000))),
         ("schedule", cron()),
         ("rules", maybe(profile_rules)),
@@ -449,6 +450,7 @@ fn recipe() -> Piece {
         map([("sample", maybe(one([json!({ "first": 500 }), json!({ "random": 5_000 }), json!({ "last": 1 })])))]);
     let recipe = map([
         ("reads", word(["s@"])),
+        ("dataset", maybe(word(["files", "catalog"]))),
         ("writes", word(["t@"])),
         ("steps", vec(step, 1..6).prop_map(Value::from).boxed()),
         ("nodes", maybe(number(2..=20))),
