@@ -299,4 +299,6 @@ fn steps(lake: &Lake) -> impl Iterator<Item = StepId> {
 }
 
 #[cfg(test)]
+mod scale;
+#[cfg(test)]
 mod tests;
