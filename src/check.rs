@@ -2,6 +2,7 @@
 
 mod columns;
 mod pipelines;
+mod room;
 
 use std::collections::{BTreeSet, BinaryHeap, HashMap};
 use std::path::{Component, Path, PathBuf};
@@ -220,7 +221,7 @@ impl<'a> Check<'a> {
             table.crawler =
                 if self.crawled.contains_key(&id) { crawlers.iter().position(by).map(Id::new) } else { None };
         }
-        Some(Lake {
+        let lake = Lake {
             name: name?,
             description: b.description.clone(),
             root: root.to_owned(),
@@ -255,7 +256,9 @@ impl<'a> Check<'a> {
             overrides: overrides?,
             steps,
             elsewhere: Vec::new(),
-        })
+        };
+        self.homeless(&lake);
+        Some(lake)
     }
 
     /// Whether regions have what the lake needs: that of one environment, or those of all that have the lake as it is written.
@@ -795,6 +798,10 @@ impl<'a> Check<'a> {
 
     /// The name of a step, from the blueprint.
     pub(crate) fn step_name(&self, step: StepId) -> &'a str {
+        self.step_key(step)
+    }
+
+    fn step_key(&self, step: StepId) -> &'a Spanned<String> {
         let b = self.blueprint;
         match step {
             StepId::Crawler(id) => &b.crawlers.0[id.index()].0,

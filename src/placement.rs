@@ -11,6 +11,7 @@ mod room;
 use std::collections::{BTreeMap, HashMap};
 
 use crate::lake::{Home, Id, Lake, Profile, Ruleset, Statement, StepId, Table, Zone};
+use crate::text::{counted, thousands};
 #[cfg(test)]
 pub(crate) use lock::KINDS;
 pub use lock::{Lock, LockError};
@@ -18,8 +19,9 @@ use room::{CAPACITY, Room, SHARED, SMALLEST};
 
 /// CloudFormation's limit for the resources of one template. Source: "CloudFormation quotas".
 pub const MAX_RESOURCES: usize = 500;
-/// CloudFormation's limit for the bytes of one template in S3. Source: "CloudFormation quotas".
-pub const MAX_BYTES: usize = 1 << 20;
+/// CloudFormation's limit for the bytes of one template in S3. Its quotas say 1 MB, its error "Template may not exceed 1000000 bytes in
+/// size".
+pub const MAX_BYTES: usize = 1_000_000;
 /// CloudFormation's limits for parameters and for outputs. Source: "CloudFormation quotas".
 pub const MAX_VALUES: usize = 200;
 
@@ -121,6 +123,45 @@ impl Thing {
     }
 }
 
+/// What a stack has no room for, and why.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Homeless {
+    /// A thing that is larger than a stack.
+    Thing(Thing, String),
+    /// A resource of the escape hatch, by its position, that does not go into its stack beside those before it.
+    Resource(usize, String),
+}
+
+/// What no lock file and no other order would find a place for.
+pub(crate) fn homeless(lake: &Lake) -> Vec<Homeless> {
+    let room = |room: &Room| {
+        format!(
+            "{} and {} bytes of a template, and CloudFormation takes {MAX_RESOURCES} and {}",
+            counted(room.resources, "resource"),
+            thousands(room.bytes as u64),
+            thousands(MAX_BYTES as u64)
+        )
+    };
+    let large = things(lake).map(|thing| (thing, Room::of(thing, lake))).filter(|(_, room)| room.is_too_much());
+    let large = large.map(|(thing, takes)| Homeless::Thing(thing, format!("takes about {}", room(&takes))));
+    let mut used = BTreeMap::from([Part::Storage, Part::Processing, Part::Serving].map(|part| (part, SHARED)));
+    if let (Some(api), Some(serving)) = (&lake.api, used.get_mut(&Part::Serving)) {
+        serving.add(Room::of_api(api));
+    }
+    let mut crowded = Vec::new();
+    for (at, resource) in lake.resources.iter().enumerate() {
+        let part = resource.stack.part();
+        let Some(stack) = used.get_mut(&part) else { continue };
+        let had = stack.is_too_much();
+        stack.add(Room::of_resource(resource));
+        if stack.is_too_much() && !had {
+            let what = format!("with it the {} stack takes about {}", part.word(), room(stack));
+            crowded.push(Homeless::Resource(at, what));
+        }
+    }
+    large.chain(crowded).collect()
+}
+
 /// Which stack each thing of a lake is in: stacks of a part are counted from 1.
 #[derive(Debug, Clone)]
 pub struct Placement {
@@ -147,19 +188,8 @@ impl Placement {
                 room.add(Room::of_resource(resource));
             }
         }
-        let zones = lake.zones.iter().map(|(id, _)| Thing::Zone(id));
-        let tables = lake.tables.iter().map(|(id, table)| match table.home {
-            Home::Zone { .. } | Home::View { .. } => Thing::Table(id),
-            Home::DynamoDb { .. } => Thing::Items(id),
-        });
-        let functions = lake.functions.iter().map(|(id, _)| Thing::Function(id));
-        let checks = lake.checks.iter().map(|(id, _)| Thing::Checks(id));
-        let profiles = lake.profiles.iter().map(|(id, _)| Thing::Profile(id));
-        let statements = lake.statements.iter().map(|(id, _)| Thing::Statement(id));
-        let others = checks.chain(profiles).chain(statements);
-        let things = zones.chain(tables).chain(others).chain(steps(lake).map(Thing::Step)).chain(functions);
         let (known, new): (Vec<_>, Vec<_>) =
-            things.map(|thing| (thing, lock.place(thing.key(lake)))).partition(|(_, place)| place.is_some());
+            things(lake).map(|thing| (thing, lock.place(thing.key(lake)))).partition(|(_, place)| place.is_some());
         for (thing, place) in known {
             placement.put(lake, thing, place.unwrap_or(1));
         }
@@ -286,6 +316,21 @@ impl Placement {
         };
         Lock::new(&lake.name, self.places.iter().map(place).collect())
     }
+}
+
+/// Everything that has a place, in the order of the blueprint.
+fn things(lake: &Lake) -> impl Iterator<Item = Thing> {
+    let zones = lake.zones.iter().map(|(id, _)| Thing::Zone(id));
+    let tables = lake.tables.iter().map(|(id, table)| match table.home {
+        Home::Zone { .. } | Home::View { .. } => Thing::Table(id),
+        Home::DynamoDb { .. } => Thing::Items(id),
+    });
+    let functions = lake.functions.iter().map(|(id, _)| Thing::Function(id));
+    let checks = lake.checks.iter().map(|(id, _)| Thing::Checks(id));
+    let profiles = lake.profiles.iter().map(|(id, _)| Thing::Profile(id));
+    let statements = lake.statements.iter().map(|(id, _)| Thing::Statement(id));
+    let others = checks.chain(profiles).chain(statements);
+    zones.chain(tables).chain(others).chain(steps(lake).map(Thing::Step)).chain(functions)
 }
 
 /// The steps in the order of the blueprint.

@@ -7,6 +7,7 @@ use lakegen::diagnostic::Diagnostics;
 use lakegen::files::{FileKind, Files};
 use lakegen::lake::ActionParameter;
 use lakegen::lake::Lake;
+use lakegen::placement::{Lock, Placement};
 use lakegen::source::Source;
 
 /// Every path is there, but for those whose names say otherwise.
@@ -221,7 +222,38 @@ fn an_api_that_no_stack_holds_is_refused_at_its_last_route() {
     };
     let source = |text: String| Source { name: "a.yaml".into(), text: text.into() };
     let errors = |routes| check(source(api(routes)), Path::new(""), &Project).1.render(false);
-    assert_eq!(errors(150), "");
-    let said = errors(151);
-    assert!(said.contains("the routes take 453 resources") && said.contains("GET /things150"), "{said}");
+    assert_eq!(errors(146), "");
+    let said = errors(147);
+    assert!(said.contains("the routes take 441 resources") && said.contains("GET /things146"), "{said}");
+    let (lake, _) = check(source(api(146)), Path::new(""), &Project);
+    assert_eq!(Placement::of(&lake.unwrap(), &Lock::default()).overfull(), None, "and what is not refused has a place");
+}
+
+#[test]
+fn what_no_template_holds_is_refused_where_it_is_written() {
+    let errors =
+        |text: &str| checked("a.yaml", &format!("name: a\nenvironments: {{ dev: {{ region: eu-west-1 }} }}\n{text}")).1;
+    let resources = |count: usize, value: &str| {
+        let one = |n| {
+            format!("  Value{n}: {{ Type: AWS::SSM::Parameter, Properties: {{ Type: String, Value: '{value}' }} }}\n")
+        };
+        format!("resources:\n{}", (1..=count).map(one).collect::<String>())
+    };
+    assert_eq!(errors(&resources(200, &"x".repeat(3_500))).errors(), 0);
+    let large = errors(&resources(250, &"x".repeat(3_500))).render(false);
+    let why = "there is no room for `Value215`: with it the processing stack takes about 275 resources and";
+    assert!(large.contains(why) && large.contains("CloudFormation takes 500 and 1,000,000"), "{large}");
+    assert!(large.contains("into another stack with `stack`"), "{large}");
+    assert_eq!(large.matches("there is no room").count(), 1, "{large}");
+    let many = errors(&resources(450, "x")).render(false);
+    assert!(many.contains("no room for `Value441`: with it the processing stack takes about 501 resources"), "{many}");
+
+    let columns: String =
+        (0..4_000).map(|n| format!("c{n}: {{ type: int, comment: {} }}, ", "x".repeat(200))).collect();
+    let table = format!(
+        "zones: {{ raw: {{}} }}\ntables:\n  wide: {{ zone: raw, format: parquet, columns: {{ {columns} }} }}\n"
+    );
+    let wide = errors(&table).render(false);
+    assert!(wide.contains("`tables.wide` takes about 1 resource and 1,201,500 bytes of a template"), "{wide}");
+    assert!(wide.contains("make several smaller ones of it"), "{wide}");
 }

@@ -383,6 +383,25 @@ print(sorted({page["Key"].split("/")[0] for page in pages}))
     assert!(lake.run(0, &DEPLOY).contains("nothing to do"));
 }
 
+/// Whatever is reckoned with, an override may be larger.
+#[test]
+fn a_template_that_cloudformation_would_not_take_is_not_sent() {
+    let emulator = Emulator::start(&[]);
+    let proxy = Proxy::start(&emulator);
+    let lake = Lake::small(&emulator, "huge").through(&proxy);
+    let text = "x".repeat(1_000_000);
+    let changed = format!("writes: [counts], override: {{ Job: {{ Properties: {{ LogUri: {text} }} }} }} }}");
+    lake.edit("writes: [counts] }", &changed);
+    for command in ["plan", "deploy"] {
+        proxy.breaks(0, "none");
+        let refused = lake.run(3, &[command, "--env", "dev"]);
+        assert!(refused.contains("the template of `huge-dev-processing` has 1,0"), "{refused}");
+        assert!(refused.contains("bytes, and CloudFormation takes 1,000,000"), "{refused}");
+        assert!(refused.contains("= help: nothing was touched; `jobs.count` takes most of it"), "{refused}");
+        assert_eq!(proxy.calls(), ["GetCallerIdentity"]);
+    }
+}
+
 /// The permissions that `docs/deploy.md` says a plan needs.
 fn documented() -> Vec<String> {
     let page = std::fs::read_to_string(root().join("docs/deploy.md")).unwrap();

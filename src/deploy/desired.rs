@@ -8,7 +8,7 @@ use super::error::Error;
 use super::observe::{ENVIRONMENT, LAKE};
 use super::stack::Stack;
 use crate::assembly::{Assembly, OutputRef, Source, StackParameter, StackTemplate};
-use crate::cfn::{FINGERPRINT, deployable};
+use crate::cfn::{FINGERPRINT, deployable, resources};
 use crate::lower;
 use crate::placement::MAX_BYTES;
 
@@ -62,10 +62,11 @@ pub fn desired(assembly: &Assembly) -> Result<Vec<Desired<'_>>, Error> {
         .iter()
         .map(|stack| {
             let (body, fingerprint) = deployable(&stack.template);
-            if body.len() > MAX_BYTES {
-                return Err(Error::TooLarge { stack: stack.name.clone(), bytes: body.len(), limit: MAX_BYTES });
+            let desired = Desired { stack, body, fingerprint, tags: tags(assembly), protected: assembly.protected };
+            if desired.body.len() > MAX_BYTES {
+                return Err(desired.too_large());
             }
-            Ok(Desired { stack, body, fingerprint, tags: tags(assembly), protected: assembly.protected })
+            Ok(desired)
         })
         .collect()
 }
@@ -75,6 +76,13 @@ impl Desired<'_> {
     #[must_use]
     pub fn name(&self) -> &str {
         &self.stack.name
+    }
+
+    fn too_large(&self) -> Error {
+        let resources = resources(&self.body);
+        let largest = resources.iter().max_by_key(|(_, resource)| resource.to_string().len()).map(|(id, _)| id);
+        let largest = largest.map(|id| self.origin(id).unwrap_or_else(|| id.clone())).unwrap_or_default();
+        Error::TooLarge { stack: self.name().to_owned(), bytes: self.body.len(), limit: MAX_BYTES, largest }
     }
 
     /// What of the blueprint a resource of the stack comes from, or came from if it is to go.

@@ -7,6 +7,7 @@ use aws_sdk_cloudformation::error::{ProvideErrorMetadata, SdkError};
 
 use super::cause::Cause;
 use super::decide::Refusal;
+use crate::text::thousands;
 
 /// What sort of no AWS said.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -273,7 +274,7 @@ pub enum Error {
         reason: String,
     },
     /// A template is larger than CloudFormation takes.
-    #[error("the template of `{stack}` has {bytes} bytes, and CloudFormation takes {limit}")]
+    #[error("the template of `{stack}` has {} bytes, and CloudFormation takes {}", thousands(*bytes as u64), thousands(*limit as u64))]
     TooLarge {
         /// The stack's name.
         stack: String,
@@ -281,6 +282,8 @@ pub enum Error {
         bytes: usize,
         /// The limit.
         limit: usize,
+        /// What takes most of it: as it is called in the blueprint, or its logical id.
+        largest: String,
     },
     /// A stack lacks an output that another one needs.
     #[error("the stack `{stack}` has no output `{output}`, which `{wanted_by}` needs")]
@@ -325,7 +328,9 @@ impl Error {
             Self::Refused { refusal, stack, .. } => Some(refusal.help(stack)),
             Self::Failed(cause) => cause.hint(),
             Self::ChangeSet { reason, .. } => super::cause::hint("", reason),
-            Self::TooLarge { .. } => Some("split what the stack holds: a long SQL text can become a view".into()),
+            Self::TooLarge { largest, .. } => {
+                Some(format!("nothing was touched; `{largest}` takes most of it: make it smaller, or several of it"))
+            }
             Self::MissingOutput { stack, .. } => {
                 Some(format!("was `{stack}` changed by hand? delete it or deploy it again"))
             }

@@ -378,7 +378,7 @@ pub enum Segment {
 const MAX_RATE: u32 = 10_000;
 const MAX_BURST: u32 = 5_000;
 /// An API is whole in one stack of CloudFormation, of whose 500 resources it leaves some to what all routes share.
-const MAX_RESOURCES: usize = 450;
+const MAX_RESOURCES: usize = 440;
 
 impl ApiSpec {
     pub(crate) fn check(&self, cx: &mut Check<'_>) -> Option<Api> {

@@ -124,11 +124,18 @@ pub(crate) struct Scope<'a> {
 }
 
 impl Raw {
-    /// About how many bytes it takes in a template.
+    /// How many bytes it takes in a template, at most.
     #[must_use]
     pub fn weight(&self) -> usize {
+        // In JSON a quote takes a byte more and a control character five; in `Fn::Sub` a `$` may take one more.
+        let more = |byte: u8| match byte {
+            b'"' | b'\\' | b'$' => 1,
+            ..b' ' => 5,
+            _ => 0,
+        };
         let pieces = |pieces: &[Piece]| -> usize {
-            pieces.iter().map(|piece| if let Piece::Text(text) = piece { text.len() } else { 120 }).sum()
+            let length = |text: &String| text.bytes().map(|byte| 1 + more(byte)).sum();
+            pieces.iter().map(|piece| if let Piece::Text(text) = piece { length(text) } else { 120 }).sum()
         };
         match self {
             Self::Null => 30,

@@ -52,7 +52,7 @@ impl Room {
     /// What a resource in CloudFormation's own words takes.
     pub(super) fn of_resource(resource: &Resource) -> Self {
         let properties = resource.properties.as_ref().map_or(0, Raw::weight);
-        Self { resources: 1, bytes: 600 + 2 * properties, outputs: 0 }
+        Self { resources: 1, bytes: 600 + properties, outputs: 0 }
     }
 
     pub(super) fn of(thing: Thing, lake: &Lake) -> Self {
