@@ -24,6 +24,7 @@ use crate::kind::table::TableSpec;
 use crate::kind::tags::TagSpec;
 use crate::kind::workgroup::WorkgroupSpec;
 use crate::kind::zone::ZoneSpec;
+use crate::literal;
 use crate::source::{self, Node, Span, Spanned, Value};
 
 section! {
@@ -124,7 +125,9 @@ pub fn parse(text: &str) -> Result<Node, Diagnostic> {
 /// Reads a tree as a blueprint. The diagnostics are complete: every mistake of spelling and of type is among them.
 #[must_use]
 pub fn read(node: &Node, text: &Arc<str>) -> (Option<Blueprint>, Vec<Diagnostic>) {
-    let mut decoder = Decoder::new(text.clone(), Vec::new());
-    let blueprint = Blueprint::decode(node, &mut decoder);
+    let mut noted = Vec::new();
+    let literal = text.contains("${").then(|| literal::read(node, text, &mut noted));
+    let mut decoder = Decoder::new(text.clone(), noted);
+    let blueprint = Blueprint::decode(literal.as_ref().unwrap_or(node), &mut decoder);
     (blueprint, decoder.diagnostics)
 }

@@ -312,6 +312,13 @@ impl<'a> Check<'a> {
             self.error(name.span, format!("`{}` cannot be the name of a lake", name.value))
                 .help("at most 20 lower-case letters, digits, `-` and `_`, beginning with a letter");
         }
+        // Source: "General purpose bucket naming rules" of the S3 user guide: buckets begin with the lake's name.
+        const RESERVED: [&str; 3] = ["xn--", "sthree-", "amzn-s3-demo-"];
+        let buckets = format!("{}-", name.value.replace('_', "-"));
+        if let Some(reserved) = RESERVED.into_iter().find(|reserved| buckets.starts_with(reserved)) {
+            self.error(name.span, format!("names of buckets cannot begin with `{reserved}`"))
+                .help("the lake's buckets begin with its name: choose another one");
+        }
         Some(name.value.clone())
     }
 

@@ -96,6 +96,29 @@ pub fn rate_minutes(text: &str) -> Option<u32> {
     number.parse::<u32>().ok()?.checked_mul(minutes)
 }
 
+/// How many minutes lie between two starts of a right `cron(…)` that are as close as they get within an hour; 60 when there is one.
+pub fn closest_minutes(text: &str) -> Option<u32> {
+    let fields = text.strip_prefix("cron(")?.strip_suffix(')')?;
+    let (minutes, rest) = fields.trim_start().split_once(' ')?;
+    let hour = rest.split_whitespace().next()?;
+    let mut starts = std::collections::BTreeSet::new();
+    for part in minutes.split(',') {
+        let (range, step) = part.split_once('/').map_or((part, None), |(range, step)| (range, step.parse().ok()));
+        let number = |text: &str| text.parse::<usize>().ok();
+        let (from, to) = match range.split_once('-') {
+            Some((from, to)) => (number(from)?, number(to)?),
+            None if range == "*" => (0, 59),
+            None => (number(range)?, if step.is_some() { 59 } else { number(range)? }),
+        };
+        starts.extend((from..=to).step_by(step.unwrap_or(1)));
+    }
+    let next = starts.iter().skip(1);
+    let gaps = starts.iter().zip(next).map(|(one, next)| next - one);
+    // The first start of the next hour follows the last of this one, unless there is one hour only.
+    let around = if hour.parse::<u32>().is_ok() { 60 } else { starts.first()? + 60 - starts.last()? };
+    u32::try_from(gaps.chain([around]).min()?).ok()
+}
+
 fn check_rate(text: &str) -> Result<(), Mistake> {
     let mistake = |help: &str| Mistake { message: format!("`rate({text})` is not a rate"), help: help.into() };
     let mut words = text.split(' ');
@@ -261,5 +284,16 @@ mod tests {
         ] {
             assert!(check(text).is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn the_closest_starts_are_found() {
+        for (minutes, closest) in
+            [("0", 60), ("*", 1), ("*/5", 5), ("0/7", 4), ("0,58", 2), ("10-30/10,32", 2), ("0-4", 1), ("55", 60)]
+        {
+            assert_eq!(closest_minutes(&format!("cron({minutes} * * * ? *)")), Some(closest), "{minutes}");
+        }
+        assert_eq!(closest_minutes("cron(0,58 3 * * ? *)"), Some(58));
+        assert_eq!(closest_minutes("rate(1 hour)"), None);
     }
 }

@@ -25,6 +25,7 @@ pub mod github;
 pub mod graph;
 pub mod kind;
 pub mod lake;
+mod literal;
 pub mod local;
 pub mod lower;
 pub mod openapi;

@@ -27,6 +27,23 @@ impl Node {
         Node::Text(text.into())
     }
 
+    /// A string node that stays as it is. Outside of `Fn::Sub` `${AWS::Region}` is text to CloudFormation, but linters take it for a
+    /// forgotten `Fn::Sub`: so there is one, which fills in a dollar.
+    pub fn literal(text: impl Into<Cow<'static, str>>) -> Node {
+        let text = text.into();
+        if !text.contains("${AWS::") {
+            return Node::Text(text);
+        }
+        let mut pieces = text.split("${");
+        let mut filled = pieces.next().unwrap_or_default().to_owned();
+        for piece in pieces {
+            filled.push_str(if piece.starts_with("AWS::") { "${Dollar}{" } else { "${!" });
+            filled.push_str(piece);
+        }
+        let dollar = Node::map([("Dollar", Node::text("$"))]);
+        Node::map([("Fn::Sub", Node::List(vec![Node::text(filled), dollar]))])
+    }
+
     /// About how many characters it has as JSON without spaces, once texts are put together: values of references are not
     /// known, but those that policies put into texts are shorter than their names.
     pub fn weight(&self) -> usize {
@@ -120,7 +137,7 @@ impl IntoNode for &'static str {
 
 impl IntoNode for String {
     fn into_node(self) -> Option<Node> {
-        Some(Node::text(self))
+        Some(Node::literal(self))
     }
 }
 
@@ -134,7 +151,7 @@ impl IntoNode for serde_json::Value {
                 Some(integer) => Node::Integer(integer),
                 None => Node::Decimal(number.to_string()),
             },
-            serde_json::Value::String(text) => Node::text(text),
+            serde_json::Value::String(text) => Node::literal(text),
             serde_json::Value::Array(items) => Node::List(items.into_iter().filter_map(IntoNode::into_node).collect()),
             serde_json::Value::Object(entries) => {
                 let entries = entries.into_iter();

@@ -106,7 +106,7 @@ impl<R> Value<Arn<R>> {
 impl<T> IntoNode for Value<T> {
     fn into_node(self) -> Option<Node> {
         Some(match self.expression {
-            Expression::Literal(text) => Node::text(text),
+            Expression::Literal(text) => Node::literal(text),
             Expression::Reference(Reference::Ref(id)) => Node::map([("Ref", id.into_text())]),
             Expression::Reference(Reference::GetAtt(id, attribute)) => {
                 Node::map([("Fn::GetAtt", Node::List(vec![id.into_text(), Node::text(attribute)]))])
@@ -234,6 +234,11 @@ pub(crate) use sub;
 /// Values that CloudFormation knows by itself.
 pub mod pseudo {
     use super::{LogicalId, Text, Value};
+
+    /// The one of that name.
+    pub fn named(name: &'static str) -> Value<Text> {
+        Value::reference(LogicalId::fixed(name))
+    }
 
     /// `aws`, `aws-cn`, …
     pub fn partition() -> Value<Text> {

@@ -221,10 +221,56 @@ pub fn shown(value: &Value) -> String {
 /// What the world may do after and could not do before.
 fn opened(change: &Change) -> Vec<String> {
     let before = doors(&change.resource_type, change.before.as_ref());
-    let after = doors(&change.resource_type, change.after.as_ref());
+    let mut after = doors(&change.resource_type, change.after.as_ref());
+    if change.resource_type == "AWS::S3::Bucket" {
+        let (guards, left) = (guards(change.before.as_ref()), guards(change.after.as_ref()));
+        // S3 guards new buckets by itself; taken out of a template, what was there is taken off.
+        let gone =
+            guards.iter().zip(&left).filter(|((_, before), (_, after))| *before == Some(true) && after.is_none());
+        after.extend(gone.map(|((guard, _), _)| format!("a bucket without {guard}")));
+    }
     match change.kind {
         Kind::Remove => Vec::new(),
         _ => after.difference(&before).cloned().collect(),
+    }
+}
+
+/// What keeps the world out of a bucket: whether it is on, or `None` where nothing is said.
+fn guards(bucket: Option<&Value>) -> [(&'static str, Option<bool>); 4] {
+    let block = bucket.and_then(|bucket| bucket.pointer("/Properties/PublicAccessBlockConfiguration"));
+    ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"].map(|guard| {
+        let on = block.and_then(|block| block.get(guard)).map(|on| match on {
+            // What a function gives is not known, so it is no guard.
+            Value::Bool(true) => true,
+            Value::String(text) => text == "true",
+            _ => false,
+        });
+        (guard, on)
+    })
+}
+
+/// Whether a principal is anybody at all.
+fn is_anybody(who: &Value) -> bool {
+    match who {
+        Value::String(text) => text == "*",
+        Value::Array(items) => items.iter().any(is_anybody),
+        Value::Object(map) => map.get("AWS").is_some_and(is_anybody),
+        _ => false,
+    }
+}
+
+/// Everything that anybody may do by a resource's policies.
+fn anybody_may(value: &Value, found: &mut BTreeSet<String>) {
+    match value {
+        Value::Object(map) if map.get("Effect").and_then(Value::as_str) == Some("Allow") => {
+            let anybody = map.get("Principal").is_some_and(is_anybody) || map.contains_key("NotPrincipal");
+            if anybody && map.get("Condition").is_none() {
+                sentences(map, found);
+            }
+        }
+        Value::Object(map) => map.values().for_each(|value| anybody_may(value, found)),
+        Value::Array(items) => items.iter().for_each(|item| anybody_may(item, found)),
+        _ => {}
     }
 }
 
@@ -247,31 +293,35 @@ fn doors(resource_type: &str, resource: Option<&Value>) -> BTreeSet<String> {
             found.insert("a function that anybody may call".to_owned());
         }
         "AWS::S3::Bucket" => {
-            let block = properties.get("PublicAccessBlockConfiguration");
-            for guard in ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"] {
-                if block.and_then(|block| block.get(guard)).is_some_and(|on| *on == Value::Bool(false)) {
-                    found.insert(format!("a bucket without {guard}"));
-                }
+            let off = guards(resource).into_iter().filter(|(_, on)| *on == Some(false));
+            found.extend(off.map(|(guard, _)| format!("a bucket without {guard}")));
+            if text("AccessControl").starts_with("Public") {
+                found.insert(format!("a bucket with the access control {}", text("AccessControl")));
             }
-        }
-        "AWS::S3::BucketPolicy" | "AWS::SQS::QueuePolicy" | "AWS::SNS::TopicPolicy" | "AWS::KMS::Key" => {
-            let mut allowed = BTreeSet::new();
-            collect(properties, &mut allowed);
-            let anybody = |sentence: &&String| {
-                (sentence.starts_with("* ") || sentence.starts_with("{\"AWS\":\"*\"} ")) && !sentence.contains(" if ")
-            };
-            found.extend(allowed.iter().filter(anybody).map(|sentence| format!("anybody may do {sentence}")));
         }
         _ => {}
     }
+    let mut allowed = BTreeSet::new();
+    anybody_may(properties, &mut allowed);
+    found.extend(allowed.iter().map(|sentence| format!("anybody may do {sentence}")));
     found
 }
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use serde_json::json;
 
     use super::*;
+    use crate::assembly::Assets;
+    use crate::cfn::Format;
+    use crate::check::check;
+    use crate::files::Disk;
+    use crate::lower::lower;
+    use crate::placement::{Lock, Placement};
+    use crate::report::Paint;
+    use crate::source::Source;
 
     fn change(kind: Kind, resource_type: &str, before: Option<Value>, after: Option<Value>) -> Change {
         let wrap = |properties: Value| json!({ "Type": resource_type, "Properties": properties });
@@ -340,5 +390,68 @@ mod tests {
             "Effect": "Allow", "Principal": "*", "Action": "s3:GetObject", "Resource": "x/*" } } });
         let policy = change(Kind::Add, "AWS::S3::BucketPolicy", None, Some(anybody));
         assert_eq!(found(policy).iter().filter(|(sort, _)| *sort == Sort::Public).count(), 1);
+    }
+
+    /// The bucket of the lake's zone, and its policy, as a blueprint with this `override` has them.
+    fn zone(overrides: &str) -> [Value; 2] {
+        let text = format!(
+            "name: shop\nenvironments: {{ dev: {{ region: eu-west-1 }} }}\nzones: {{ raw: {{ override: {overrides} }} }}\n\
+             tables: {{ a: {{ zone: raw, format: csv, columns: {{ id: int }} }} }}\ncrawlers: {{ c: {{ reads: [a] }} }}\n"
+        );
+        let source = Source { name: "lake.yaml".into(), text: text.into() };
+        let (lake, diagnostics) = check(source, Path::new("."), &Disk::new(Path::new(".")));
+        let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+        let assets = Assets::collect(&lake).unwrap();
+        let placement = Placement::of(&lake, &Lock::default());
+        let assembly = lower(&lake, &lake.environments[0], &assets, &placement);
+        let storage = assembly.stacks.iter().find(|stack| stack.name.ends_with("storage")).unwrap();
+        let template: Value = serde_json::from_str(&storage.template.render(Format::Json)).unwrap();
+        ["ZoneBucketRaw", "ZonePolicyRaw"].map(|id| template["Resources"][id]["Properties"].clone())
+    }
+
+    #[test]
+    fn an_override_that_opens_a_bucket_is_seen() {
+        let [bucket, policy] = zone("{}");
+        let opened = |overrides: &str| -> Vec<String> {
+            let [changed_bucket, changed_policy] = zone(overrides);
+            let both = [
+                change(Kind::Change, "AWS::S3::Bucket", Some(bucket.clone()), Some(changed_bucket)),
+                change(Kind::Change, "AWS::S3::BucketPolicy", Some(policy.clone()), Some(changed_policy)),
+            ];
+            let dangers = dangers("s", &both).into_iter().filter(|danger| danger.sort == Sort::Public);
+            dangers.map(|danger| danger.what).collect()
+        };
+        let none: [&str; 0] = [];
+        assert_eq!(
+            opened("{ Bucket: { Properties: { AccelerateConfiguration: { AccelerationStatus: Enabled } } } }"),
+            none
+        );
+        let unguarded = "{ Bucket: { Properties: { PublicAccessBlockConfiguration: { BlockPublicPolicy: false } } } }";
+        assert_eq!(opened(unguarded), ["a bucket without BlockPublicPolicy"]);
+        let without = "{ Bucket: { Properties: { PublicAccessBlockConfiguration: ~ } } }";
+        assert_eq!(opened(without).len(), 4, "what is taken out of a template is taken off the bucket");
+        assert_eq!(
+            opened("{ Bucket: { Properties: { AccessControl: PublicRead } } }"),
+            ["a bucket with the access control PublicRead"]
+        );
+        for who in ["'*'", "{ AWS: '*' }", "{ AWS: ['${lake.key.arn}', '*'] }"] {
+            let statement = format!(
+                "{{ Effect: Allow, Principal: {who}, Action: 's3:GetObject', Resource: '${{zones.raw.arn}}/*' }}"
+            );
+            let overrides =
+                format!("{{ BucketPolicy: {{ Properties: {{ PolicyDocument: {{ Statement: [{statement}] }} }} }} }}");
+            let found = opened(&overrides);
+            assert!(found.len() == 1 && found[0].starts_with("anybody may do "), "{who}: {found:?}");
+        }
+    }
+
+    #[test]
+    fn what_opens_is_shown_in_red() {
+        let opens = json!({ "PublicAccessBlockConfiguration": { "BlockPublicAcls": false } });
+        let found = dangers("s", &[change(Kind::Change, "AWS::S3::Bucket", Some(json!({})), Some(opens))]);
+        let shown = crate::report::plan::dangers(&found, Paint(true));
+        let red = |text: &str| format!("\u{1b}[31m{text}\u{1b}[0m");
+        assert!(shown.starts_with(&red("something would be open to the world")), "{shown:?}");
+        assert!(shown.contains(&format!("{} zones.raw: a bucket without BlockPublicAcls", red("!"))), "{shown:?}");
     }
 }

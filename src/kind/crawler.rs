@@ -203,6 +203,10 @@ impl CrawlerSpec {
             } else if schedule.starts_with("rate(") {
                 cx.error(schedule.span, "a crawler's schedule is a `cron(…)`")
                     .help("write it like `cron(0 3 * * ? *)`");
+            } else if cron::closest_minutes(schedule).is_some_and(|minutes| minutes < 5) {
+                // Source: "Time-based schedules for jobs and crawlers" of the Glue developer guide.
+                cx.error(schedule.span, "Glue starts a crawler every 5 minutes at the most")
+                    .help("write it like `cron(0/5 * * * ? *)`");
             }
         }
         self.check_discovery_options(cx);

@@ -2,8 +2,8 @@
 
 use crate::check::Check;
 use crate::decode::{Decode, Decoder, alternatives, quantity, section};
+use crate::kind::instance::{self, Work};
 use crate::kind::job::Minutes;
-use crate::kind::model::instance;
 use crate::lake::{Id, Zone};
 use crate::schema::{Language, Shape};
 use crate::source::{Node, Spanned};
@@ -374,7 +374,7 @@ impl ServerlessSpec {
 impl InstancesSpec {
     fn check(&self, cx: &mut Check<'_>) -> Endpoint {
         let Self { ty, count, scale, shift, capture, rollback } = self;
-        let instance = instance(Some(ty), "", cx);
+        let instance = instance::check(ty, Work::Hosting, cx);
         if let Some(count) = count
             && count.value == 0
         {

@@ -12,6 +12,7 @@ pub mod evaluation;
 pub mod function;
 pub mod github;
 pub mod iceberg;
+pub(crate) mod instance;
 pub mod job;
 pub mod learning;
 pub mod model;

@@ -7,6 +7,7 @@ use crate::decode::{Named, Scalar, section};
 use crate::diagnostic::Diagnostic;
 use crate::kind::endpoint::{Endpoint, EndpointSpec};
 use crate::kind::evaluation::EvaluationSpec;
+use crate::kind::instance::{self, Work};
 use crate::kind::job::Minutes;
 use crate::kind::learning::{CutSpec, Learning, LearningSpec};
 use crate::kind::overrides::OverridesSpec;
@@ -154,7 +155,10 @@ impl ModelSpec {
             })
             .collect();
         let learning = LearningSpec { name, spec: self }.check(&reads, cx);
-        let instance = instance(self.instance.as_ref(), "ml.m5.xlarge", cx);
+        let instance = match &self.instance {
+            Some(written) => instance::check(written, Work::Training, cx),
+            None => Some("ml.m5.xlarge".to_owned()),
+        };
         if let Some(timeout) = &self.timeout
             && !(1..=40_320).contains(&timeout.value.0)
         {
@@ -187,6 +191,11 @@ impl ModelSpec {
             if cx.name(key, "a hyperparameter").is_some()
                 && let Some(Scalar(value)) = value
             {
+                // Source: `HyperParameterValue` of the SageMaker API reference.
+                if value.chars().count() > 2_500 {
+                    cx.error(key.span, "SageMaker takes values of at most 2,500 characters")
+                        .help("put what is longer into a file beside the training script");
+                }
                 out.push((key.value.clone(), value.clone()));
             }
         }
@@ -229,22 +238,5 @@ fn metric_name(name: &Spanned<String>, cx: &mut Check<'_>) {
             Diagnostic::error(name.span, format!("`{}` is not the name of a metric", name.value))
                 .help("letters, digits and `:@_-.`, like `validation:ndcg@10`"),
         );
-    }
-}
-
-/// The instance type that is written, or else the default.
-pub(super) fn instance(written: Option<&Spanned<String>>, default: &str, cx: &mut Check<'_>) -> Option<String> {
-    let Some(written) = written else { return Some(default.to_owned()) };
-    let mut parts = written.split('.');
-    let shape = (parts.next(), parts.next(), parts.next(), parts.next());
-    let word =
-        |part: &str| !part.is_empty() && part.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '-');
-    match shape {
-        (Some("ml"), Some(family), Some(size), None) if word(family) && word(size) => Some(written.value.clone()),
-        _ => {
-            cx.error(written.span, format!("`{}` is not a SageMaker instance type", written.value))
-                .help("write it like `ml.m5.xlarge`");
-            None
-        }
     }
 }

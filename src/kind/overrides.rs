@@ -7,6 +7,7 @@ use crate::check::Check;
 use crate::decode::{Named, section};
 use crate::diagnostic::{did_you_mean, listed};
 use crate::kind::raw::{Raw, RawSpec, Scope};
+use crate::kind::resource::schema;
 use crate::kind::table::TableSpec;
 use crate::source::{Node, Spanned, Value, entry};
 
@@ -40,86 +41,40 @@ struct Type {
     name: &'static str,
     /// Properties that other resources, permissions or lakegen itself rely on, as words; a dot leads into a map.
     kept: &'static str,
-    /// Every property that can be set, as words. Source: the schema of the type, as cfn-lint brought it on 2026-10-20.
-    properties: &'static str,
 }
 
 const BUCKET: Type = Type {
     name: "AWS::S3::Bucket",
     kept: "BucketName BucketNamePrefix BucketNamespace BucketEncryption ObjectLockEnabled \
         NotificationConfiguration.EventBridgeConfiguration Tags",
-    properties: "AbacStatus AccelerateConfiguration AccessControl AnalyticsConfigurations BucketEncryption BucketName \
-        BucketNamePrefix BucketNamespace CorsConfiguration IntelligentTieringConfigurations InventoryConfigurations \
-        LifecycleConfiguration LoggingConfiguration MetadataConfiguration MetadataTableConfiguration \
-        MetricsConfigurations NotificationConfiguration ObjectLockConfiguration ObjectLockEnabled OwnershipControls \
-        PublicAccessBlockConfiguration ReplicationConfiguration Tags VersioningConfiguration WebsiteConfiguration",
 };
-const BUCKET_POLICY: Type = Type { name: "AWS::S3::BucketPolicy", kept: "Bucket", properties: "Bucket PolicyDocument" };
+const BUCKET_POLICY: Type = Type { name: "AWS::S3::BucketPolicy", kept: "Bucket" };
 const CATALOG_TABLE: Type = Type {
     name: "AWS::Glue::Table",
     kept: "CatalogId DatabaseName Name OpenTableFormatInput TableInput.Name TableInput.TableType \
         TableInput.StorageDescriptor.Columns TableInput.StorageDescriptor.Location TableInput.PartitionKeys",
-    properties: "CatalogId DatabaseName Name OpenTableFormatInput TableInput",
 };
-const ITEM_TABLE: Type = Type {
-    name: "AWS::DynamoDB::Table",
-    kept: "TableName KeySchema AttributeDefinitions SSESpecification Tags",
-    properties: "AttributeDefinitions BillingMode ContributorInsightsSpecification DeletionProtectionEnabled \
-        GlobalSecondaryIndexes ImportSourceSpecification KeySchema KinesisStreamSpecification LocalSecondaryIndexes \
-        OnDemandThroughput PointInTimeRecoverySpecification ProvisionedThroughput ResourcePolicy SSESpecification \
-        StreamSpecification TableClass TableName Tags TimeToLiveSpecification VectorIndexes WarmThroughput",
-};
+const ITEM_TABLE: Type =
+    Type { name: "AWS::DynamoDB::Table", kept: "TableName KeySchema AttributeDefinitions SSESpecification Tags" };
 const CRAWLER: Type = Type {
     name: "AWS::Glue::Crawler",
     kept: "Name DatabaseName Role Targets TablePrefix CrawlerSecurityConfiguration Tags",
-    properties: "Classifiers Configuration CrawlerSecurityConfiguration DatabaseName Description LakeFormationConfiguration \
-        Name RecrawlPolicy Role Schedule SchemaChangePolicy TablePrefix Tags Targets",
 };
-const ROLE: Type = Type {
-    name: "AWS::IAM::Role",
-    kept: "RoleName AssumeRolePolicyDocument Path Policies Tags",
-    properties: "AssumeRolePolicyDocument Description ManagedPolicyArns MaxSessionDuration Path PermissionsBoundary Policies \
-        RoleName Tags",
-};
-const LOG_GROUP: Type = Type {
-    name: "AWS::Logs::LogGroup",
-    kept: "LogGroupName Tags",
-    properties: "BearerTokenAuthenticationEnabled DataProtectionPolicy DeletionProtectionEnabled FieldIndexPolicies KmsKeyId \
-        LogGroupClass LogGroupName ResourcePolicyDocument RetentionInDays Tags",
-};
-const NAMED_QUERY: Type = Type {
-    name: "AWS::Athena::NamedQuery",
-    kept: "Name Database WorkGroup QueryString",
-    properties: "Database Description Name QueryString WorkGroup",
-};
-const DATASET: Type = Type {
-    name: "AWS::DataBrew::Dataset",
-    kept: "Name Input Tags",
-    properties: "Format FormatOptions Input Name PathOptions Source Tags",
-};
+const ROLE: Type = Type { name: "AWS::IAM::Role", kept: "RoleName AssumeRolePolicyDocument Path Policies Tags" };
+const LOG_GROUP: Type = Type { name: "AWS::Logs::LogGroup", kept: "LogGroupName Tags" };
+const NAMED_QUERY: Type = Type { name: "AWS::Athena::NamedQuery", kept: "Name Database WorkGroup QueryString" };
+const DATASET: Type = Type { name: "AWS::DataBrew::Dataset", kept: "Name Input Tags" };
 const RECIPE_JOB: Type = Type {
     name: "AWS::DataBrew::Job",
     kept: "Name Type RoleArn DatasetName Recipe Outputs EncryptionMode EncryptionKeyArn Tags",
-    properties: "DataCatalogOutputs DatabaseOutputs DatasetName EncryptionKeyArn EncryptionMode JobSample LogSubscription \
-        MaxCapacity MaxRetries Name OutputLocation Outputs ProfileConfiguration ProjectName Recipe RoleArn Tags \
-        Timeout Type ValidationConfigurations",
 };
 const JOB: Type = Type {
     name: "AWS::Glue::Job",
     kept: "Name Role Command JobMode SecurityConfiguration DefaultArguments.--extra-py-files Tags",
-    properties: "AllocatedCapacity Command Connections DefaultArguments Description ExecutionClass ExecutionProperty \
-        GlueVersion JobMode JobRunQueuingEnabled LogUri MaintenanceWindow MaxCapacity MaxRetries Name \
-        NonOverridableArguments NotificationProperty NumberOfWorkers Role SecurityConfiguration Tags Timeout \
-        WorkerType",
 };
 const FUNCTION: Type = Type {
     name: "AWS::Lambda::Function",
     kept: "FunctionName Role Code Runtime Architectures PackageType LoggingConfig.LogGroup Tags",
-    properties: "Architectures CapacityProviderConfig Code CodeSigningConfigArn DeadLetterConfig Description DurableConfig \
-        Environment EphemeralStorage FileSystemConfigs FunctionName FunctionScalingConfig Handler ImageConfig \
-        KmsKeyArn Layers LoggingConfig MemorySize PackageType PublishToLatestPublished RecursiveLoop \
-        ReservedConcurrentExecutions Role Runtime RuntimeManagementConfig SnapStart Tags TenancyConfig Timeout \
-        TracingConfig VpcConfig",
 };
 
 macro_rules! generated {
@@ -184,10 +139,6 @@ impl Generated {
     pub fn kept(self) -> impl Iterator<Item = &'static str> {
         self.of().kept.split(' ')
     }
-
-    fn properties(self) -> impl Iterator<Item = &'static str> {
-        self.of().properties.split(' ')
-    }
 }
 
 /// The overrides of every thing of a blueprint.
@@ -250,14 +201,8 @@ impl Thing<'_> {
         };
         let RawSpec(node) = &spec?.properties;
         let before = cx.mistakes();
-        if let Value::Map(entries) = &node.value {
-            for (property, _) in entries {
-                if !of.properties().any(|known| known == property.value) {
-                    let help = did_you_mean(property, of.properties())
-                        .unwrap_or_else(|| format!("its documentation lists the properties of {}", of.ty()));
-                    cx.error(property.span, format!("`{}` has no property `{}`", of.ty(), property.value)).help(help);
-                }
-            }
+        if let Some(known) = schema::find(of.ty()) {
+            known.check(node, role.span, false, cx);
         }
         let mut refused = Vec::new();
         for kept in of.kept() {

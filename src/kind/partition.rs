@@ -25,7 +25,7 @@ section! {
         /// One sentence.
         /// Default: none.
         /// Example: `The day of the order`.
-        comment: Option<String>,
+        comment: Option<Spanned<String>>,
         /// From what Athena reckons which folders there are, without asking the catalog. Either every partition of a table has
         /// it or none; a table that has it needs no crawler.
         /// Default: none; Athena asks the catalog.

@@ -7,6 +7,7 @@ use crate::check::Check;
 use crate::decode::{Decode, Decoder, Scalar, repeated};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
 use crate::kind::checks::within;
+use crate::kind::resource::schema;
 use crate::lake::{Function, Id, StepId, Table, Zone};
 use crate::schema::{Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
@@ -67,6 +68,8 @@ pub enum Piece {
     Text(String),
     /// What AWS knows a thing of the lake by.
     Reference(Reference),
+    /// A pseudo parameter of CloudFormation's that has a text.
+    Pseudo(&'static str),
 }
 
 /// What AWS knows a thing of the lake by.
@@ -117,8 +120,8 @@ const PSEUDO: [&str; 8] = [
 
 /// What `Ref` and `Fn::GetAtt` can speak of.
 pub(crate) struct Scope<'a> {
-    /// Resources of the blueprint in the same stack.
-    pub(crate) here: HashMap<&'a str, Span>,
+    /// Resources of the blueprint in the same stack, and what is known of their types.
+    pub(crate) here: HashMap<&'a str, Option<schema::Type>>,
     /// Those in other stacks.
     pub(crate) elsewhere: HashMap<&'a str, Span>,
 }
@@ -238,7 +241,7 @@ fn substituted(node: &Node, scope: &Scope<'_>, cx: &mut Check<'_>) -> Option<Raw
 }
 
 /// The pieces of a text. In the notation of `Fn::Sub`, where some names have values of their own, all else in `${…}` is
-/// CloudFormation's; in other texts it is text.
+/// CloudFormation's; in other texts pseudo parameters are filled in as well, and what else looks like a reference is refused.
 fn pieces(
     text: &Spanned<String>,
     notation: Option<&[&str]>,
@@ -263,12 +266,33 @@ fn pieces(
                 Some(reference) => found.push(Piece::Reference(reference)),
                 None => whole = false,
             }
+        } else if notation.is_none() && inside.strip_prefix('!').is_some_and(|name| scope.fills_in(name)) {
+            // As `Fn::Sub` has it: the mark goes, and what it stands before is not filled in.
+            found.push(Piece::Text(format!("{}${{", &text[plain..at])));
+            plain = at + 3;
+        } else if let (None, Some(pseudo)) = (notation, PSEUDO.into_iter().find(|name| *name == inside)) {
+            if plain < at {
+                found.push(Piece::Text(text[plain..at].to_owned()));
+            }
+            plain = begin;
+            found.push(Piece::Pseudo(pseudo));
+            if matches!(inside, "AWS::NoValue" | "AWS::NotificationARNs") {
+                cx.error(place.span, format!("`{inside}` is no text, so it cannot stand in one"))
+                    .help(format!("write `Ref: {inside}` instead of the whole text"));
+                whole = false;
+            }
+        } else if notation.is_none() && scope.fills_in(inside) {
+            cx.error(place.span, format!("`${{{inside}}}` would stay as it is written"))
+                .help(format!("`Fn::Sub` fills it in; if these characters are meant, write `${{!{inside}}}`"));
+            whole = false;
         } else if let Some(names) = notation
             && !inside.starts_with('!')
             && !names.contains(&inside)
         {
-            let (id, _) = inside.split_once('.').unwrap_or((inside, ""));
-            whole &= scope.target(&Spanned::new(id.to_owned(), place.span), cx).is_some();
+            let (id, attribute) = inside.split_once('.').unwrap_or((inside, ""));
+            let id = Spanned::new(id.to_owned(), place.span);
+            let found = scope.target(&id, cx).is_some();
+            whole &= found && (attribute.is_empty() || scope.has(&id, attribute, cx).is_some());
         }
     }
     if plain < text.len() || found.is_empty() {
@@ -334,7 +358,20 @@ fn reference(written: &Spanned<String>, cx: &mut Check<'_>) -> Option<Reference>
     Some(Reference { to, arn: attribute == "arn" })
 }
 
+/// Whether a name in `${…}` is one that is filled in somewhere: of CloudFormation's, or of a thing of the lake.
+pub(crate) fn looks_like_a_name(name: &str) -> bool {
+    let words: Vec<&str> = name.split('.').collect();
+    let thing = SECTIONS.contains(&words[0]) && matches!(words.last(), Some(&"arn" | &"name"));
+    PSEUDO.contains(&name) || ((3..=4).contains(&words.len()) && thing)
+}
+
 impl Scope<'_> {
+    /// Whether `Fn::Sub` would fill in this name.
+    fn fills_in(&self, name: &str) -> bool {
+        let id = name.split('.').next().unwrap_or_default();
+        self.here.contains_key(id) || looks_like_a_name(name)
+    }
+
     /// Notes a logical id that is not in the same stack.
     pub(crate) fn target(&self, id: &Spanned<String>, cx: &mut Check<'_>) -> Option<()> {
         let mut known: Vec<&str> = self.here.keys().copied().collect();
@@ -376,6 +413,19 @@ impl Scope<'_> {
                 .help("write it like `Fn::GetAtt: [MyTopic, TopicArn]`");
             return None;
         }
-        self.target(&id, cx)
+        self.target(&id, cx)?;
+        self.has(&Spanned::new(id.value, node.span), &attribute, cx)
+    }
+
+    /// Notes an attribute that the type of a resource has not.
+    fn has(&self, id: &Spanned<String>, attribute: &str, cx: &mut Check<'_>) -> Option<()> {
+        let Some(ty) = self.here.get(id.as_str()).copied().flatten().filter(|ty| !ty.has_attribute(attribute)) else {
+            return Some(());
+        };
+        let known: Vec<&str> = ty.attributes().collect();
+        let help = did_you_mean(attribute, known.iter().copied())
+            .unwrap_or_else(|| format!("the attributes that lakegen knows: {}", listed(&known)));
+        cx.error(id.span, format!("`{}` has no attribute `{attribute}`", id.value)).help(help);
+        None
     }
 }

@@ -1,6 +1,8 @@
 //! A resource of CloudFormation's that lakegen has no kind for: written as its documentation says, put into one of the lake's
 //! stacks.
 
+pub(crate) mod schema;
+
 use std::collections::HashMap;
 
 use crate::check::Check;
@@ -9,7 +11,7 @@ use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::kind::raw::{Raw, RawSpec, Scope};
 use crate::lower;
 use crate::placement::Part;
-use crate::source::Spanned;
+use crate::source::{Node, Spanned, Value};
 
 section! {
     /// A resource in CloudFormation's own words, by its logical id. `Ref` and `Fn::GetAtt` speak of other such resources in the same
@@ -103,9 +105,6 @@ impl RetentionSpec {
     }
 }
 
-/// The types of AWS's registry, one a line. Source: the schemas of all regions that cfn-lint brought on 2026-10-20.
-const TYPES: &str = include_str!("resource/types.txt");
-
 /// The resources of a blueprint.
 pub(crate) fn check(written: &Named<ResourceSpec>, cx: &mut Check<'_>) -> Option<Vec<Resource>> {
     let mut stacks: Vec<(&Spanned<String>, Option<&ResourceSpec>, StackSpec)> = Vec::new();
@@ -115,9 +114,12 @@ pub(crate) fn check(written: &Named<ResourceSpec>, cx: &mut Check<'_>) -> Option
     }
     let scope = |stack: StackSpec| {
         let mut scope = Scope { here: HashMap::new(), elsewhere: HashMap::new() };
-        for (id, _, other) in &stacks {
-            let ids = if *other == stack { &mut scope.here } else { &mut scope.elsewhere };
-            ids.insert(id.as_str(), id.span);
+        for (id, spec, other) in &stacks {
+            if *other == stack {
+                scope.here.insert(id.as_str(), spec.and_then(|spec| schema::find(&spec.ty)));
+            } else {
+                scope.elsewhere.insert(id.as_str(), id.span);
+            }
         }
         scope
     };
@@ -159,6 +161,10 @@ impl ResourceSpec {
                 .help(format!("call it `My{}`, or by what it is for", id.value));
         }
         check_type(ty, cx);
+        if let Some(known) = schema::find(ty) {
+            let empty = Node { value: Value::Map(Vec::new()), span: ty.span };
+            known.check(properties.as_ref().map_or(&empty, |RawSpec(node)| node), ty.span, true, cx);
+        }
         for other in depends_on {
             if scope.target(other, cx).is_some() && other.value == id.value {
                 cx.error(other.span, format!("`{}` would wait for itself", id.value)).help("leave it out");
@@ -187,9 +193,9 @@ fn check_type(ty: &Spanned<String>, cx: &mut Check<'_>) {
     if words.len() < 2 || !words.iter().all(|part| word(part)) {
         cx.error(ty.span, format!("`{}` is not a type of CloudFormation's", ty.value))
             .help("write it like `AWS::SNS::Topic`");
-    } else if words[0] == "AWS" && !TYPES.lines().any(|known| known == ty.value) {
+    } else if words[0] == "AWS" && schema::find(ty).is_none() {
         // New types come every week, so this may be one of them.
-        let help = did_you_mean(ty, TYPES.lines()).unwrap_or_else(|| "look it up in the template reference".into());
+        let help = did_you_mean(ty, schema::types()).unwrap_or_else(|| "look it up in the template reference".into());
         let message = format!("`{}` is not among the types that lakegen knows", ty.value);
         cx.push(Diagnostic::warning(ty.span, message).help(help));
     }

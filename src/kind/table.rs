@@ -150,7 +150,7 @@ pub struct ColumnSpec {
     pub(super) ty: Spanned<String>,
     primary_key: bool,
     references: Option<Spanned<String>>,
-    comment: Option<String>,
+    comment: Option<Spanned<String>>,
 }
 
 section! {
@@ -168,16 +168,16 @@ section! {
         /// Default: none.
         /// Example: `products.product_id`.
         references: Option<Spanned<String>>,
-        /// One sentence.
+        /// One sentence on one line, at most 255 characters.
         /// Default: none.
         /// Example: `Days since the order before`.
-        comment: Option<String>,
+        comment: Option<Spanned<String>>,
     }
 }
 
 impl ColumnSpec {
     /// A column that is no key and refers to nothing.
-    pub(super) fn plain(ty: Spanned<String>, comment: Option<String>) -> Self {
+    pub(super) fn plain(ty: Spanned<String>, comment: Option<Spanned<String>>) -> Self {
         Self { ty, primary_key: false, references: None, comment }
     }
 }
@@ -582,6 +582,10 @@ impl TableSpec {
                 cx.error(name.span, format!("the property `{}` follows from the other keys of the table", name.value))
                     .help("`format` and `partitions` set it; remove it here");
             }
+            // Source: `KeyString` of the Glue API reference.
+            if name.is_empty() || name.chars().count() > 255 {
+                cx.error(name.span, "the name of a property has 1 to 255 characters");
+            }
             properties.extend(value.as_ref().map(|value| (name.value.clone(), value.value.0.clone())));
         }
         properties
@@ -720,17 +724,33 @@ fn columns<'a>(
             let named = cx.name(name, noun);
             let column = column?;
             let ty = column_type(&column.ty, cx);
+            if let Some(comment) = &column.comment {
+                check_comment(comment, cx);
+            }
             named?;
             Some(Column {
                 name: name.value.clone(),
                 ty: ty?,
                 primary_key: column.primary_key,
                 references: None,
-                comment: column.comment.clone(),
+                comment: column.comment.as_ref().map(|comment| comment.value.clone()),
             })
         })
         .collect();
     columns.into_iter().collect()
+}
+
+/// Notes a comment that the catalog does not take. Source: `CommentString` of the Glue API reference.
+fn check_comment(comment: &Spanned<String>, cx: &mut Check<'_>) {
+    const MOST: usize = 255;
+    let length = comment.chars().count();
+    if length > MOST {
+        cx.error(comment.span, format!("the catalog takes comments of {MOST} characters, and this one has {length}"));
+    }
+    if comment.trim_end().contains(|c: char| c.is_control() && c != '\t') {
+        cx.error(comment.span, "the catalog takes comments of one line")
+            .help("write a longer text in the table's `description`");
+    }
 }
 
 /// The type that is written; an unknown one is noted.

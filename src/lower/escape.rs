@@ -12,7 +12,7 @@ use crate::cfn::glue;
 use crate::cfn::iam::Role;
 use crate::cfn::lambda;
 use crate::cfn::s3::Bucket;
-use crate::cfn::{self, IntoNode, LogicalId, Node, Ref, Text, Value, sub};
+use crate::cfn::{self, IntoNode, LogicalId, Node, Ref, Text, Value, pseudo, sub};
 use crate::lake::{Generated, Home, Id, Override, Piece, Raw, Reference, Referent, Resource, StepId, Table};
 
 /// Adds the blueprint's resources to their stacks, and its changes to what is there.
@@ -102,6 +102,7 @@ impl Site<'_, '_> {
                 let mut piece = |piece: &Piece| match piece {
                     Piece::Text(text) => cfn::Piece::from(text),
                     Piece::Reference(reference) => self.value(*reference).into(),
+                    Piece::Pseudo(name) => pseudo::named(name).into(),
                 };
                 let value: Value<Text> = Value::concat(pieces.iter().map(&mut piece).collect::<Vec<_>>());
                 value.into_node().unwrap_or_else(|| Node::text(""))
@@ -110,6 +111,7 @@ impl Site<'_, '_> {
                 let mut piece = |piece: &Piece| match piece {
                     Piece::Text(text) => text.clone(),
                     Piece::Reference(reference) => self.value(*reference).notation(),
+                    Piece::Pseudo(name) => format!("${{{name}}}"),
                 };
                 Node::text(pieces.iter().map(&mut piece).collect::<String>())
             }

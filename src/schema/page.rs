@@ -119,9 +119,16 @@ jobs:
 
 In any text of either, `${…}` speaks of a thing of the lake, by its `name` or its `arn` in AWS: `${zones.raw.name}`,
 `${tables.orders.arn}`, `${functions.recommend.arn}`, `${models.taste.name}` (its endpoint), `${jobs.features.role.arn}`,
-`${lake.key.arn}`, `${lake.database.name}`. It works across stacks, because names are fixed. `Ref`, `Fn::GetAtt` and `Fn::Sub` are written
-in full, not as YAML tags; they speak of other `resources` of the same `stack` and of what CloudFormation knows by itself, such as
-`AWS::Region`.
+`${lake.key.arn}`, `${lake.database.name}`. It works across stacks, because names are fixed. What CloudFormation knows by itself is filled
+in too: `${AWS::AccountId}`, `${AWS::Region}`, `${AWS::Partition}`. `Ref`, `Fn::GetAtt` and `Fn::Sub` are written
+in full, not as YAML tags; they speak of other `resources` of the same `stack` and of what CloudFormation knows by itself. A policy's own `${aws:username}` stays as it is; `${!AWS::Region}` is how
+CloudFormation writes these characters when they are meant.
+
+Everywhere else of a blueprint nothing is filled in, because everything else also runs on this machine, where there is no account: there
+such a name is an error, and `${!AWS::AccountId}` the characters themselves.
+
+Names and values of properties are checked against the schemas that AWS publishes, without asking AWS: what is unknown, of another sort,
+or missing is shown at its place. Of what AWS added since this lakegen was made it warns.
 
 Local runs know nothing of either. `lakegen plan` shows both like everything else, and environments may `set` them:
 `resources.AuditTopic.Properties.DisplayName: audit`.

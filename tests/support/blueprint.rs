@@ -129,6 +129,7 @@ fn sentence() -> Piece {
         "it's $5, {not} a name: text",
         "ümlaute, 漢字 and \\",
         "a: b # c",
+        "what ${!AWS::AccountId} and ${other} look like, and ${",
     ])
 }
 

@@ -1,0 +1,124 @@
+"""Writes `schemas.deflate`: what CloudFormation's resource types take, as lakegen checks it offline.
+
+Usage: schemas.py, with the `cfn-lint` installed whose schemas are to be taken. They are AWS's, of the CloudFormation
+registry, and come with cfn-lint under the licence MIT-0. All regions are united: a type is taken from the first region
+that has it, `us-east-1` before all others.
+
+The table is one line a type, `AWS::SNS::Topic`, its shape and its attributes (`-` for none), followed by a line a
+definition, `#Subscription` and its shape:
+
+    s             text                      i, n, b  whole number, number, truth value
+    s(a|b)        one of these texts        *        anything
+    [shape        a list                    <shape   a map from any names
+    @Name         the definition            {Name:shape,Other!:shape}  these keys, `!` after one that must be there
+"""
+
+import json
+import re
+import sys
+import zlib
+from pathlib import Path
+from typing import Any
+
+import cfnlint
+
+SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas"
+TABLE = Path(__file__).with_name("schemas.deflate")
+SCALARS = {"string": "s", "integer": "i", "number": "n", "boolean": "b"}
+PLAIN = re.compile(r"[A-Za-z0-9_.:/+-]+")
+
+Schema = dict[str, Any]
+
+
+def alternatives(schema: Schema) -> Schema:
+    """A schema that takes whatever one of its alternatives takes: their keys united."""
+    for word in ("oneOf", "anyOf", "allOf"):
+        branches = [branch for branch in schema.get(word, []) if "properties" in branch]
+        if branches and all("$ref" not in branch for branch in schema[word]):
+            properties = dict(schema.get("properties", {}))
+            for branch in branches:
+                for name, property_schema in branch["properties"].items():
+                    if property_schema or name not in properties:
+                        properties.setdefault(name, property_schema)
+            schema = {**schema, "properties": properties}
+        elif schema.get(word) and "properties" not in schema and "type" not in schema:
+            return {}
+    return schema
+
+
+def shape(schema: Schema, leave_out: frozenset[str] = frozenset(), path: str = "") -> str:
+    """A schema in the words of the table; `leave_out` are the pointers of what only AWS sets."""
+    if "$ref" in schema:
+        target = schema["$ref"]
+        return "@" + target.removeprefix("#/definitions/") if target.startswith("#/definitions/") else "*"
+    schema = alternatives(schema)
+    kind = schema.get("type", "object" if "properties" in schema else None)
+    kind = kind[0] if isinstance(kind, list) and len(kind) == 1 else kind
+    if isinstance(kind, list) or kind is None:
+        return "*"
+    if kind == "array":
+        return "[" + shape(schema.get("items", {}))
+    if kind == "object":
+        return mapping(schema, leave_out, path)
+    words = schema.get("enum", [])
+    if kind == "string" and words and all(isinstance(word, str) and PLAIN.fullmatch(word) for word in words):
+        return f"s({'|'.join(words)})"
+    return SCALARS.get(kind, "*")
+
+
+def mapping(schema: Schema, leave_out: frozenset[str], path: str) -> str:
+    """The shape of an object."""
+    if "properties" not in schema:
+        patterns = list(schema.get("patternProperties", {}).values())
+        more = schema.get("additionalProperties")
+        values = patterns or ([more] if isinstance(more, dict) and more else [])
+        return "<" + (shape(values[0]) if len(values) == 1 else "*")
+    if schema.get("patternProperties") or schema.get("additionalProperties") not in (False, None):
+        return "*"
+    required = set(schema.get("required", []))
+    entries = [
+        f"{name}{'!' if name in required else ''}:{shape(value)}"
+        for name, value in sorted(schema["properties"].items())
+        if f"{path}/{name}" not in leave_out
+    ]
+    return "{" + ",".join(entries) + "}"
+
+
+def lines(schema: Schema) -> list[str]:
+    """The lines of one type."""
+    only_read = frozenset(pointer.removeprefix("/properties") for pointer in schema.get("readOnlyProperties", []))
+    settable = frozenset(pointer for pointer in only_read if pointer.count("/") == 1)
+    attributes = sorted(pointer[1:].replace("/", ".") for pointer in only_read if "*" not in pointer)
+    whole = shape({**schema, "type": "object"}, settable)
+    found = [f"{schema['typeName']} {whole} {','.join(attributes) or '-'}"]
+    waiting, seen = re.findall(r"@([^,}]+)", whole), set()
+    while waiting:
+        name = waiting.pop()
+        definition = schema.get("definitions", {}).get(name)
+        if name not in seen:
+            seen.add(name)
+            found.append(f"#{name} {shape(definition) if definition is not None else '*'}")
+            waiting += re.findall(r"@([^,}]+)", found[-1])
+    return [found[0], *sorted(found[1:])]
+
+
+def main() -> None:
+    """Writes the table, and says how large it is."""
+    regions = sorted((SCHEMAS / "providers").glob("*.json"), key=lambda file: (file.stem != "us-east-1", file.stem))
+    types: dict[str, str] = {}
+    for region in regions:
+        for name, digest in json.loads(region.read_text()).items():
+            if isinstance(digest, str) and name.startswith("AWS::"):
+                types.setdefault(name, digest)
+    table = "".join(
+        line + "\n"
+        for _, digest in sorted(types.items())
+        for line in lines(json.loads((SCHEMAS / "resources" / f"{digest}.json").read_text()))
+    )
+    packed = zlib.compress(table.encode(), 9)
+    TABLE.write_bytes(packed)
+    sys.stdout.write(f"{len(types)} types, {len(table):,} bytes, {len(packed):,} packed\n")
+
+
+if __name__ == "__main__":
+    main()
