@@ -1,6 +1,6 @@
 //! The whole life of a deployed lake, against an AWS emulator; what is there afterwards is looked at with boto3.
 //!
-//! `LAKEGEN_KILLS=200` and `LAKEGEN_FAULTS=all` make two of the tests longer.
+//! `LAKEGEN_KILLS=200` and `LAKEGEN_FAULTS=all` make some of the tests longer.
 
 #![allow(clippy::print_stderr, reason = "the counts of a campaign are its result")]
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
@@ -25,7 +25,8 @@ for stack in sorted(stacks, key=lambda stack: stack["StackName"]):
     resources = cloudformation.describe_stack_resources(StackName=stack["StackName"])["StackResources"]
     print(sorted(" ".join([resource["ResourceType"], resource["ResourceStatus"]]) for resource in resources))
     print(" ", len(cloudformation.list_change_sets(StackName=stack["StackName"])["Summaries"]), "change sets")
-for bucket in s3.list_buckets()["Buckets"]:
+for bucket in sorted(s3.list_buckets()["Buckets"], key=lambda bucket: bucket["Name"]):
+    if bucket["Name"].startswith("LAKE-"): print(bucket["Name"])
     if bucket["Name"].startswith("LAKE-") and bucket["Name"].endswith("-assets"):
         objects = s3.list_objects_v2(Bucket=bucket["Name"]).get("Contents", [])
         print(sorted(object["Key"].rpartition(".")[2] for object in objects))
@@ -283,46 +284,102 @@ fn expired_credentials_in_the_middle_are_called_so_and_nothing_is_lost() {
     assert!(state(&emulator, "late").contains("LAKE-dev-processing CREATE_COMPLETE"));
 }
 
-/// Whatever happens to whichever call, a deploy ends right, or the next one does.
-#[test]
-fn any_call_may_break() {
-    let emulator = Emulator::start(&[]);
-    let proxy = Proxy::start(&emulator);
-    let alone = Lake::small(&emulator, "alone").through(&proxy);
-    proxy.breaks(0, "none");
-    alone.run(0, &["deploy", "--env", "dev"]);
-    let (expected, calls) = (state(&emulator, "alone"), proxy.calls().len());
-    let kinds = ["throttle", "error", "lost", "reset", "truncated", "slow", "silent", "twice", "doubled"];
-    let all = std::env::var("LAKEGEN_FAULTS").is_ok_and(|value| value == "all");
-    let mut again = Vec::new();
-    let mut runs = 0;
-    let faults = (1..=calls).flat_map(|at| kinds.iter().enumerate().map(move |(n, kind)| (at, n, *kind)));
-    let faults: Vec<_> = faults.filter(|(at, n, _)| all || n % kinds.len() == at % kinds.len()).collect();
-    // More stacks than one answer holds would be more calls.
-    for faults in faults.chunks(30) {
+/// A command that is run again and again, each time with another call that breaks.
+struct Campaign {
+    /// What comes before it, undisturbed.
+    before: fn(&Lake<'_>),
+    /// The command, for a lake of that name.
+    command: fn(&str) -> Vec<String>,
+    /// Without `LAKEGEN_FAULTS=all` one fault is tried, and only on every so many calls.
+    every: usize,
+}
+
+impl Campaign {
+    /// Whatever happens to whichever call, the command ends right, or says what to do and the next one does.
+    fn run(&self) {
+        const KINDS: [&str; 9] =
+            ["throttle", "error", "lost", "reset", "truncated", "slow", "silent", "twice", "doubled"];
+        let args = |name: &str| (self.command)(name);
         let emulator = Emulator::start(&[]);
         let proxy = Proxy::start(&emulator);
-        for &(at, _, kind) in faults {
-            let name = format!("f{at}{kind}");
-            let lake = Lake::small(&emulator, &name).through(&proxy);
-            proxy.breaks(at, kind);
-            let mut deploy = lake.command(&["deploy", "--env", "dev"]);
-            if kind == "silent" {
-                deploy.env("LAKEGEN_TIMEOUT", "1.5");
-            }
-            let first = deploy.output().unwrap();
-            if !first.status.success() {
-                assert_eq!(first.status.code(), Some(3), "{kind} of call {at}: {}", said(&first));
-                assert!(said(&first).contains("= help: "), "{kind} of call {at}: {}", said(&first));
-                again.push(format!("{kind} of call {at}"));
+        let alone = Lake::small(&emulator, "alone").through(&proxy);
+        (self.before)(&alone);
+        proxy.breaks(0, "none");
+        let undisturbed = alone.command(&[]).args(args("alone")).output().unwrap();
+        assert!(undisturbed.status.success(), "{}", said(&undisturbed));
+        let (expected, calls) = (state(&emulator, "alone"), proxy.calls().len());
+        let all = std::env::var("LAKEGEN_FAULTS").is_ok_and(|value| value == "all");
+        let faults = (1..=calls).flat_map(|at| KINDS.iter().enumerate().map(move |(n, kind)| (at, n, *kind)));
+        let chosen = |at: usize, n: usize| at.is_multiple_of(self.every) && n == at / self.every % KINDS.len();
+        let faults: Vec<_> = faults.filter(|(at, n, _)| all || chosen(*at, *n)).collect();
+        let mut again = Vec::new();
+        // More stacks than one answer holds would be more calls.
+        for faults in faults.chunks(30) {
+            let emulator = Emulator::start(&[]);
+            let proxy = Proxy::start(&emulator);
+            for &(at, _, kind) in faults {
+                let name = format!("f{at}{kind}");
+                let lake = Lake::small(&emulator, &name).through(&proxy);
                 proxy.breaks(0, "none");
-                lake.run(0, &["deploy", "--env", "dev"]);
+                (self.before)(&lake);
+                proxy.breaks(at, kind);
+                let mut command = lake.command(&[]);
+                if kind == "silent" {
+                    command.env("LAKEGEN_TIMEOUT", "1.5");
+                }
+                let first = command.args(args(&name)).output().unwrap();
+                if !first.status.success() {
+                    assert_eq!(first.status.code(), Some(3), "{kind} of call {at}: {}", said(&first));
+                    assert!(said(&first).contains("= help: "), "{kind} of call {at}: {}", said(&first));
+                    again.push(format!("{kind} of call {at}"));
+                    proxy.breaks(0, "none");
+                    let second = lake.command(&[]).args(args(&name)).output().unwrap();
+                    assert!(second.status.success(), "after {kind} of call {at}: {}", said(&second));
+                }
+                assert_eq!(state(&emulator, &name), expected, "{kind} of call {at}: {}", said(&first));
             }
-            assert_eq!(state(&emulator, &name), expected, "{kind} of call {at}: {}", said(&first));
-            runs += 1;
         }
+        let runs = faults.len();
+        eprintln!("{runs} faults on {calls} calls; a second run was needed {} times: {again:?}", again.len());
     }
-    eprintln!("{runs} faults on {calls} calls; a second run was needed {} times: {again:?}", again.len());
+}
+
+fn words(text: &str) -> Vec<String> {
+    text.split(' ').map(str::to_owned).collect()
+}
+
+/// A lake that is there, and of which every stack is to change: a zone goes, a script is another, a job is called otherwise.
+fn to_be_changed(lake: &Lake<'_>) {
+    lake.run(0, &["deploy", "--env", "dev"]);
+    lake.edit("  spare: { keep: 30 days }\n", "");
+    lake.edit("keep: 400 days", "keep: 300 days");
+    lake.edit("  count: {", "  recount: {");
+    std::fs::write(lake.blueprint().with_file_name("../job.py"), "print('counting again')\n").unwrap();
+}
+
+#[test]
+fn any_call_of_a_first_deploy_may_break() {
+    Campaign { before: |_| {}, command: |_| words("deploy --env dev"), every: 1 }.run();
+}
+
+#[test]
+fn any_call_of_a_change_may_break() {
+    let command = |_: &str| words("deploy --env dev --yes --allow-data-loss zones.spare");
+    Campaign { before: to_be_changed, command, every: 2 }.run();
+}
+
+#[test]
+fn any_call_of_a_plan_may_break() {
+    Campaign { before: to_be_changed, command: |_| words("plan --env dev"), every: 2 }.run();
+}
+
+#[test]
+fn any_call_of_a_destruction_may_break() {
+    let before = |lake: &Lake<'_>| {
+        lake.run(0, &["deploy", "--env", "dev"]);
+    };
+    let command = |name: &str| words(&format!("destroy --env dev --yes {name}-dev --assets"));
+    Campaign { before, command, every: 2 }.run();
 }
 
 /// Killed at any moment and run again, it ends as if undisturbed.

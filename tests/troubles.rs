@@ -324,7 +324,7 @@ fn any_call_of_an_upload_in_parts_may_break() {
     deploy("again", *positions.last().unwrap(), "twice");
 }
 
-/// An asset of 40 MB goes in five parts; those that have arrived before a kill are not sent again.
+/// An asset of 40 MiB goes in nine parts; those that have arrived before a kill are not sent again.
 #[test]
 fn an_upload_that_was_killed_is_resumed() {
     let emulator = Emulator::start(&[]);
@@ -343,7 +343,7 @@ fn an_upload_that_was_killed_is_resumed() {
     proxy.breaks(0, "none");
     lake.run(0, &DEPLOY);
     let sent = parts();
-    assert!((1..=5).contains(&sent), "{sent} of 6 parts were sent again");
+    assert!((1..=8).contains(&sent), "{sent} of 9 parts were sent again");
     assert!(lake.run(0, &DEPLOY).contains("nothing to do"));
 }
 
@@ -476,36 +476,78 @@ fn whoever_plans_needs_what_the_documentation_says_and_can_change_nothing() {
     }
 }
 
-/// A question is asked on a terminal, and Ctrl-C is an answer: nothing has happened then.
-#[test]
-fn a_question_can_be_left_with_ctrl_c() {
-    let emulator = Emulator::start(&[]);
-    let lake = Lake::small(&emulator, "asked");
-    lake.run(0, &DEPLOY);
-    lake.edit("  spare: { keep: 30 days }\n", "");
+/// Runs it on a terminal of 150 columns; types each answer when its question is shown.
+fn on_a_terminal(
+    lake: &Lake<'_>,
+    emulator: &Emulator,
+    args: &[&str],
+    answers: &[(&str, &str)],
+) -> (Option<i32>, String) {
     let script = r#"
-import os, pty, sys
+import json, os, pty, sys, termios
+answers = json.loads(sys.argv[1])
 pid, terminal = pty.fork()
 if pid == 0:
-    os.execvp(sys.argv[1], sys.argv[1:])
-seen = b""
-while b"to lose what it holds:" not in seen:
-    seen += os.read(terminal, 1024)
-os.write(terminal, b"\x03")
+    termios.tcsetwinsize(0, (40, 150))
+    os.execvp(sys.argv[2], sys.argv[2:])
+seen, heard = b"", 0
 try:
-    while chunk := os.read(terminal, 1024):
+    while chunk := os.read(terminal, 65536):
         seen += chunk
+        if answers and answers[0][0].encode() in seen[heard:]:
+            heard = len(seen)
+            os.write(terminal, answers.pop(0)[1].encode())
 except OSError:
     pass
 sys.stdout.buffer.write(seen)
 sys.exit(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]))
 "#;
-    let deploy = lake.command(&["deploy", "--env", "dev"]);
+    let command = lake.command(args);
     let mut terminal = emulator.python(REGION);
-    terminal.args(["-c", script]).arg(deploy.get_program()).args(deploy.get_args());
-    let output = terminal.current_dir(deploy.get_current_dir().unwrap()).env("TERM", "xterm").output().unwrap();
-    assert_eq!(output.status.code(), Some(130), "{}", said(&output));
-    assert!(said(&output).contains("data would be lost"), "{}", said(&output));
-    let zones = r#"print([b["Name"] for b in boto3.client("s3").list_buckets()["Buckets"] if "spare" in b["Name"]])"#;
-    assert_eq!(emulator.boto3(REGION, zones), "['asked-dev-spare-111122223333-eu-central-1']");
+    terminal.args(["-c", script, &json!(answers).to_string()]).arg(command.get_program()).args(command.get_args());
+    terminal.current_dir(command.get_current_dir().unwrap()).env("TERM", "xterm").env_remove("NO_COLOR");
+    let output = terminal.output().unwrap();
+    (output.status.code(), said(&output))
+}
+
+const ZONES: &str =
+    r#"print([b["Name"] for b in boto3.client("s3").list_buckets()["Buckets"] if "spare" in b["Name"]])"#;
+
+/// A question is asked on a terminal, and Ctrl-C is an answer: nothing has happened then.
+#[test]
+fn what_would_be_lost_must_be_typed() {
+    const QUESTION: &str = "type `zones.spare` to lose what it holds:";
+    let emulator = Emulator::start(&[]);
+    let lake = Lake::small(&emulator, "asked");
+    lake.run(0, &DEPLOY);
+    lake.edit("  spare: { keep: 30 days }\n", "");
+    for (answer, code) in [("\x03", 130), ("yes\n", 5), ("\n", 5)] {
+        let (ended, text) = on_a_terminal(&lake, &emulator, &["deploy", "--env", "dev"], &[(QUESTION, answer)]);
+        assert_eq!(ended, Some(code), "{answer:?}: {text}");
+        assert!(text.contains("\x1b[31mdata would be lost\x1b["), "in red: {text:?}");
+        assert_eq!(emulator.boto3(REGION, ZONES), "['asked-dev-spare-111122223333-eu-central-1']");
+    }
+    let (ended, text) = on_a_terminal(&lake, &emulator, &["deploy", "--env", "dev"], &[(QUESTION, "zones.spare\n")]);
+    assert_eq!(ended, Some(0), "{text}");
+    assert_eq!(emulator.boto3(REGION, ZONES), "[]");
+}
+
+/// On a terminal a plan has colours, and a deploy shows what is under way.
+#[test]
+fn what_happens_is_drawn_on_a_terminal() {
+    let emulator = Emulator::start(&[]);
+    let lake = Lake::small(&emulator, "drawn");
+    std::fs::write(lake.blueprint().with_file_name("../job.py"), noise(24)).unwrap();
+    let (ended, plan) = on_a_terminal(&lake, &emulator, &["plan", "--env", "dev"], &[]);
+    assert_eq!(ended, Some(0), "{plan}");
+    assert!(plan.contains("\x1b[32m+\x1b[") && plan.contains("AWS::S3::Bucket ZoneBucketRaw  (zones.raw)"), "{plan:?}");
+    let (ended, text) = on_a_terminal(&lake, &emulator, &DEPLOY, &[]);
+    assert_eq!(ended, Some(0), "{text}");
+    let bar = text.lines().find(|line| line.contains("uploading assets")).unwrap_or_default();
+    assert!(bar.contains("MiB/24.0") && bar.contains("/s"), "bytes and rate: {bar:?}\n{text:?}");
+    assert!(text.contains("creating drawn-dev-storage"), "{text:?}");
+    assert!(!text.contains("CREATE_COMPLETE"), "resources are counted, not listed: {text:?}");
+    // Elsewhere nothing is drawn, and lines have the time that has passed.
+    let plain = lake.run(0, &DEPLOY);
+    assert!(!plain.contains('\x1b') && plain.starts_with("00:0"), "{plain:?}");
 }

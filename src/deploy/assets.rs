@@ -14,10 +14,13 @@ use super::session::Session;
 
 /// From which size on an object is sent in parts.
 pub const MULTIPART_FROM: usize = 16 << 20;
-/// The size of a part. Fixed, so that the parts of a run that was interrupted fit those of the next.
-pub const PART: usize = 8 << 20;
-/// How many objects or parts are on their way at a time.
+/// The size of a part: the smallest that S3 takes, because progress is told by parts. Fixed, so that the parts of a run that was
+/// interrupted fit those of the next.
+pub const PART: usize = 5 << 20;
+/// How many objects are on their way at a time.
 const AT_ONCE: usize = 8;
+/// How many parts of one.
+const PARTS_AT_ONCE: usize = 4;
 
 /// Something to upload: the key names its content by its hash, so the same key is the same bytes.
 #[derive(Debug, Clone, Copy)]
@@ -109,8 +112,10 @@ async fn in_parts(session: &Session, bucket: &str, upload: Upload<'_>, observer:
             Ok::<_, Error>(CompletedPart::builder().part_number(number).e_tag(tag).build())
         }
     };
-    let mut done: Vec<_> =
-        stream::iter((1..).zip(upload.content.chunks(PART)).map(send)).buffer_unordered(AT_ONCE).try_collect().await?;
+    let mut done: Vec<_> = stream::iter((1..).zip(upload.content.chunks(PART)).map(send))
+        .buffer_unordered(PARTS_AT_ONCE)
+        .try_collect()
+        .await?;
     done.sort_by_key(CompletedPart::part_number);
     let done = CompletedMultipartUpload::builder().set_parts(Some(done)).build();
     let call = session.s3.complete_multipart_upload().bucket(bucket).key(upload.key).upload_id(id);

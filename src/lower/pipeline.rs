@@ -59,6 +59,7 @@ pub(super) fn lower_ledger(cx: &Context, stack: &mut StackTemplate, kept: &Kept)
         tags: cx.tag_list(),
     };
     let declaration = Declaration::from(ledger).retention(cx.retention());
+    stack.comes_from(None);
     let ledger = stack.template.add(Kind::RunLedger.fixed(), declaration);
     stack.export(Kind::RunLedger.fixed(), "Table of runs and their steps", ledger.name());
 }

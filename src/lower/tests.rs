@@ -718,6 +718,7 @@ fn what_is_added_comes_from_the_blueprint_and_what_follows_does_not() {
     let stack = |name: &str| assembly.stacks.iter().find(|stack| stack.name == name).unwrap();
     let origin = stack("escape-dev-storage").origin("ReadAlarm").map(ToString::to_string);
     assert_eq!(origin.as_deref(), Some("resources.ReadAlarm"));
+    assert_eq!(stack("escape-dev-storage").origin("RunLedger"), None, "the ledger is no part of the last zone");
     let processing = stack("escape-dev-processing");
     assert!(processing.depends_on.contains(&"escape-dev-storage".to_owned()));
 }
