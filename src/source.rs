@@ -175,9 +175,49 @@ pub fn parse(text: &str) -> Result<Node, SyntaxError> {
     if let Some(at) = forbidden_character(text) {
         return Err(at);
     }
-    let result: Result<YamlSpanned<RawNode>, _> = serde_yaml::from_str_with_options(text, options());
-    let root = result.map_err(|error| syntax_error(text, &error))?;
-    Ok(Converter { text }.node(root))
+    if let Some(root) = middle(text).and_then(|at| halves(text, at)) {
+        return Ok(root);
+    }
+    part(text, 0, text.len()).map_err(|error| syntax_error(text, &error))
+}
+
+/// From this size on, in bytes, a text is read in two halves side by side.
+const LARGE: usize = 64 << 10;
+
+/// Where a large text can be cut in two: before the section that begins nearest to its middle.
+fn middle(text: &str) -> Option<usize> {
+    let starts = || text.match_indices('\n').map(|(at, _)| at + 1);
+    // Directives and documents concern what comes after them.
+    let document = |at: usize| ["%", "---", "..."].iter().any(|mark| text[at..].starts_with(mark));
+    if text.len() < LARGE || starts().chain([0]).any(document) {
+        return None;
+    }
+    starts()
+        .filter(|at| text[*at..].starts_with(|c: char| c.is_ascii_lowercase()))
+        .min_by_key(|at| at.abs_diff(text.len() / 2))
+}
+
+/// Both halves, if each is a map by itself. A cut through quotes or brackets leaves halves that are none, and so does an alias for
+/// something in the other half: then the text has to be read as a whole.
+fn halves(text: &str, at: usize) -> Option<Node> {
+    let (first, second) = std::thread::scope(|scope| {
+        let first = scope.spawn(|| part(text, 0, at));
+        let second = part(text, at, text.len());
+        (first.join(), second)
+    });
+    match (first.ok()?.ok()?, second.ok()?) {
+        (Node { value: Value::Map(mut entries), span }, Node { value: Value::Map(more), span: rest }) => {
+            entries.extend(more);
+            Some(Node { value: Value::Map(entries), span: Span { end: rest.end, ..span } })
+        }
+        _ => None,
+    }
+}
+
+/// A part of the text, with places in the whole.
+fn part(text: &str, from: usize, to: usize) -> Result<Node, serde_yaml::Error> {
+    let root: YamlSpanned<RawNode> = serde_yaml::from_str_with_options(&text[from..to], options())?;
+    Ok(Converter { text, from }.node(root))
 }
 
 /// They make a text look other than it is read.
@@ -333,12 +373,14 @@ impl<'de> Deserialize<'de> for RawNode {
 
 struct Converter<'a> {
     text: &'a str,
+    /// Where the part begins that was read.
+    from: usize,
 }
 
 impl Converter<'_> {
     fn node(&self, raw: YamlSpanned<RawNode>) -> Node {
         let span = raw.defined.span();
-        let start = span.byte_offset().map_or(0, |at| usize::try_from(at).unwrap_or(0));
+        let start = self.from + span.byte_offset().map_or(0, |at| usize::try_from(at).unwrap_or(0));
         let length = span.byte_len().map_or(0, |n| usize::try_from(n).unwrap_or(0));
         let mut end = (start + length).min(self.text.len());
         let value = match raw.value {
@@ -428,6 +470,46 @@ mod tests {
         let Value::Map(entries) = parse(text).unwrap().value else { panic!("a map") };
         assert_eq!(entries[0].1.value, Value::String("select 1\nfrom t\n".into()));
         assert_eq!(&text[entries[0].1.span.range(text)][..8], "select 1", "the span begins with the text itself");
+    }
+
+    /// Sections of some size, so that the text is cut between `second` and what is before it.
+    fn large(first: &str, second: &str) -> String {
+        let section = |name: &str| -> String {
+            let lines: String = (0..2_000).map(|n| format!("  {name}_{n}: {{ é: [{n}, \"x\"] }}\n")).collect();
+            format!("{name}:\n{lines}")
+        };
+        format!("{first}{}{second}{}", section("a"), section("b"))
+    }
+
+    #[test]
+    fn a_large_text_is_read_in_halves_as_it_is_as_a_whole() {
+        let text = large("", "\n# between\nonly: |\n  text: x\nonly: 2\n");
+        let at = middle(&text).unwrap();
+        assert!(text[at..].starts_with("only: "), "{}", &text[at..at + 20]);
+        let whole = part(&text, 0, text.len()).unwrap();
+        let in_halves = halves(&text, at).unwrap();
+        assert_eq!(in_halves.value, whole.value, "values and their places");
+        assert_eq!(parse(&text).unwrap().value, whole.value);
+    }
+
+    #[test]
+    fn what_reaches_over_the_middle_is_read_as_a_whole() {
+        for (first, second) in [
+            ("x: &x 1\n", "y: *x\n"),
+            ("", "quoted: \"begins\n\nkey: and ends\"\n"),
+            ("", "quoted: 'begins\n\nkey: and ends'\n"),
+            ("", "flow: [1,\nkey: 2]\n"),
+            ("%YAML 1.2\n---\n", ""),
+        ] {
+            let text = large(first, second);
+            let whole = part(&text, 0, text.len());
+            match parse(&text) {
+                Ok(node) => assert_eq!(node.value, whole.unwrap().value, "{first}{second}"),
+                Err(_) => assert!(whole.is_err(), "{first}{second}"),
+            }
+        }
+        let broken = large("", "a: [1\n");
+        assert_eq!(parse(&broken).unwrap_err(), syntax_error(&broken, &part(&broken, 0, broken.len()).unwrap_err()));
     }
 
     #[test]
