@@ -14,6 +14,7 @@ pub mod layout;
 pub mod ledger;
 pub mod outcome;
 pub mod plan;
+mod platform;
 pub mod process;
 pub mod python;
 mod run;

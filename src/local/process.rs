@@ -7,11 +7,10 @@ use std::process::{ExitStatus, Stdio};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use nix::errno::Errno;
-use nix::sys::signal::{Signal, killpg};
-use nix::unistd::Pid;
 use tokio::io::{AsyncBufReadExt, AsyncRead, BufReader};
 use tokio::process::{Child, Command};
+
+use super::platform::{end_group, group_lives, kill_group, lead_group};
 
 /// The process groups that are alive.
 #[derive(Debug, Clone, Default)]
@@ -20,7 +19,7 @@ pub struct Groups(Arc<Mutex<BTreeSet<i32>>>);
 impl Groups {
     /// Starts a command as the leader of a new group.
     pub fn spawn(&self, command: &mut Command) -> io::Result<(Child, Group)> {
-        let child = command.process_group(0).kill_on_drop(true).spawn()?;
+        let child = lead_group(command)?.kill_on_drop(true).spawn()?;
         let id =
             child.id().and_then(|id| i32::try_from(id).ok()).ok_or_else(|| io::Error::other("it ended at once"))?;
         self.with(|ids| ids.insert(id));
@@ -31,11 +30,10 @@ impl Groups {
     pub async fn terminate(&self, grace: Duration) {
         let ids: Vec<i32> = self.with(|ids| ids.iter().copied().collect());
         for id in &ids {
-            // Gone already is as good as ended.
-            let _ = killpg(Pid::from_raw(*id), Signal::SIGTERM);
+            end_group(*id);
         }
         let gone = async {
-            while ids.iter().any(|id| alive(*id)) {
+            while ids.iter().any(|id| group_lives(*id)) {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
@@ -47,10 +45,6 @@ impl Groups {
     }
 }
 
-fn alive(group: i32) -> bool {
-    killpg(Pid::from_raw(group), None) != Err(Errno::ESRCH)
-}
-
 /// A process group; whoever is left in it is killed when this is dropped.
 #[derive(Debug)]
 pub struct Group {
@@ -60,7 +54,7 @@ pub struct Group {
 
 impl Drop for Group {
     fn drop(&mut self) {
-        let _ = killpg(Pid::from_raw(self.id), Signal::SIGKILL);
+        kill_group(self.id);
         self.groups.with(|ids| ids.remove(&self.id));
     }
 }

@@ -13,6 +13,7 @@ use tokio::process::Command;
 
 use super::files::{self, Doing, FileError, Fingerprint};
 use super::interpreter::{self, NoPython};
+use super::platform::RUNS_LAKES;
 use super::process::{self, Groups};
 use super::worker::{Settings, Worker};
 
@@ -61,6 +62,9 @@ pub enum Setup {
 /// The environment could not be created.
 #[derive(Debug, thiserror::Error)]
 pub enum PythonError {
+    /// Lakes do not run on this system.
+    #[error("this system has no process groups, by which what a lake starts is ended with it")]
+    Platform,
     /// No interpreter of the right version.
     #[error(transparent)]
     None(#[from] NoPython),
@@ -110,6 +114,7 @@ impl PythonError {
     /// What the user can do about it.
     pub fn help(&self) -> Option<String> {
         Some(match self {
+            Self::Platform => "a lake runs on Linux and macOS, and on Windows in WSL; what is deployed from here runs in AWS".to_owned(),
             Self::None(none) => none.help(),
             Self::NoCache => "set `LAKEGEN_CACHE` to a folder that may grow to 2 GB".to_owned(),
             Self::Venv { .. } => "on Debian and Ubuntu: `apt install python3.11-venv`".to_owned(),
@@ -215,6 +220,9 @@ async fn fill(
 
 /// The environment, created if need be. Only one process creates it at a time; the others wait.
 pub async fn prepare(cache: &Path, groups: &Groups, tell: &(dyn Fn(Setup) + Sync)) -> Result<Environment, PythonError> {
+    if !RUNS_LAKES {
+        return Err(PythonError::Platform);
+    }
     if let Some(environment) = ready(cache)? {
         return Ok(environment);
     }

@@ -2,7 +2,6 @@
 use std::collections::VecDeque;
 use std::ffi::OsString;
 use std::fs::File;
-use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 use std::time::Duration;
@@ -13,6 +12,7 @@ use tokio::io::{AsyncWriteExt, BufReader};
 use tokio::process::{Child, ChildStdin, ChildStdout, Command};
 
 use super::files::{Doing, FileError};
+use super::platform::signal;
 use super::process::{self, Group, Groups};
 use super::python::Environment;
 
@@ -191,12 +191,12 @@ impl Worker {
         if said.is_empty() {
             said = tail(&self.log);
         }
-        WorkerError::Died { how: describe(status), killed: status.is_some_and(|s| s.signal() == Some(9)), said }
+        WorkerError::Died { how: describe(status), killed: status.and_then(signal) == Some(9), said }
     }
 }
 
 fn describe(status: Option<ExitStatus>) -> String {
-    match status.map(|status| (status.code(), status.signal())) {
+    match status.map(|status| (status.code(), signal(status))) {
         Some((Some(code), _)) => format!("ended with exit code {code}"),
         Some((None, Some(signal))) => format!("was killed by signal {signal}"),
         Some((None, None)) | None => "stopped answering".to_owned(),

@@ -4,7 +4,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -21,6 +20,7 @@ use serde_json::{Value, json};
 use super::attribute::{Attribute, Item, normalise_item};
 use super::http::{Ids, Listening};
 use super::store::{Change, DynamoStore, Key, items_file};
+use crate::local::platform::{Identity, identity};
 
 const MAX_REQUEST: usize = 16 << 20;
 const MAX_ANSWER: usize = 16 << 20;
@@ -77,11 +77,9 @@ struct Tables {
     ids: Ids,
 }
 
-/// Device and inode: tells whether a table was replaced.
-type Identity = (u64, u64);
-
 struct Table {
     table: KeyValueTable,
+    /// Which file is open, to notice when a table is replaced.
     open: Mutex<Option<(Identity, Arc<DynamoStore>)>>,
 }
 
@@ -107,7 +105,7 @@ impl Table {
     }
 
     fn identity(&self) -> io::Result<Identity> {
-        std::fs::metadata(items_file(&self.table.dir)).map(|file| (file.dev(), file.ino()))
+        std::fs::metadata(items_file(&self.table.dir)).map(|file| identity(&file))
     }
 
     fn open(&self, open: &mut Option<(Identity, Arc<DynamoStore>)>) -> Result<Arc<DynamoStore>, Failure> {

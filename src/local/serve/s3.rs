@@ -2,7 +2,6 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -17,6 +16,7 @@ use futures_util::stream;
 use tokio::io::{AsyncReadExt, AsyncSeekExt};
 
 use super::http::{Ids, Listening, Utc, percent_decode, percent_encode, query_pairs};
+use crate::local::platform::modified;
 
 /// How much of an object is read at a time; a smaller one leaves in a single write.
 const CHUNK: u64 = 1 << 20;
@@ -175,7 +175,7 @@ async fn object(bucket: &Path, key: &str, head: bool, headers: &HeaderMap) -> Re
         .header(header::ACCEPT_RANGES, "bytes")
         .header(header::CONTENT_LENGTH, end - start)
         .header(header::ETAG, format!("\"{}\"", etag(&metadata)))
-        .header(header::LAST_MODIFIED, Utc::at(metadata.mtime()).http());
+        .header(header::LAST_MODIFIED, Utc::at(written(&metadata)).http());
     if range.is_some() {
         response = response.header(header::CONTENT_RANGE, format!("bytes {start}-{}/{size}", end - 1));
     }
@@ -232,7 +232,13 @@ fn range(text: &str, size: u64) -> Option<Option<(u64, u64)>> {
 
 /// Changes when the file does. Not the MD5 of the content: that would mean reading all of it.
 fn etag(metadata: &std::fs::Metadata) -> String {
-    format!("{:x}-{:x}{:08x}-1", metadata.len(), metadata.mtime(), metadata.mtime_nsec())
+    let modified = modified(metadata);
+    format!("{:x}-{:x}{:08x}-1", metadata.len(), modified.as_secs(), modified.subsec_nanos())
+}
+
+/// When a file was last written, in seconds since 1970.
+fn written(metadata: &std::fs::Metadata) -> i64 {
+    i64::try_from(modified(metadata).as_secs()).unwrap_or(i64::MAX)
 }
 
 /// What a listing is asked for.
@@ -319,7 +325,7 @@ impl List {
                     "<Contents><Key>{}</Key><LastModified>{}</LastModified><ETag>&quot;{}&quot;</ETag><Size>{}</Size>\
                      <StorageClass>STANDARD</StorageClass></Contents>",
                     self.text(key),
-                    Utc::at(metadata.mtime()).iso(),
+                    Utc::at(written(metadata)).iso(),
                     etag(metadata),
                     metadata.len()
                 ));

@@ -3,7 +3,6 @@
 use std::collections::HashMap;
 use std::io;
 use std::net::SocketAddr;
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::process::Stdio;
 use std::sync::Arc;
@@ -23,6 +22,7 @@ use tokio::sync::Mutex;
 
 use super::http::{Ids, Listening, Stop};
 use super::{Event, Observer};
+use crate::local::platform::{Version, version};
 use crate::local::process::{Group, Groups, next_line, search_path};
 use crate::local::python::Environment;
 
@@ -129,7 +129,7 @@ impl Model {
 }
 
 struct Running {
-    artifact: Identity,
+    artifact: Version,
     process: Process,
 }
 
@@ -142,9 +142,6 @@ struct Process {
     /// Where it unpacks the model.
     _scratch: tempfile::TempDir,
 }
-
-/// Device, inode and time of change of an artifact.
-type Identity = (u64, u64, i64, i64);
 
 /// An error as AWS's SDKs read it.
 #[derive(Debug)]
@@ -247,7 +244,7 @@ impl Endpoints {
     async fn running(&self, model: &Model, artifact: &Path) -> Result<u16, Failure> {
         let ModelEndpoint { name, log, .. } = &model.endpoint;
         let metadata = tokio::fs::metadata(artifact).await;
-        let identity = metadata.map(|file| (file.dev(), file.ino(), file.mtime(), file.mtime_nsec()));
+        let identity = metadata.map(|file| version(&file));
         let identity = identity.map_err(|error| Failure::Internal(format!("{}: {error}", artifact.display())))?;
         let mut running = model.running.lock().await;
         if let Some(known) = running.as_mut()

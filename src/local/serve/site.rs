@@ -1,6 +1,5 @@
 //! What there is to serve of a lake.
 
-use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -12,6 +11,7 @@ use super::store::{Key, KeyKind};
 use crate::lake::{Api, Column, ColumnType, Function, Home, Id, Lake, Model, Table};
 use crate::local::layout::Layout;
 use crate::local::ledger::Ledger;
+use crate::local::platform::{Version, version};
 
 /// Where functions believe to be when the blueprint names no region.
 const REGION: &str = "us-east-1";
@@ -126,16 +126,13 @@ pub fn key_of(column: &Column) -> Key {
     Key { name: column.name.clone(), kind }
 }
 
-/// Inode and time of change of a file.
-type Version = (u64, i64, i64);
-
 /// The artifact of the release on record, which is read again when the record changes.
 fn artifact(layout: &Layout, model: &str) -> Artifact {
     let (base, record, model) = (layout.base().to_owned(), layout.ledger(), model.to_owned());
     let known: Mutex<Option<(Version, Option<PathBuf>)>> = Mutex::new(None);
     Arc::new(move || {
         let file = std::fs::metadata(&record).ok()?;
-        let version: Version = (file.ino(), file.mtime(), file.mtime_nsec());
+        let version = version(&file);
         let mut known = known.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((seen, found)) = known.as_ref()
             && *seen == version

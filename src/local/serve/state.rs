@@ -3,7 +3,6 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::net::SocketAddr;
-use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
 
 use axum::body::Bytes;
@@ -12,6 +11,7 @@ use serde::{Deserialize, Serialize};
 use super::event::Reply;
 use super::{ServeError, Target, api, http};
 use crate::lake::Access;
+use crate::local::platform::{private, process_lives};
 
 /// The key of the local API: made once, then read. Only the user may read its file.
 pub(super) fn api_key(base: &Path) -> Result<String, ServeError> {
@@ -28,7 +28,7 @@ pub(super) fn api_key(base: &Path) -> Result<String, ServeError> {
         let key: String = http::random(40)?.into_iter().map(letter).collect();
         fs::create_dir_all(base)?;
         let _ = fs::remove_file(&path);
-        let mut file: File = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&path)?;
+        let mut file: File = private(OpenOptions::new().write(true).create_new(true)).open(&path)?;
         writeln!(file, "{key}")?;
         Ok(key)
     };
@@ -83,8 +83,9 @@ impl Running {
     /// Finds it by what it left in the environment's folder; `None` when none is running.
     pub async fn find(base: &Path) -> Option<Self> {
         let state: State = serde_json::from_slice(&fs::read(state_file(base)).ok()?).ok()?;
-        let pid = nix::unistd::Pid::from_raw(i32::try_from(state.pid).ok()?);
-        nix::sys::signal::kill(pid, None).ok()?;
+        if !process_lives(i32::try_from(state.pid).ok()?) {
+            return None;
+        }
         tokio::net::TcpStream::connect(state.address).await.ok()?;
         let key = fs::read_to_string(key_file(base)).ok()?.trim().to_owned();
         let client = reqwest::Client::builder().no_proxy().build().ok()?;

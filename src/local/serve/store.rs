@@ -7,7 +7,6 @@
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError, RwLock};
 
@@ -16,6 +15,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde::Deserialize;
 
 use super::attribute::{Attribute, Item, canonical_number};
+use crate::local::platform::read_at;
 
 const ITEM: &str = "{\"Item\":";
 const KEYS: &str = "{\"Keys\":";
@@ -177,7 +177,7 @@ impl DynamoStore {
         let head = ITEM.len() as u64;
         let length = (line.length as usize).saturating_sub(ITEM.len() + END.len());
         let mut item = vec![0; length];
-        self.items.read_exact_at(&mut item, line.start + head)?;
+        ReadAt { file: &self.items, position: line.start + head }.read_exact(&mut item)?;
         Ok(Some(item))
     }
 
@@ -342,7 +342,7 @@ struct ReadAt<'a> {
 
 impl Read for ReadAt<'_> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        let count = self.file.read_at(buffer, self.position)?;
+        let count = read_at(self.file, buffer, self.position)?;
         self.position += count as u64;
         Ok(count)
     }
