@@ -233,6 +233,45 @@ fn tokens_and_repositories_are_found_or_asked_for() {
 }
 
 #[test]
+fn a_renamed_repository_is_commented_on_under_its_old_name() {
+    let github = GitHub::start();
+    github.state().moved = true;
+    let project = Project::new(&github);
+    for expected in ["posted", "is up to date"] {
+        let (code, _, said) = project.run(&mut project.command(&["github", "comment", "--pull", "7"]), "### plan");
+        assert_eq!(code, Some(0), "{said}");
+        assert_eq!(said, format!("the comment on acme/lake#7: {expected}\n"));
+    }
+    assert_eq!(github.state().comments.len(), 1);
+    assert!(github.state().asked.iter().all(|asked| asked.token == format!("Bearer {TOKEN}")));
+}
+
+#[test]
+fn an_enterprise_server_has_its_api_elsewhere_and_a_token_of_its_own() {
+    let github = GitHub::start();
+    github.state().base = "/api/v3";
+    github.state().page = 1;
+    let project = Project::new(&github);
+    let url = format!("{}/api/v3", github.url);
+    let comment = |name: &str, text: &str| {
+        let mut command = project.command(&["github", "comment", "--pull", "7", "--name", name, "--api-url", &url]);
+        project.run(command.env("GH_ENTERPRISE_TOKEN", "of-the-server"), text)
+    };
+    // More comments than fit on a page, so that one is found behind a link.
+    for (name, text, expected) in
+        [("a", "1", "posted"), ("b", "1", "posted"), ("c", "1", "posted"), ("c", "2", "brought up to date")]
+    {
+        let (code, _, said) = comment(name, text);
+        assert_eq!((code, said), (Some(0), format!("the comment on acme/lake#7: {expected}\n")));
+    }
+    let state = github.state();
+    assert_eq!(state.comments.len(), 3);
+    assert!(
+        state.asked.iter().all(|asked| asked.path.starts_with("/api/v3/") && asked.token == "Bearer of-the-server")
+    );
+}
+
+#[test]
 fn a_github_app_comments_with_the_token_of_its_installation() {
     let github = GitHub::start();
     github.state().login = None;

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use http::header::{ACCEPT, LINK, RETRY_AFTER};
+use http::header::{ACCEPT, LINK, LOCATION, RETRY_AFTER};
 use http::{HeaderMap, Method, StatusCode, Uri};
 use octocrab::Octocrab;
 use serde_json::Value;
@@ -172,9 +172,19 @@ impl Client {
         self.once(call).await
     }
 
+    /// Sends a request, and sends it again where GitHub says that a repository of another name is now. What has no body octocrab
+    /// sends again itself.
     async fn once(&self, call: &Call<'_>) -> Result<Answer, Error> {
+        let answer = self.send(call, &call.path).await?;
+        match elsewhere(&answer) {
+            Some(path) => self.send(call, &path).await,
+            None => Ok(answer),
+        }
+    }
+
+    async fn send(&self, call: &Call<'_>, path: &str) -> Result<Answer, Error> {
         let failed = |error: octocrab::Error| Error::Network { url: self.url.clone(), reason: reason(&error) };
-        let request = http::Request::builder().method(call.method.clone()).uri(&call.path);
+        let request = http::Request::builder().method(call.method.clone()).uri(path);
         let request = self.crab.build_request(request, call.body).map_err(failed)?;
         let response = self.crab.execute(request).await.map_err(|error| match error {
             // What octocrab asks by itself for an app: the token of its installation.
@@ -244,6 +254,13 @@ fn pause(answer: &Answer) -> Option<Duration> {
     let limited = matches!(answer.status, StatusCode::FORBIDDEN | StatusCode::TOO_MANY_REQUESTS);
     let seconds = text(&answer.headers, RETRY_AFTER.as_str())?.parse().ok()?;
     limited.then(|| Duration::from_secs(seconds))
+}
+
+/// Where GitHub wants the same request to be sent, as a path: credentials go to nobody else.
+fn elsewhere(answer: &Answer) -> Option<String> {
+    let moved = matches!(answer.status, StatusCode::TEMPORARY_REDIRECT | StatusCode::PERMANENT_REDIRECT);
+    let uri: Uri = text(&answer.headers, LOCATION.as_str()).filter(|_| moved)?.parse().ok()?;
+    Some(uri.path_and_query()?.as_str().to_owned())
 }
 
 /// The next page, as a path: an address would be sent without credentials where it is not GitHub's own.

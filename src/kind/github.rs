@@ -114,7 +114,7 @@ section! {
         /// Default: not at all.
         /// Example: `10 minutes`.
         wait: Option<Spanned<Wait>>,
-        /// The branches and tags that may be deployed, `*` for any letters but `/`.
+        /// The branches that may be deployed, `*` for any letters but `/`. Tags never may.
         /// Default: the branch whose commits are deployed.
         /// Example: `[main, release/*]`.
         branches: Vec<Spanned<String>>,

@@ -45,11 +45,16 @@ pub struct Place {
     pub rules: Vec<Value>,
     pub policy: Value,
     pub branches: Vec<(u64, String)>,
+    pub tags: Vec<(u64, String)>,
 }
 
 #[derive(Debug, Default)]
 pub struct Remembered {
     pub repository: Value,
+    /// Whether the repository has another name now: who asks for the old one is sent to its number.
+    pub moved: bool,
+    /// What every path begins with, as on a GitHub Enterprise Server.
+    pub base: &'static str,
     /// Who asks; nobody for the token of an app.
     pub login: Option<&'static str>,
     /// Headers of every answer.
@@ -89,6 +94,8 @@ pub struct GitHub {
 
 pub const TOKEN: &str = "ghp_of_a_test";
 const ROOT: &str = "/repos/acme/lake";
+/// Where the repository is whatever it is called.
+const NUMBER: &str = "/repositories/1296269";
 
 impl GitHub {
     /// A GitHub with the repository `acme/lake`, whose branch `main` holds one file, seen by its administrator.
@@ -185,6 +192,14 @@ async fn answer(
     let token = headers.get("authorization").and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     let path_and_query = uri.path_and_query().map(ToString::to_string).unwrap_or_default();
     state.asked.push(Asked { method: method.clone(), path: path_and_query, token });
+    let Some(path) = uri.path().strip_prefix(state.base) else { return StatusCode::NOT_FOUND.into_response() };
+    if let Some(rest) = path.strip_prefix(ROOT).filter(|_| state.moved) {
+        let status = if method == Method::GET { StatusCode::MOVED_PERMANENTLY } else { StatusCode::TEMPORARY_REDIRECT };
+        let query = uri.query().map(|query| format!("?{query}")).unwrap_or_default();
+        let location = format!("{url}{}{NUMBER}{rest}{query}", state.base);
+        return (status, [("location", location)], json!({ "message": "Moved" }).to_string()).into_response();
+    }
+    let path = &path.replacen(NUMBER, ROOT, 1);
     let change = method != Method::GET;
     let number = state.asked.iter().filter(|asked| asked.method != Method::GET).count().saturating_sub(1);
     let dies_at = state.dies_at;
@@ -199,12 +214,12 @@ async fn answer(
         }
         None if change && dies_at.is_some_and(|(at, _)| at == number) => {
             if dies_at.is_some_and(|(_, heard)| heard) {
-                state.answer(&method, uri.path(), uri.query().unwrap_or_default(), &body);
+                state.answer(&method, path, uri.query().unwrap_or_default(), &body);
             }
             (502, json!({ "message": "Server Error" }), Vec::new())
         }
         None => {
-            let (status, value) = state.answer(&method, uri.path(), uri.query().unwrap_or_default(), &body);
+            let (status, value) = state.answer(&method, path, uri.query().unwrap_or_default(), &body);
             (status, value, Vec::new())
         }
     };
@@ -405,11 +420,10 @@ impl Remembered {
                 let Some(place) = self.places.get_mut(*name) else { return not_found() };
                 match (method, rest) {
                     ("GET", []) => {
-                        let list: Vec<_> = place
-                            .branches
-                            .iter()
-                            .map(|(id, name)| json!({ "id": id, "name": name, "type": "branch" }))
-                            .collect();
+                        let branches = place.branches.iter().zip(std::iter::repeat("branch"));
+                        let all = branches.chain(place.tags.iter().zip(std::iter::repeat("tag")));
+                        let all = all.map(|((id, name), sort)| json!({ "id": id, "name": name, "type": sort }));
+                        let list: Vec<_> = all.collect();
                         (200, json!({ "total_count": list.len(), "branch_policies": list }))
                     }
                     ("POST", []) if place.policy["custom_branch_policies"] == true => {
@@ -418,6 +432,7 @@ impl Remembered {
                     }
                     ("DELETE", [id]) => {
                         place.branches.retain(|(own, _)| !is(&json!(own), id));
+                        place.tags.retain(|(own, _)| !is(&json!(own), id));
                         (204, Value::Null)
                     }
                     _ => not_found(),

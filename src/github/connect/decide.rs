@@ -193,6 +193,10 @@ fn gate(
     for (id, pattern) in seen.branches.iter().filter(|(_, known)| !branches.contains(known)) {
         steps.push(Step::RefuseBranch { environment: name.clone(), pattern: pattern.clone(), id: *id });
     }
+    // Anybody who may write can make a tag, and rules of branches do not hold for it.
+    for (id, pattern) in &seen.tags {
+        steps.push(Step::RefuseBranch { environment: name.clone(), pattern: format!("tag {pattern}"), id: *id });
+    }
 }
 
 fn kind(reviewer: &Reviewer) -> &'static str {

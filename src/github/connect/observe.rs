@@ -50,6 +50,8 @@ pub struct SeenEnvironment {
     pub restricted: bool,
     /// Those branches: numbers and patterns.
     pub branches: Vec<(u64, String)>,
+    /// The tags that may be deployed, likewise.
+    pub tags: Vec<(u64, String)>,
     /// Its variables and secrets.
     pub settings: Settings,
 }
@@ -219,12 +221,15 @@ impl Looking<'_> {
             let path = format!("{root}/environments/{}", segment(name));
             let mut seen = rules(&environment);
             if seen.restricted {
-                let what = format!("read which branches may be deployed to `{name}`");
+                let what = format!("read what may be deployed to `{name}`");
                 let call = Call::get(what, format!("{path}/deployment-branch-policies"));
                 let list = self.client.list(&call, Some("branch_policies")).await?;
-                let policies =
-                    list.iter().filter_map(|one| Some((one["id"].as_u64()?, one["name"].as_str()?.to_owned())));
-                seen.branches = policies.collect();
+                let (tags, branches): (Vec<_>, Vec<_>) = list.iter().partition(|one| one["type"] == "tag");
+                let policies = |list: Vec<&Value>| {
+                    let both = |one: &Value| Some((one["id"].as_u64()?, one["name"].as_str()?.to_owned()));
+                    list.into_iter().filter_map(both).collect()
+                };
+                (seen.branches, seen.tags) = (policies(branches), policies(tags));
             }
             seen.settings = self.settings(&path, &format!("the environment `{name}`")).await?;
             found.insert(wanted.name.clone(), seen);
