@@ -31,8 +31,8 @@ pub struct Assembly {
     pub lake: String,
     /// The environment's name
     pub environment: String,
-    /// Whether this is not the lake but the stack by which it is deployed from GitHub
-    pub access: bool,
+    /// What it has to do with the stack by which it is deployed from GitHub
+    pub access: Access,
     /// The ARN of the role with which CloudFormation works on stacks that have none of their own, if whoever deploys names one
     pub service_role: Option<String>,
     /// The environment's region
@@ -51,6 +51,17 @@ pub struct Assembly {
     pub training: Vec<(String, Training)>,
     /// The document of the API, if there is one
     pub openapi: Option<String>,
+}
+
+/// What an assembly has to do with the `access` stack of its environment.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// Nothing: the lake is not deployed from GitHub
+    None,
+    /// Its roles carry the boundary that the stack of this name holds
+    Within(String),
+    /// It is that stack, and not the lake
+    Itself,
 }
 
 /// A template, and what whoever deploys it must know.
@@ -285,7 +296,7 @@ mod tests {
         Assembly {
             lake: "shop".into(),
             environment: "dev".into(),
-            access: false,
+            access: Access::None,
             service_role: None,
             region: "eu-west-1".into(),
             account: None,

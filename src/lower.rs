@@ -33,7 +33,7 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::assembly::{Assembly, Assets, Exported, Origin, Source, StackTemplate};
+use crate::assembly::{Access, Assembly, Assets, Exported, Origin, Source, StackTemplate};
 use crate::cfn::cognito::UserPool;
 use crate::cfn::glue::SecurityConfiguration;
 use crate::cfn::s3::Bucket;
@@ -104,7 +104,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
     Assembly {
         lake: name.clone(),
         environment: environment.name.clone(),
-        access: false,
+        access: lake.github.as_ref().map_or(Access::None, |_| Access::Within(cx.names.stack(&["access"]))),
         service_role: None,
         region: environment.region.clone(),
         account: environment.account.clone(),

@@ -95,6 +95,17 @@ fn the_command_writes_names_and_lists() {
     assert!(blueprint.contains("\nname: coffee-shop\n"));
 }
 
+/// The reference lake is deployed from a repository that is nobody else's: a copy is deployed from a laptop first.
+#[test]
+fn no_starter_is_deployed_from_a_repository_of_ours() {
+    for starter in STARTERS {
+        let folder = tempfile::tempdir().unwrap();
+        write(&files(starter, "shop").unwrap(), folder.path()).unwrap();
+        let (lake, _) = Project::open(None, folder.path()).unwrap().check();
+        assert_eq!(lake.unwrap().github, None, "{starter:?}");
+    }
+}
+
 #[test]
 fn a_second_init_refuses_and_leaves_every_byte() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! What the commands on environments in AWS share.
 
 use super::Context;
+use super::github_generate::section;
 use super::local::{failed, unknown_environment};
 use crate::assembly::{Assembly, Assets};
 use crate::cli::OwnStack;
@@ -44,14 +45,8 @@ impl Cloud {
         let project = context.project()?;
         let lake = context.check(&project)?;
         let (copy, environment) = lake.copy(environment).ok_or_else(|| unknown_environment(environment, &lake))?;
-        let github = lake.github.as_ref().and_then(|github| Some((github, github.gate(&environment.name)?)));
-        let Some((github, gate)) = github else {
-            let help = "add `github: { repository: owner/name, lakegen: { release: … } }`; docs/github.md shows one";
-            return Err(Failure::usage(
-                "the blueprint does not say from which repository it is deployed",
-                help.to_owned(),
-            ));
-        };
+        let github = section(&lake, &project)?;
+        let gate = github.gate(&environment.name).ok_or_else(|| unknown_environment(&environment.name, &lake))?;
         Ok(Self { assembly: access(copy, environment, github, gate), project })
     }
 

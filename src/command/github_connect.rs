@@ -32,7 +32,7 @@ struct Report<'a> {
 pub fn run(args: &GithubConnect, context: &Context<'_>) -> Result<(), Failure> {
     let project = context.project()?;
     let lake = context.check(&project)?;
-    let github = github_generate::section(&lake)?;
+    let github = github_generate::section(&lake, &project)?;
     let repository = github::find(&args.access, &github.api_url, &project.root)?;
     if !repository.to_string().eq_ignore_ascii_case(&github.full_name()) {
         let message = format!("the blueprint is for the repository {}, and this is {repository}", github.full_name());

@@ -8,6 +8,7 @@ use serde::Serialize;
 use super::Context;
 use crate::cli::GithubGenerate;
 use crate::failure::{Exit, Failure};
+use crate::github::repository::remote;
 use crate::lake::{Github, Lake};
 use crate::project::Project;
 use crate::workflow::block::{self, Refusal};
@@ -23,7 +24,7 @@ struct Generated {
 pub fn run(args: &GithubGenerate, context: &Context<'_>) -> Result<(), Failure> {
     let project = context.project()?;
     let lake = context.check(&project)?;
-    let github = section(&lake)?;
+    let github = section(&lake, &project)?;
     let root = repository(&project.root);
     let files = workflow::files(&lake, github, &layout(&project, &root));
     let mut outcome = Vec::new();
@@ -71,10 +72,14 @@ pub fn run(args: &GithubGenerate, context: &Context<'_>) -> Result<(), Failure> 
 }
 
 /// What the blueprint says about its repository.
-pub fn section(lake: &Lake) -> Result<&Github, Failure> {
+pub fn section<'a>(lake: &'a Lake, project: &Project) -> Result<&'a Github, Failure> {
     lake.github.as_ref().ok_or_else(|| {
-        let help = "add `github: { repository: owner/name, lakegen: { release: … } }`; docs/github.md shows one";
-        Failure::usage("the blueprint does not say from which repository it is deployed", help.to_owned())
+        // It is for the author to write: whoever clones a fork would else let the fork deploy.
+        let remote =
+            remote(&project.root).map_or_else(|_| "owner/name".to_owned(), |remote| remote.repository.to_string());
+        let help =
+            format!("add `github: {{ repository: {remote}, lakegen: {{ release: … }} }}`; docs/github.md shows one");
+        Failure::usage("the blueprint does not say from which repository it is deployed", help)
     })
 }
 

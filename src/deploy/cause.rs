@@ -169,7 +169,11 @@ pub fn hint(kind: &str, reason: &str) -> Option<String> {
     // AWS does not say of everything what it is: `shop-dev-raw already exists`.
     let lower = format!("{kind}: {reason}").to_lowercase();
     let has = |words: &[&str]| words.iter().all(|word| lower.contains(word));
-    let table: [(&[&str], &str); 14] = [
+    let table: [(&[&str], &str); 15] = [
+        (
+            &["-access-boundary", "not attachable"],
+            "the stack `access` of the environment holds the boundary of the lake's roles: deploy it once with `--stack access`",
+        ),
         (
             &["bucket", "not empty"],
             "empty the bucket, all versions too, or keep it with `protected: true`; then run the command again",
@@ -284,6 +288,11 @@ mod tests {
             (job, "Number of jobs exceeds the limit", "quota"),
             ("AWS::Lambda::Function", "Error occurred while GetObject. S3 Error Code: NoSuchKey.", "uploaded anew"),
             (job, "Rate exceeded", "too often"),
+            (
+                "AWS::IAM::Role",
+                "Scope ARN: arn:aws:iam::1:policy/shop-dev-access-boundary does not exist or is not attachable.",
+                "`--stack access`",
+            ),
         ] {
             assert!(hint(kind, reason).unwrap_or_default().contains(word), "{reason}: {:?}", hint(kind, reason));
         }

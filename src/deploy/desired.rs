@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::error::Error;
 use super::observe::{ENVIRONMENT, LAKE};
 use super::stack::Stack;
-use crate::assembly::{Assembly, OutputRef, Source, StackParameter, StackTemplate};
+use crate::assembly::{Access, Assembly, OutputRef, Source, StackParameter, StackTemplate};
 use crate::cfn::{FINGERPRINT, deployable, resources};
 use crate::lower;
 use crate::placement::MAX_BYTES;
@@ -46,7 +46,7 @@ pub type Parameters = Vec<(String, Given)>;
 #[must_use]
 pub fn tags(assembly: &Assembly) -> Vec<(&'static str, String)> {
     // The stack of the access is no part of the lake: a deploy of one does not see the other.
-    if assembly.access {
+    if assembly.access == Access::Itself {
         return vec![("lakegen:access", format!("{}-{}", assembly.lake, assembly.environment))];
     }
     vec![(LAKE, assembly.lake.clone()), (ENVIRONMENT, assembly.environment.clone())]

@@ -252,6 +252,14 @@ pub enum Error {
         /// Why.
         why: String,
     },
+    /// What the lake's roles must carry is not there.
+    #[error("the stack `{stack}` is not there, and the roles of a lake with `github` carry the boundary that it holds")]
+    NoAccess {
+        /// The stack's name.
+        stack: String,
+        /// The environment's name.
+        environment: String,
+    },
     /// A stack is in a state that lakegen does not lead out of.
     #[error("the stack `{stack}` is in {status}: {refusal}")]
     Refused {
@@ -324,6 +332,10 @@ impl Error {
             Self::NotAdoptable { bucket, .. } => Some(format!(
                 "nothing was changed: correct `adopt` in the blueprint, or take away what stands in the way (`aws s3api \
                  get-bucket-policy --bucket {bucket}` shows a policy, `delete-bucket-policy` removes it)"
+            )),
+            Self::NoAccess { environment, .. } => Some(format!(
+                "once, by a person: `lakegen deploy --env {environment} --stack access`; or leave `github` out of the blueprint until \
+                 GitHub deploys"
             )),
             Self::Refused { refusal, stack, .. } => Some(refusal.help(stack)),
             Self::Failed(cause) => cause.hint(),

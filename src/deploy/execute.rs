@@ -26,7 +26,7 @@ use super::plan::{Plan, Prepared, Templates, World, prepare};
 use super::progress::{Event, Observer, Work};
 use super::session::Session;
 use super::stack::{Stack, Status};
-use crate::assembly::{Assembly, OutputRef};
+use crate::assembly::{Access, Assembly, OutputRef};
 use crate::cfn::FINGERPRINT;
 
 /// How often a stack is looked at anew before lakegen gives up: each time somebody else was faster, or a step led further.
@@ -149,6 +149,9 @@ async fn run(
     let desired = desired(assembly)?;
     let bucket = bucket::name(assembly, session);
     let (mut observed, objects) = look(session, assembly, &bucket, observer).await?;
+    if observed.is_empty() {
+        within(session, assembly).await?;
+    }
     settle(session, &mut observed, observer).await?;
     adopt::adopt(session, &desired, &mut observed, &bucket, observer).await?;
 
@@ -212,6 +215,17 @@ async fn look(
         others.iter().for_each(|other| observer.event(Event::Another { lake: &assembly.lake, other }));
     }
     Ok((observed, objects))
+}
+
+/// Finds out before the first stack is made whether the boundary of the lake's roles is there.
+async fn within(session: &Session, assembly: &Assembly) -> Result<(), Error> {
+    let Access::Within(stack) = &assembly.access else { return Ok(()) };
+    match observe::stack(session, stack).await {
+        Ok(None) => Err(Error::NoAccess { stack: stack.clone(), environment: assembly.environment.clone() }),
+        // Whoever may not look at it is told by AWS when a role cannot be made.
+        Err(error) if error.sort != Sort::Denied => Err(error.into()),
+        _ => Ok(()),
+    }
 }
 
 fn sizes<'a>(uploads: &'a [Upload<'_>]) -> impl Iterator<Item = (String, u64)> + 'a {
