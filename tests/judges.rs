@@ -9,7 +9,7 @@ use std::path::Path;
 use lakegen::assembly::{self, Assets};
 use lakegen::cfn::Format;
 use lakegen::cli::Starter;
-use lakegen::lower::lower;
+use lakegen::lower::{access, lower};
 use lakegen::placement::{Lock, Placement};
 use lakegen::project::Project;
 use lakegen::starter;
@@ -86,6 +86,13 @@ fn no_judge_finds_what_is_not_excepted_and_no_exception_is_unused() {
             let assets = Assets::collect(lake).unwrap();
             let assembly = lower(lake, environment, &assets, &Placement::of(lake, &Lock::default()));
             assembly::write(&assembly, &out.join(&lake.name).join(&environment.name), Format::Json).unwrap();
+            if let Some((github, gate)) =
+                lake.github.as_ref().and_then(|github| Some((github, github.gate(&environment.name)?)))
+            {
+                let stack = access(lake, environment, github, gate);
+                let folder = out.join(&lake.name).join(format!("{}-access", environment.name));
+                assembly::write(&stack, &folder, Format::Json).unwrap();
+            }
         }
     }
     let judge = root().join("tests/judges/judge.py");

@@ -1,15 +1,15 @@
 //! The `access` stack: by whom, and how, an environment is deployed from GitHub.
 //!
-//! A person deploys it once; nothing that GitHub runs can change it. It holds three roles. The *planner* looks at what is there and
-//! lets CloudFormation compare, for pull requests and for drift. The *deployer*, which only jobs of GitHub's environment of the same name
-//! take on, asks CloudFormation to change the stacks of this lake. The *operator* is CloudFormation's own role: it may make what lakes are
+//! A person deploys it once; nothing that GitHub runs can change it. It holds four roles. The *planner* looks at what is there and
+//! lets CloudFormation compare, for pull requests. The *watcher* looks for drift, for what runs by the clock. The *deployer*, which only
+//! jobs of GitHub's environment of the same name take on, asks CloudFormation to change the stacks of this lake. The *operator* is CloudFormation's own role: it may make what lakes are
 //! made of, under this lake's names. Every role that the operator makes must carry the *boundary*, beyond which no statement in it counts.
 
 mod operator;
 
 use super::names::{Kind, arn, bucket_arn, role_arn};
 use super::{Context, Names};
-use crate::assembly::{Assembly, Assets, Origin, StackTemplate};
+use crate::assembly::{Access, Assembly, Assets, Origin, StackTemplate};
 use crate::cfn::iam::{Action, ManagedPolicy, NamedPolicy, OidcProvider, Policy, Principal, Role, Statement, Unscoped};
 use crate::cfn::s3::Bucket;
 use crate::cfn::{Arn, ArnPattern, Declaration, Name, Retention, Text, Value, pseudo, sub};
@@ -21,11 +21,12 @@ use crate::region::Partition;
 const AUDIENCE: &str = "sts.amazonaws.com";
 /// The last word of the names of what the stack holds.
 const PLANNER: &str = "plan";
+const WATCHER: &str = "drift";
 const DEPLOYER: &str = "deploy";
 const OPERATOR: &str = "cloudformation";
 const BOUNDARY: &str = "boundary";
 
-/// The ARN of a role of the stack, for a workflow: `what` is `plan`, `deploy` or `cloudformation`.
+/// The ARN of a role of the stack, for a workflow: `what` is `plan`, `drift`, `deploy` or `cloudformation`.
 pub(crate) fn access_role_arn(lake: &Lake, environment: &Environment, account: &str, what: &str) -> String {
     let partition = Partition::of(&environment.region).id();
     format!("arn:{partition}:iam::{account}:role/{}", Names::new(&lake.name, &environment.name).access(what))
@@ -50,11 +51,12 @@ pub fn access(lake: &Lake, environment: &Environment, github: &Github, gate: &Gi
     let boundary = lower_boundary(&cx, &mut stack);
     lower_operator(&cx, &mut stack, &boundary);
     lower_planner(&cx, &mut stack, github, &provider);
+    lower_watcher(&cx, &mut stack, github, &provider);
     lower_deployer(&cx, &mut stack, github, &provider);
     Assembly {
         lake: lake.name.clone(),
         environment: environment.name.clone(),
-        access: true,
+        access: Access::Itself,
         service_role: None,
         region: environment.region.clone(),
         account: environment.account.clone(),
@@ -116,35 +118,20 @@ fn lower_operator(cx: &Context, stack: &mut StackTemplate, boundary: &Value<Arn<
         cx.tag_list(),
     );
     let role = stack.template.add(Kind::OperatorRole.fixed(), role).name();
-    for (index, statements) in super::grant::packed(operator::statements(cx, boundary)).into_iter().enumerate() {
-        let policy = ManagedPolicy {
-            description: format!("What {} in {} is made with, part {}", cx.lake.name, cx.environment.name, index + 1),
-            document: Policy(statements),
-            roles: vec![role.clone()],
-        };
-        stack.template.add(Kind::OperatorPolicy.of(&format!("part{}", index + 1)), policy);
-    }
+    attach(cx, stack, &role, Kind::OperatorPolicy, "What the making", operator::statements(cx, boundary));
 }
 
-/// The role for pull requests and for drift.
+/// The role for pull requests. Whoever can open one can change the workflow too, so it reads no secrets.
 fn lower_planner(cx: &Context, stack: &mut StackTemplate, github: &Github, provider: &Value<Arn<OidcProvider>>) {
-    // Pull requests have no environment; what runs by the clock runs on the branch.
-    let branch = format!("ref:refs/heads/{}", github.branch);
-    let trust = trust(github, provider, &["pull_request", &branch]);
     let role = Role::new(
         Value::literal(cx.names.access(PLANNER)),
         format!("Pull requests see what would change in {} in {}", cx.lake.name, cx.environment.name),
-        trust,
+        trust(github, provider, &["pull_request"]),
         Vec::new(),
         cx.tag_list(),
     );
     let role = stack.template.add(Kind::PlannerRole.fixed(), role).name();
-    let compare = Action::named([
-        "cloudformation:CreateChangeSet",
-        "cloudformation:DeleteChangeSet",
-        "cloudformation:DetectStackDrift",
-        "cloudformation:DetectStackResourceDrift",
-    ]);
+    let compare = Action::named(["cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet"]);
     let mut statements = look(cx);
     statements.push(Statement::allow("Compare", compare, [stacks(cx)]));
     // Large templates go where no deploy looks for anything: a pull request cannot put something in the place of an asset.
@@ -153,18 +140,45 @@ fn lower_planner(cx: &Context, stack: &mut StackTemplate, github: &Github, provi
     // A comparison names the role of a stack that has one of its own. Only a deploy can execute it.
     statements.push(pass_roles([role_arn(&cx.names.role("release", "*")).pattern()]));
     statements.extend(operator::reading(cx));
+    statements.push(operator::no_keys());
+    attach(cx, stack, &role, Kind::PlannerPolicy, "What a plan", statements);
+}
+
+/// The role that looks for drift. What runs by the clock runs on the branch, which is reviewed.
+fn lower_watcher(cx: &Context, stack: &mut StackTemplate, github: &Github, provider: &Value<Arn<OidcProvider>>) {
+    let role = Role::new(
+        Value::literal(cx.names.access(WATCHER)),
+        format!("GitHub looks for what was changed by hand in {} in {}", cx.lake.name, cx.environment.name),
+        trust(github, provider, &[&format!("ref:refs/heads/{}", github.branch)]),
+        Vec::new(),
+        cx.tag_list(),
+    );
+    let role = stack.template.add(Kind::WatcherRole.fixed(), role).name();
+    let detect = Action::named(["cloudformation:DetectStackDrift", "cloudformation:DetectStackResourceDrift"]);
+    let mut statements = look(cx);
+    statements.push(Statement::allow("Detect", detect, [stacks(cx)]));
+    statements.extend(operator::reading(cx));
+    statements.extend(operator::confidential(cx));
+    attach(cx, stack, &role, Kind::WatcherPolicy, "What looking for drift", statements);
+}
+
+/// Gives a role as many policies as the statements need.
+fn attach(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    role: &Value<Name<Role>>,
+    kind: Kind,
+    what: &str,
+    statements: Vec<Statement>,
+) {
     for (index, statements) in super::grant::packed(statements).into_iter().enumerate() {
+        let (lake, environment, part) = (&cx.lake.name, &cx.environment.name, index + 1);
         let policy = ManagedPolicy {
-            description: format!(
-                "What looking at {} in {} takes, part {}",
-                cx.lake.name,
-                cx.environment.name,
-                index + 1
-            ),
+            description: format!("{what} of {lake} in {environment} takes, part {part}"),
             document: Policy(statements),
             roles: vec![role.clone()],
         };
-        stack.template.add(Kind::PlannerPolicy.of(&format!("part{}", index + 1)), policy);
+        stack.template.add(kind.of(&format!("part{part}")), policy);
     }
 }
 
@@ -234,7 +248,9 @@ fn own_stack(cx: &Context) -> Value<ArnPattern> {
     arn::<()>("cloudformation", sub!["stack/", cx.names.stack(&["access"]), "/*"]).pattern()
 }
 
-/// Looking at stacks. Which there are is asked of all at once: `stack/*/*` is what AWS takes for that.
+/// Looking at stacks. Which there are is asked of all at once, for which AWS wants leave to list and to describe any.
+///
+/// Source: `StackName` of "DescribeStacks" in CloudFormation's API reference.
 fn look(cx: &Context) -> Vec<Statement> {
     let look = Action::named([
         "cloudformation:DescribeChangeSet",
@@ -243,10 +259,12 @@ fn look(cx: &Context) -> Vec<Statement> {
         "cloudformation:GetTemplate",
         "cloudformation:ListStackResources",
     ]);
-    let all: Value<Arn<()>> = arn("cloudformation", "stack/*/*".into());
     let bucket = bucket_arn(&asset_bucket(cx));
     vec![
-        Statement::allow("FindStacks", Action::named(["cloudformation:DescribeStacks"]), [all.pattern()]),
+        Statement::unscoped(
+            "FindStacks",
+            Unscoped::named(["cloudformation:DescribeStacks", "cloudformation:ListStacks"]),
+        ),
         Statement::unscoped(
             "FollowStacks",
             Unscoped::named(["cloudformation:DescribeEvents", "cloudformation:DescribeStackDriftDetectionStatus"]),

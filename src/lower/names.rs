@@ -45,6 +45,7 @@ kinds! {
     StudioNodes, StudioRole, WafAcl, WafAssociation, WafLogging, WafLogs, WorkBucket, WorkPolicy, ZoneBucket,
     ZonePolicy,
     DeployerRole, GithubProvider, OperatorPolicy, OperatorRole, PlannerPolicy, PlannerRole, StepBoundary,
+    WatcherPolicy, WatcherRole,
     FailedReleasesAlarm, FailedReleasesPolicy, FailedReleasesQueue, ReleaseFunction, ReleaseLogs, ReleaseMapping,
     ReleasePolicy, ReleaseQueue, ReleaseRole, ReleaseRule, ReleaserRole,
 }

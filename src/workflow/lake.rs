@@ -226,7 +226,7 @@ impl Context<'_> {
         let Environment { name, .. } = environment;
         let env = vec![("ENVIRONMENT", name.clone())];
         let rest = [
-            self.sign_in(environment, "plan"),
+            self.sign_in(environment, "drift"),
             runs("Look for what was changed by hand", include_str!("scripts/drift.sh"), env),
         ];
         let (id, label) = (format!("drift-{name}"), format!("drift of {name}"));

@@ -267,13 +267,15 @@ const API: [Action; 7] = Action::named([
     "apigateway:SetWebACL",
     "apigateway:UpdateRestApiPolicy",
 ]);
+/// Tells the secret of a client, if it has one.
+const CLIENT: &str = "cognito-idp:DescribeUserPoolClient";
 const USERS: [Action; 12] = Action::named([
     "cognito-idp:AddCustomAttributes",
     "cognito-idp:CreateUserPoolClient",
     "cognito-idp:DeleteUserPool",
     "cognito-idp:DeleteUserPoolClient",
     "cognito-idp:DescribeUserPool",
-    "cognito-idp:DescribeUserPoolClient",
+    CLIENT,
     "cognito-idp:GetUserPoolMfaConfig",
     "cognito-idp:ListTagsForResource",
     "cognito-idp:SetUserPoolMfaConfig",
@@ -412,7 +414,10 @@ fn grants(cx: &Context) -> Vec<Grant> {
         kinds.iter().map(|kind| here(service, format!("{kind}/{name}"))).collect()
     };
     let tables = format!("table/{database}/*");
-    let catalog = ["catalog", &format!("database/{database}"), &tables].map(|resource| here("glue", resource)).to_vec();
+    // Who deletes a database needs leave for the functions that it could have.
+    let functions = format!("userDefinedFunction/{database}/*");
+    let catalog = ["catalog", &format!("database/{database}"), &tables, &functions];
+    let catalog = catalog.map(|resource| here("glue", resource)).to_vec();
     let groups = ["/aws-glue/*", "/aws/*", "API-Gateway-Execution-Logs_*", "aws-waf-logs-*"];
     let groups = groups.iter().map(|name| here("logs", format!("log-group:{name}"))).collect();
     let brew = ["dataset", "job", "project", "recipe", "ruleset", "schedule"];
@@ -547,13 +552,11 @@ pub(super) fn reading(cx: &Context) -> Vec<Statement> {
         .map(|(sid, actions, resources)| Statement::allow(sid, actions, resources))
         .collect();
     let looked_at = KEYS.into_iter().filter(|action| reads(action));
-    let ledger = here("dynamodb", format!("table/{}", cx.names.ledger()));
-    let through: Value<Text> = sub!["dynamodb.", pseudo::region(), ".", pseudo::url_suffix()];
     statements.extend([
         Statement::allow("Key", looked_at, [here("kms", "key/*")]),
         Statement::allow(
             "Users",
-            USERS.into_iter().filter(|action| reads(action)),
+            USERS.into_iter().filter(|action| reads(action) && action.name() != CLIENT),
             [here("cognito-idp", "userpool/*")],
         ),
         Statement::unscoped(
@@ -563,6 +566,22 @@ pub(super) fn reading(cx: &Context) -> Vec<Statement> {
                 ["Get", "Describe", "List"].iter().any(|verb| operation.starts_with(verb))
             }),
         ),
+    ]);
+    statements
+}
+
+/// Whatever the rest of a policy says, no keys of APIs. A usage plan tells them as well.
+pub(super) fn no_keys() -> Statement {
+    let keys = ["apikeys*", "usageplans/*/keys*"].map(gateway);
+    Statement::deny("NoKeys", Action::named(["apigateway:GET"]), keys)
+}
+
+/// What only the branch may read besides: the ledger of runs, which is encrypted with the lake's key, and clients with their secrets.
+pub(super) fn confidential(cx: &Context) -> [Statement; 3] {
+    let ledger = here("dynamodb", format!("table/{}", cx.names.ledger()));
+    let through: Value<Text> = sub!["dynamodb.", pseudo::region(), ".", pseudo::url_suffix()];
+    [
+        Statement::allow("Clients", Action::named([CLIENT]), [here("cognito-idp", "userpool/*")]),
         Statement::allow(
             "Ledger",
             [Action::DYNAMODB_GET_ITEM, Action::DYNAMODB_QUERY, Action::DYNAMODB_SCAN],
@@ -573,8 +592,7 @@ pub(super) fn reading(cx: &Context) -> Vec<Statement> {
             "kms:ViaService",
             through,
         ),
-    ]);
-    statements
+    ]
 }
 
 /// What a role of a step is held to. Its region does not matter: whatever is named so is this lake's.
