@@ -4,6 +4,8 @@
 
 #[path = "support/github.rs"]
 mod fake;
+#[path = "support/node.rs"]
+mod node;
 #[path = "support/prism.rs"]
 mod prism;
 
@@ -169,6 +171,7 @@ fn what_somebody_has_changed_is_set_right_and_nothing_else() {
         place.rules[0]["wait_timer"] = json!(1);
         place.rules[1]["reviewers"] = json!([{ "type": "User", "reviewer": { "id": 99 } }]);
         place.branches[1].1 = "*".to_owned();
+        place.tags.push((4_000, "main".to_owned()));
         place.variables.insert("LAKEGEN_REGION".to_owned(), "us-east-1".to_owned());
         place.variables.insert("THEIRS".to_owned(), "stays".to_owned());
         state.rulesets[0]["enforcement"] = json!("disabled");
@@ -299,6 +302,8 @@ fn what_cannot_be_connected_is_said_before_anything_is_changed() {
     let github = GitHub::start();
     github.state().repository["full_name"] = json!("acme/data-lake");
     note("a renamed repository", &github, &wanted());
+    github.state().moved = true;
+    note("a renamed repository, whose old name leads to it", &github, &wanted());
     let github = GitHub::start();
     github.state().repository["permissions"]["admin"] = json!(false);
     note("a repository of others", &github, &wanted());
@@ -384,6 +389,7 @@ fn every_request_is_as_github_describes_its_api() {
     other.files[0].block = "name: newer\n".to_owned();
     connect(&github, &other).unwrap();
     github.state().pulls.clear();
+    github.state().places.get_mut("dev").unwrap().tags.push((4_000, "v*".to_owned()));
     connect(&github, &wanted()).unwrap();
     assert!(kept(&github) > 80);
 

@@ -2,6 +2,8 @@
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
 
+#[path = "support/node.rs"]
+mod node;
 mod support;
 
 use std::fs;
@@ -15,6 +17,7 @@ use lakegen::placement::{Lock, Placement};
 use lakegen::project::Project;
 use lakegen::workflow::model::{Does, Workflow};
 use lakegen::workflow::{self, Layout, WORKFLOW};
+use node::Node;
 use support::{judges, must_succeed, root, workflow_judge};
 
 const LAKES: [&str; 2] = ["one", "three"];
@@ -60,17 +63,64 @@ fn no_judge_of_workflows_finds_anything() {
     for (name, workflow) in workflows() {
         fs::write(directory.join(format!("{name}.yml")), workflow.render()).unwrap();
     }
+    let list = || fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
+    // It knows no permission to write attestations, which only the release has.
+    for file in list() {
+        must_succeed(Node::install().script("@action-validator/cli/cli.mjs").arg(file));
+    }
     for own in fs::read_dir(root().join(".github/workflows")).unwrap() {
         let own = own.unwrap();
         fs::copy(own.path(), directory.join(format!("own-{}", own.file_name().display()))).unwrap();
     }
-    let files: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let files = list();
     assert!(files.len() > 3);
+    must_succeed(actionlint(folder.path()).args(&files));
     must_succeed(
         workflow_judge("zizmor").args(["--offline", "--no-progress", "--persona", "auditor"]).arg(folder.path()),
     );
     let schema = ["--builtin-schema", "vendor.github-workflows"];
     must_succeed(workflow_judge("check-jsonschema").args(schema).args(&files));
+}
+
+/// `folder` is for the labels of runners that the lakes have of their own.
+fn actionlint(folder: &Path) -> Command {
+    let labels = folder.join("actionlint.yaml");
+    fs::write(&labels, "self-hosted-runner: { labels: [our-runners] }\n").unwrap();
+    let shellcheck = workflow_judge("shellcheck").get_program().to_owned();
+    let mut command = workflow_judge("actionlint");
+    command.args(["-no-color", "-pyflakes=", "-shellcheck"]).arg(shellcheck).arg("-config-file").arg(labels);
+    command
+}
+
+/// What each judge is there for, broken; a judge that says nothing to it judges nothing.
+#[test]
+fn judges_of_workflows_find_what_is_broken() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join(".github/workflows/broken.yml");
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let (_, workflow) = workflows().remove(0);
+    let broken = |from: &str, to: &str| {
+        let text = workflow.render();
+        assert!(text.contains(from), "{from}");
+        fs::write(&file, text.replace(from, to)).unwrap();
+    };
+    let finds = |command: &mut Command, what: &str| {
+        let output = command.output().unwrap();
+        let said = text(&output.stdout) + &text(&output.stderr);
+        assert!(!output.status.success() && said.contains(what), "{said}");
+    };
+    broken("needs:\n      - check", "needs:\n      - chekc");
+    finds(actionlint(folder.path()).arg(&file), "chekc");
+    broken("$RUNNER_TEMP/plans/$PLACE", "$RUNNER_TEMP/plans/\"$PLACE");
+    finds(actionlint(folder.path()).arg(&file), "shellcheck");
+    broken("runs-on:", "run-on:");
+    finds(Node::install().script("@action-validator/cli/cli.mjs").arg(&file), "run-on");
+    finds(
+        workflow_judge("check-jsonschema").args(["--builtin-schema", "vendor.github-workflows"]).arg(&file),
+        "run-on",
+    );
+    broken("persist-credentials: false", "persist-credentials: true");
+    finds(workflow_judge("zizmor").args(["--offline", "--persona", "auditor"]).arg(folder.path()), "artipacked");
 }
 
 #[test]

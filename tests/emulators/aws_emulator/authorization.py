@@ -16,7 +16,7 @@ from typing import Any
 from urllib.parse import parse_qs
 
 from ministack.core import iam_actions, iam_evaluator
-from ministack.core.responses import get_account_id
+from ministack.core.responses import get_account_id, get_region
 from ministack.services import athena
 
 from aws_emulator import quality
@@ -31,6 +31,14 @@ GLUE = {
     "dataQualityRuleset/": ("StartDataQualityRulesetEvaluationRun",),
     "job/": ("StartJobRun", "GetJobRun", "GetJobRuns", "BatchStopJobRun", "GetJob", "UpdateJob"),
 }
+
+WITH_A_ROLE = (
+    "cloudformation:CreateChangeSet",
+    "cloudformation:CreateStack",
+    "cloudformation:DeleteStack",
+    "cloudformation:UpdateStack",
+)
+"""Calls that hand a role to CloudFormation, with which it works on the stack."""
 
 request: ContextVar[dict[str, Any]] = ContextVar("request")
 """Body of the request that is being authorized."""
@@ -124,7 +132,7 @@ def about(action: str, service: str, path: str, said: dict[str, Any]) -> str | N
 
 def keys(action: str, said: dict[str, Any]) -> dict[str, str]:
     """What conditions may ask for."""
-    if action == "cloudformation:UpdateStack" and "RoleARN" in said:
+    if action in WITH_A_ROLE and "RoleARN" in said:
         return {"cloudformation:RoleArn": said["RoleARN"]}
     return {}
 
@@ -132,6 +140,9 @@ def keys(action: str, said: dict[str, Any]) -> dict[str, str]:
 def besides(action: str, resource: str, said: dict[str, Any]) -> list[Check]:
     """What a call takes besides its own action."""
     match action:
+        case "cloudformation:DescribeStacks" if "StackName" not in said:
+            every = f"arn:aws:cloudformation:{get_region()}:{get_account_id()}:stack/*/*"
+            return [("cloudformation:ListStacks", every, {})]
         case "sagemaker:CreateTrainingJob":
             passed = passing(said["RoleArn"], "sagemaker.amazonaws.com")
             return [passed, *[("sagemaker:AddTags", resource, {}) for _ in said.get("Tags", ())[:1]]]
@@ -139,7 +150,7 @@ def besides(action: str, resource: str, said: dict[str, Any]) -> list[Check]:
             return [passing(said["Role"], "glue.amazonaws.com")]
         case "glue:UpdateJob":
             return [passing(said["JobUpdate"]["Role"], "glue.amazonaws.com")]
-        case "cloudformation:UpdateStack" if "RoleARN" in said:
+        case _ if action in WITH_A_ROLE and "RoleARN" in said:
             return [passing(said["RoleARN"], "cloudformation.amazonaws.com")]
     return []
 

@@ -91,7 +91,12 @@ TYPES: dict[str, Type] = {
         delete=lambda physical, _properties: call(glue._delete_security_configuration, {"Name": physical}),
     ),
     "AWS::Glue::Workflow": Type("Name", replacing=("Name",)),
-    "AWS::IAM::OIDCProvider": Type("Url", "iam:oidc-provider", lambda _name, physical: {"Arn": physical}, ("Url",)),
+    "AWS::IAM::OIDCProvider": Type(
+        "Url",
+        attributes=lambda _name, physical: {"Arn": physical},
+        replacing=("Url",),
+        create=lambda properties: provider_arn(properties["Url"]),
+    ),
     "AWS::LakeFormation::DataCellsFilter": Type("Name", replacing=("Name", "TableName", "DatabaseName")),
     "AWS::LakeFormation::DataLakeSettings": Type(),
     "AWS::LakeFormation::Permissions": Type(replacing=("DataLakePrincipal", "Resource")),
@@ -124,6 +129,10 @@ TYPES: dict[str, Type] = {
 def call(action: Callable[[Properties], tuple[int, Any, bytes]], request: Properties) -> Properties:
     """Asks a service of MiniStack's in this process."""
     return provisioners._glue_call(action, request, "the resource", "request")
+
+
+def provider_arn(url: str) -> str:
+    return f"arn:aws:iam::{get_account_id()}:oidc-provider/{url.removeprefix('https://')}"
 
 
 def register() -> None:
