@@ -70,6 +70,10 @@ fn a_lake_is_planned_deployed_left_alone_and_changed() {
     assert!(plan.contains("Rules[1].ExpirationInDays: 400 → 300"), "{plan}");
     assert!(plan.contains("WorkerType: G.1X → G.2X"), "{plan}");
     assert!(plan.contains("bikes-dev-serving: nothing to do"), "{plan}");
+    let markdown = lake.run(0, &["plan", "--env", "dev", "--format", "markdown"]);
+    assert!(markdown.contains("### bikes in dev\n"), "{markdown}");
+    let row = "| ~ | AWS::Glue::Job | GlueJobCountFlows | jobs.count&#95;flows | WorkerType: G.1X → G.2X |";
+    assert!(markdown.contains(row), "{markdown}");
     let sets = r#"print(boto3.client("cloudformation").list_change_sets(StackName="bikes-dev-storage")["Summaries"])"#;
     assert_eq!(emulator.boto3(REGION, sets), "[]", "a plan takes its change sets away");
 
@@ -91,6 +95,15 @@ fn what_a_protected_environment_holds_stays_and_can_be_had_back() {
     let lake = Lake::small(&emulator, "safe");
     lake.edit("dev: { region: eu-central-1 }", "dev: { region: eu-central-1, protected: true }");
     lake.run(0, &["deploy", "--env", "dev"]);
+    let policy = || {
+        let script = r#"
+policy = boto3.client("cloudformation").get_stack_policy(StackName="safe-dev-storage")["StackPolicyBody"]
+print([[one["Effect"], one["Action"]] for one in json.loads(policy)["Statement"]])
+"#;
+        emulator.boto3(REGION, script)
+    };
+    assert!(statuses(&emulator).contains("safe-dev-storage CREATE_COMPLETE True"), "termination protection");
+    assert_eq!(policy(), "[['Allow', 'Update:*'], ['Deny', ['Update:Replace', 'Update:Delete']]]");
     let destroy = ["destroy", "--env", "dev", "--yes", "safe-dev"];
     assert!(lake.run(5, &destroy).contains("`dev` is protected"));
 
@@ -106,6 +119,7 @@ fn what_a_protected_environment_holds_stays_and_can_be_had_back() {
     assert!(lake.run(5, &destroy).contains("termination protection"));
     lake.run(5, &["deploy", "--env", "dev"]);
     lake.run(0, &["deploy", "--env", "dev", "--yes"]);
+    assert_eq!(policy(), "[['Allow', 'Update:*']]");
 
     lake.edit("zones:\n", &format!("zones:\n{zone}"));
     let taken = lake.run(3, &["deploy", "--env", "dev", "--yes"]);
@@ -234,6 +248,40 @@ fn what_is_wrong_before_anything_is_touched_is_said() {
     assert_eq!(output.status.code(), Some(3));
     assert!(said(&output).contains("there are no AWS credentials that work"), "{}", said(&output));
     assert_eq!(state(&emulator, "wrong"), "");
+}
+
+/// Whatever the SDK takes credentials from; nothing has to be set up for lakegen.
+#[test]
+fn credentials_come_from_wherever_the_sdk_finds_them() {
+    let emulator = Emulator::start(&[]);
+    let lake = Lake::small(&emulator, "signed");
+    let file = |name: &str, text: &str| {
+        let path = emulator.folder().join(name);
+        std::fs::write(&path, text).unwrap();
+        path.display().to_string()
+    };
+    let keys = file("keys.json", r#"{"Version": 1, "AccessKeyId": "111122223333", "SecretAccessKey": "secret"}"#);
+    let token = file("token", "a token of GitHub's");
+    let config = format!(
+        "[profile keys]\naws_access_key_id = 111122223333\naws_secret_access_key = secret\n\
+         [profile assumed]\nrole_arn = arn:aws:iam::111122223333:role/deployer\nsource_profile = keys\n\
+         [profile process]\ncredential_process = cat {keys}\n\
+         [profile web]\nrole_arn = arn:aws:iam::111122223333:role/ci\nweb_identity_token_file = {token}\n"
+    );
+    let config = file("config", &config);
+    let role = ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/ci");
+    for (variables, caller) in [
+        (vec![("AWS_PROFILE", "keys")], "as root"),
+        (vec![("AWS_PROFILE", "process")], "as root"),
+        (vec![("AWS_PROFILE", "assumed")], "as assumed-role/deployer/"),
+        (vec![("AWS_PROFILE", "web")], "as assumed-role/ci/"),
+        (vec![role, ("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str())], "as assumed-role/ci/"),
+    ] {
+        let mut command = lake.command(&["plan", "--env", "dev"]);
+        command.env_remove("AWS_ACCESS_KEY_ID").env_remove("AWS_SECRET_ACCESS_KEY").env("AWS_CONFIG_FILE", &config);
+        let output = command.envs(variables.iter().copied()).output().unwrap();
+        assert!(output.status.success() && said(&output).contains(caller), "{variables:?}: {}", said(&output));
+    }
 }
 
 #[test]

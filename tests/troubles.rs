@@ -210,6 +210,19 @@ fn whoever_is_at_a_stack_is_named_and_waited_for() {
 }
 
 #[test]
+fn stacks_that_do_not_need_each_other_are_made_at_the_same_time() {
+    let (emulator, fake) = start();
+    fake.tell("settings", &json!({ "stride": 1 }));
+    let lake = Lake::bikes(&emulator).on(&fake);
+    let text = lake.run(0, &DEPLOY);
+    let at = |what: &str| text.find(what).unwrap_or_else(|| panic!("{what} is not in {text}"));
+    let (one, other) = ("bikes-dev-processing", "bikes-dev-serving");
+    assert!(at("created bikes-dev-storage") < at(&format!("creating {one}")), "{text}");
+    assert!(at(&format!("creating {other}")) < at(&format!("created {one}")), "{text}");
+    assert!(at(&format!("creating {one}")) < at(&format!("created {other}")), "{text}");
+}
+
+#[test]
 fn ctrl_c_says_what_goes_on_and_the_same_command_goes_on_there() {
     let (emulator, fake) = start();
     fake.tell("settings", &json!({ "stride": 1 }));
