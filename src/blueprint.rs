@@ -12,6 +12,7 @@ use crate::kind::environment::EnvironmentSpec;
 use crate::kind::function::FunctionSpec;
 use crate::kind::github::GithubSpec;
 use crate::kind::job::JobSpec;
+use crate::kind::lake_formation::LakeFormationSpec;
 use crate::kind::model::ModelSpec;
 use crate::kind::pipeline::PipelineSpec;
 use crate::kind::profile::ProfileSpec;
@@ -89,6 +90,10 @@ section! {
         /// Lambda functions.
         /// Example: `{ recommend: { source: lambdas/recommend, reads: [products] } }`.
         functions: Named<FunctionSpec>,
+        /// Who may do what with the tables, by AWS Lake Formation; without it, IAM alone says so.
+        /// Default: none.
+        /// Example: `{ grants: { analysts: { to: role/analyst, tables: { orders: { except: [user_id] } } } } }`.
+        lake_formation: Option<LakeFormationSpec>,
         /// The API that people and programs call.
         /// Default: none.
         /// Example: `{ routes: { "GET /users/{user_id}": { function: recommend } } }`.

@@ -12,6 +12,7 @@ use crate::blueprint::{self, Blueprint};
 use crate::decode::{Attempt, Decode, Decoder, Named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Noted, Severity, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
+use crate::kind::lake_formation::LakeFormationSpec;
 use crate::kind::{learning, overrides, renamed, resource, tags};
 use crate::lake::{
     Arena, Classifier, Crawler, Function, Home, Id, Job, Lake, Model, Query, Recipe, Ruleset, Step, StepId, Table,
@@ -196,6 +197,7 @@ impl<'a> Check<'a> {
         let jobs = self.all(&b.jobs, "a job", |spec, name, cx| spec.check(name, cx));
         let models = self.all(&b.models, "a model", |spec, name, cx| spec.check(name, cx));
         let functions = self.all(&b.functions, "a function", |spec, name, cx| spec.check(name, cx));
+        let lake_formation = b.lake_formation.as_ref().map(|spec| spec.check(environment, self));
         let api = b.api.as_ref().map(|api| api.check(self));
         let checks = self.all(&b.checks, "a table", |spec, name, cx| spec.check(name, cx));
         self.references();
@@ -246,6 +248,10 @@ impl<'a> Check<'a> {
             jobs: arena(jobs)?,
             models: arena(models)?,
             functions: arena(functions)?,
+            lake_formation: match lake_formation {
+                Some(lake_formation) => Some(lake_formation?),
+                None => None,
+            },
             api: match api {
                 Some(api) => Some(api?),
                 None => None,
@@ -575,7 +581,8 @@ impl<'a> Check<'a> {
         let tables = &self.names.sections[Section::Tables as usize].1;
         let named = b.functions.0.iter().filter_map(|(_, spec)| spec.as_ref()).flat_map(|spec| &spec.reads);
         let profiled = b.profiles.0.iter().filter_map(|(_, spec)| spec.as_ref()).map(|spec| &spec.reads);
-        used.extend(named.chain(profiled).filter_map(|name| tables.get(name.as_str())));
+        let granted = b.lake_formation.iter().flat_map(LakeFormationSpec::granted);
+        used.extend(named.chain(profiled).chain(granted).filter_map(|name| tables.get(name.as_str())));
         for (at, table) in self.tables.iter().enumerate() {
             if let Some(Table { home: Home::View { reads, .. }, .. }) = table {
                 used.insert(at);

@@ -17,6 +17,9 @@ pub use crate::kind::function::Function;
 pub use crate::kind::github::{DriftSpec as Drift, Gate as GithubGate, Github, Provider, Reviewer, Tool};
 pub use crate::kind::iceberg::{By, Transform};
 pub use crate::kind::job::{Job, Script};
+pub use crate::kind::lake_formation::{
+    Grant, GrantedColumns, Grantee, LakeFormation, PermissionSpec as Permission, TableGrant,
+};
 pub use crate::kind::learning::{Cut, Learning};
 pub use crate::kind::model::{Gate, Model};
 pub use crate::kind::overrides::{Generated, Override};
@@ -187,6 +190,8 @@ pub struct Lake {
     pub models: Arena<Model>,
     /// Lambda functions.
     pub functions: Arena<Function>,
+    /// Who may do what with the tables, when Lake Formation says so.
+    pub lake_formation: Option<LakeFormation>,
     /// The API, if there is one.
     pub api: Option<Api>,
     /// Rules that the rows of tables must meet.
@@ -230,6 +235,12 @@ impl Lake {
             let table = &self.tables[ruleset.table];
             table.writer.or(table.crawler.map(StepId::Crawler)) == Some(step)
         })
+    }
+
+    /// What Lake Formation grants others than steps, by its id.
+    #[must_use]
+    pub fn grant(&self, id: Id<Grant>) -> Option<&Grant> {
+        self.lake_formation.as_ref().map(|permissions| &permissions.grants[id])
     }
 
     /// The name of a step.

@@ -17,6 +17,7 @@ mod events;
 mod function;
 mod grant;
 mod job;
+mod lake_formation;
 mod logs;
 mod model;
 mod names;
@@ -75,6 +76,7 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         models: _,
         functions: _,
         checks: _,
+        lake_formation: _,
         api,
         // In one stack.
         pipelines: _,
@@ -121,18 +123,22 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
 fn lower_storage(cx: &Context) -> (Vec<StackTemplate>, Kept) {
     let mut first = cx.stack(Part::Storage, 1);
     let mut kept = storage::lower(cx, &mut first);
+    let location_role = lake_formation::lower_shared(cx, &mut first, &kept.key_here);
     let more = (2..=cx.placement.stacks(Part::Storage)).map(|number| cx.stack(Part::Storage, number));
     let mut stacks: Vec<_> = std::iter::once(first).chain(more).collect();
     for (number, stack) in (1..).zip(&mut stacks) {
-        let (key, logs) = match number {
-            1 => (kept.key_here.clone(), kept.logs_here.clone()),
-            _ => (stack.import(&kept.key, KEY), cx.names.log_bucket()),
+        let (key, logs, role) = match number {
+            1 => (kept.key_here.clone(), kept.logs_here.clone(), location_role.clone()),
+            _ => {
+                let role = location_role.as_ref().map(|_| names::role_arn(&cx.names.location_role()));
+                (stack.import(&kept.key, KEY), cx.names.log_bucket(), role)
+            }
         };
         for thing in cx.placement.things(Part::Storage, number) {
             stack.comes_from(Some(cx.origin(*thing)));
             match *thing {
                 Thing::Zone(id) => {
-                    let bucket = storage::lower_zone(cx, stack, &key, &logs, &cx.lake.zones[id]);
+                    let bucket = storage::lower_zone(cx, stack, &key, &logs, role.clone(), &cx.lake.zones[id]);
                     kept.zones.insert(id, bucket);
                 }
                 Thing::Items(id) => table::lower_items(cx, stack, &key, &cx.lake.tables[id]),
@@ -141,6 +147,7 @@ fn lower_storage(cx: &Context) -> (Vec<StackTemplate>, Kept) {
                 | Thing::Profile(_)
                 | Thing::Statement(_)
                 | Thing::Step(_)
+                | Thing::Grant(_)
                 | Thing::Function(_) => {}
             }
         }
@@ -161,6 +168,9 @@ fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTempla
     let first = number == 1;
     let shared = Shared::new(cx, &mut stack, kept, first);
     let mut catalog = Catalog::new(cx, &mut stack, first);
+    if first {
+        lake_formation::lower_grantees(cx, &mut stack, &catalog);
+    }
     let classifiers = Classifiers::new(cx, &mut stack, first);
     let work_groups = query::work_groups(cx, &mut stack, &shared, first);
     let publisher = recipe::publisher(cx, &mut stack, &shared, first);
@@ -171,6 +181,9 @@ fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTempla
     let mut trained = Vec::new();
     for thing in cx.placement.things(Part::Processing, number) {
         stack.comes_from(Some(cx.origin(*thing)));
+        for other in cx.placement.table_stacks(cx.lake, *thing).into_iter().filter(|other| *other < number) {
+            stack.comes_after(cx.stack_name(Part::Processing, other));
+        }
         match *thing {
             Thing::Table(id) => catalog.lower(cx, &mut stack, id),
             Thing::Step(StepId::Crawler(id)) => {
@@ -180,13 +193,18 @@ fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTempla
                 query::lower(cx, &mut stack, &shared, &catalog, &work_groups, &queries[id]);
             }
             Thing::Statement(id) => query::lower_statement(&mut stack, &work_groups, &cx.lake.statements[id]),
-            Thing::Step(StepId::Recipe(id)) => recipe::lower(cx, &mut stack, &shared, &publisher, &recipes[id]),
-            Thing::Step(StepId::Job(id)) => job::lower(cx, &mut stack, &shared, registrar.as_ref(), id, &jobs[id]),
+            Thing::Step(StepId::Recipe(id)) => {
+                recipe::lower(cx, &mut stack, &shared, &catalog, &publisher, &recipes[id])
+            }
+            Thing::Step(StepId::Job(id)) => {
+                job::lower(cx, &mut stack, &shared, &catalog, registrar.as_ref(), id, &jobs[id])
+            }
             Thing::Step(StepId::Model(id)) => {
                 trained.push(model::lower_training(cx, &mut stack, &shared, kept, id, &cx.lake.models[id]));
             }
             Thing::Checks(id) => checks::lower(cx, &mut stack, &shared, &catalog, &cx.lake.checks[id]),
-            Thing::Profile(id) => profile::lower(cx, &mut stack, &shared, &cx.lake.profiles[id]),
+            Thing::Grant(id) => lake_formation::lower_grant(cx, &mut stack, &catalog, id),
+            Thing::Profile(id) => profile::lower(cx, &mut stack, &shared, &catalog, &cx.lake.profiles[id]),
             Thing::Zone(_) | Thing::Items(_) | Thing::Function(_) => {}
         }
     }
@@ -217,7 +235,8 @@ fn lower_serving(
                 | Thing::Checks(_)
                 | Thing::Profile(_)
                 | Thing::Statement(_)
-                | Thing::Step(_) => {}
+                | Thing::Step(_)
+                | Thing::Grant(_) => {}
             }
         }
     }

@@ -10,7 +10,7 @@ mod room;
 
 use std::collections::{BTreeMap, HashMap};
 
-use crate::lake::{Home, Id, Lake, Profile, Ruleset, Statement, StepId, Table, Zone};
+use crate::lake::{Grant, Home, Id, Lake, Profile, Ruleset, Statement, StepId, Table, Zone};
 use crate::text::{counted, thousands};
 #[cfg(test)]
 pub(crate) use lock::KINDS;
@@ -68,6 +68,8 @@ pub enum Thing {
     Statement(Id<Statement>),
     /// A step.
     Step(StepId),
+    /// What Lake Formation grants others than steps.
+    Grant(Id<Grant>),
     /// A function.
     Function(Id<crate::lake::Function>),
 }
@@ -76,9 +78,12 @@ impl Thing {
     fn part(self) -> Part {
         match self {
             Self::Zone(_) | Self::Items(_) => Part::Storage,
-            Self::Table(_) | Self::Checks(_) | Self::Profile(_) | Self::Statement(_) | Self::Step(_) => {
-                Part::Processing
-            }
+            Self::Table(_)
+            | Self::Checks(_)
+            | Self::Profile(_)
+            | Self::Statement(_)
+            | Self::Step(_)
+            | Self::Grant(_) => Part::Processing,
             Self::Function(_) => Part::Serving,
         }
     }
@@ -97,13 +102,16 @@ impl Thing {
             Self::Step(StepId::Recipe(_)) => "recipes",
             Self::Step(StepId::Job(_)) => "jobs",
             Self::Step(StepId::Model(_)) => "models",
+            Self::Grant(_) => "lake_formation",
             Self::Function(_) => "functions",
         };
         let name = match self {
             Self::Zone(id) => &lake.zones[id].name,
             Self::Items(id) | Self::Table(id) => &lake.tables[id].name,
             Self::Step(id) => lake.step_name(id),
-            Self::Checks(_) | Self::Profile(_) | Self::Statement(_) | Self::Function(_) => self.key(lake).1,
+            Self::Checks(_) | Self::Profile(_) | Self::Statement(_) | Self::Grant(_) | Self::Function(_) => {
+                self.key(lake).1
+            }
         };
         (section, name)
     }
@@ -118,6 +126,7 @@ impl Thing {
             Self::Profile(id) => ("profile", &lake.profiles[id].name),
             Self::Statement(id) => ("statement", &lake.statements[id].name),
             Self::Step(id) => (id.kind(), lake.step_in_aws(id)),
+            Self::Grant(id) => ("grant", lake.grant(id).map_or("", |grant| &grant.name)),
             Self::Function(id) => ("function", &lake.functions[id].name),
         }
     }
@@ -147,6 +156,9 @@ pub(crate) fn homeless(lake: &Lake) -> Vec<Homeless> {
     let mut used = BTreeMap::from([Part::Storage, Part::Processing, Part::Serving].map(|part| (part, SHARED)));
     if let (Some(api), Some(serving)) = (&lake.api, used.get_mut(&Part::Serving)) {
         serving.add(Room::of_api(api));
+    }
+    if let (Some(permissions), Some(processing)) = (&lake.lake_formation, used.get_mut(&Part::Processing)) {
+        processing.add(Room::of_grantees(permissions.grantees().len()));
     }
     let mut crowded = Vec::new();
     for (at, resource) in lake.resources.iter().enumerate() {
@@ -188,20 +200,25 @@ impl Placement {
                 room.add(Room::of_resource(resource));
             }
         }
+        if let (Some(permissions), Some([(room, _), ..])) =
+            (&lake.lake_formation, placement.stacks.get_mut(&Part::Processing).map(Vec::as_mut_slice))
+        {
+            room.add(Room::of_grantees(permissions.grantees().len()));
+        }
         let (known, new): (Vec<_>, Vec<_>) =
             things(lake).map(|thing| (thing, lock.place(thing.key(lake)))).partition(|(_, place)| place.is_some());
         for (thing, place) in known {
             placement.put(lake, thing, place.unwrap_or(1));
         }
-        // Tables come first among what is new. A crawler that has been given one of a later stack follows it there.
+        // Tables come first among what is new. What has been given one of a later stack follows it there.
         let is_table = |(thing, _): &(Thing, Option<usize>)| matches!(thing, Thing::Table(_));
         let (tables, others): (Vec<_>, Vec<_>) = new.into_iter().partition(is_table);
         placement.put_new(lake, tables.into_iter().map(|(thing, _)| thing));
-        let crawlers = lake.crawlers.iter().map(|(id, _)| Thing::Step(StepId::Crawler(id)));
-        let early = |thing: &Thing| placement.places.get(thing).is_some_and(|at| *at < placement.least(lake, *thing));
-        let early: Vec<_> = crawlers.filter(early).collect();
-        for crawler in &early {
-            placement.take(lake, *crawler);
+        let early = |(thing, at): (&Thing, &usize)| (*at < placement.least(lake, *thing)).then_some(*thing);
+        let mut early: Vec<_> = placement.places.iter().filter_map(early).collect();
+        early.sort_unstable();
+        for thing in &early {
+            placement.take(lake, *thing);
         }
         placement.put_new(lake, early.into_iter().chain(others.into_iter().map(|(thing, _)| thing)));
         for things in placement.stacks.values_mut().flatten() {
@@ -227,16 +244,36 @@ impl Placement {
         }
     }
 
-    /// Crawlers and rules are made after their tables, so not in a stack before theirs.
+    /// The first stack that a thing can be in: none before those of its tables.
     fn least(&self, lake: &Lake, thing: Thing) -> usize {
-        match thing {
-            Thing::Step(StepId::Crawler(id)) => {
-                let tables = lake.crawlers[id].reads.iter();
-                tables.map(|table| self.number(Thing::Table(*table))).max().unwrap_or(1)
+        self.table_stacks(lake, thing).into_iter().max().unwrap_or(1)
+    }
+
+    /// The stacks of the tables after which a thing is made: those of crawlers and of rules, and where Lake Formation gives permissions,
+    /// which are about tables that are there, those of everything that is given some.
+    pub(crate) fn table_stacks(&self, lake: &Lake, thing: Thing) -> Vec<usize> {
+        let governed = lake.lake_formation.is_some();
+        let tables = match thing {
+            Thing::Step(StepId::Crawler(id)) => lake.crawlers[id].reads.clone(),
+            Thing::Step(step) if governed => lake.step_reads(step).into_iter().chain(lake.step_writes(step)).collect(),
+            Thing::Checks(id) => {
+                let Ruleset { table, others, .. } = &lake.checks[id];
+                let others = others.iter().filter(|_| governed);
+                std::iter::once(table).chain(others).copied().collect()
             }
-            Thing::Checks(id) => self.number(Thing::Table(lake.checks[id].table)),
-            _ => 1,
-        }
+            Thing::Profile(id) if governed => vec![lake.profiles[id].reads],
+            Thing::Grant(id) => {
+                lake.grant(id).map(|grant| grant.tables.iter().map(|of| of.table).collect()).unwrap_or_default()
+            }
+            Thing::Zone(_)
+            | Thing::Items(_)
+            | Thing::Table(_)
+            | Thing::Profile(_)
+            | Thing::Statement(_)
+            | Thing::Step(_)
+            | Thing::Function(_) => Vec::new(),
+        };
+        tables.into_iter().map(|table| self.number(Thing::Table(table))).collect()
     }
 
     fn put(&mut self, lake: &Lake, thing: Thing, number: usize) {
@@ -329,7 +366,9 @@ fn things(lake: &Lake) -> impl Iterator<Item = Thing> {
     let checks = lake.checks.iter().map(|(id, _)| Thing::Checks(id));
     let profiles = lake.profiles.iter().map(|(id, _)| Thing::Profile(id));
     let statements = lake.statements.iter().map(|(id, _)| Thing::Statement(id));
-    let others = checks.chain(profiles).chain(statements);
+    let grants = lake.lake_formation.iter().flat_map(|permissions| permissions.grants.iter());
+    let grants = grants.map(|(id, _)| Thing::Grant(id));
+    let others = checks.chain(profiles).chain(statements).chain(grants);
     zones.chain(tables).chain(others).chain(steps(lake).map(Thing::Step)).chain(functions)
 }
 

@@ -8,7 +8,7 @@ use crate::source::{Node, Span, Spanned, Value};
 /// Sections that are the same in every environment.
 const FIXED: [&str; 4] = ["name", "environments", "github", "sample"];
 /// Sections that are no things by name.
-const UNNAMED: [&str; 2] = ["api", "description"];
+const UNNAMED: [&str; 3] = ["api", "description", "lake_formation"];
 
 /// What every path is: names with dots between them, those with dots in double quotes, and none of the sections that are fixed.
 pub(crate) const PATHS: &str =

@@ -1,6 +1,7 @@
 //! The SQL of queries: parsed in Athena's dialect, its tables and columns resolved.
 
 mod athena;
+mod filter;
 mod resolve;
 mod types;
 
@@ -61,6 +62,7 @@ pub(crate) fn check(
     Some(Checked { reads, sql, parameters })
 }
 
+pub(crate) use filter::check_filter;
 pub(crate) use resolve::Relation;
 
 /// Checks a `select` of Spark SQL over `relations`, whose columns are known or not, and that returns the `declared` columns.

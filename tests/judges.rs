@@ -31,10 +31,23 @@ fn cfn_lint_finds_nothing_in_a_lake_of_another_field() {
 #[test]
 fn cfn_lint_finds_nothing_in_what_the_escape_hatch_adds_and_changes() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::create_dir_all(folder.path().join("blueprints")).unwrap();
-    std::fs::write(folder.path().join("job.py"), "print()\n").unwrap();
-    std::fs::copy(root().join("src/lower/tests/escape.yaml"), folder.path().join("blueprints/escape.yaml")).unwrap();
+    small(folder.path(), "escape");
     cfn_lint_finds_nothing_in(folder.path());
+}
+
+#[test]
+fn cfn_lint_finds_nothing_in_permissions_by_lake_formation() {
+    let folder = tempfile::tempdir().unwrap();
+    small(folder.path(), "governed");
+    cfn_lint_finds_nothing_in(folder.path());
+}
+
+/// A blueprint that has one script, as a project.
+fn small(project: &Path, name: &str) {
+    std::fs::create_dir_all(project.join("blueprints")).unwrap();
+    std::fs::write(project.join("job.py"), "print()\n").unwrap();
+    let file = format!("{name}.yaml");
+    std::fs::copy(root().join("src/lower/tests").join(&file), project.join("blueprints").join(file)).unwrap();
 }
 
 fn cfn_lint_finds_nothing_in(project: &Path) {
@@ -78,8 +91,10 @@ fn no_judge_finds_what_is_not_excepted_and_no_exception_is_unused() {
     let (bikes, shop_project) = (folder.path().join("bikes"), folder.path().join("shop"));
     starter::write(&starter::files(Starter::Bikes, "bikes").unwrap(), &bikes).unwrap();
     shop(&shop_project);
+    let governed = folder.path().join("governed");
+    small(&governed, "governed");
     let out = folder.path().join("templates");
-    for project in [root(), &bikes, &shop_project] {
+    for project in [root(), &bikes, &shop_project, &governed] {
         let (lake, diagnostics) = Project::open(None, project).unwrap().check();
         let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
         for (lake, environment) in lake.copies() {

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use super::iam::Role;
 use super::kms::Key;
+use super::lakeformation::DataLakePrincipal;
 use super::node::TagMap;
 use super::shape::{resource, shape};
 use super::template::Ref;
@@ -32,6 +33,7 @@ shape! {
     DatabaseInput {
         name: Value<Name<Database>> = "Name",
         description: String = "Description",
+        defaults: Option<Vec<DataLakePrincipal>> = "CreateTableDefaultPermissions",
     }
 }
 

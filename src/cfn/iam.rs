@@ -193,6 +193,7 @@ actions!(Unscoped {
     ECR_GET_AUTHORIZATION_TOKEN = "ecr:GetAuthorizationToken",
     LOGS_DESCRIBE_LOG_GROUPS = "logs:DescribeLogGroups",
     GLUE_GET_SECURITY_CONFIGURATION = "glue:GetSecurityConfiguration",
+    LAKEFORMATION_GET_DATA_ACCESS = "lakeformation:GetDataAccess",
     XRAY_PUT_TELEMETRY_RECORDS = "xray:PutTelemetryRecords",
     XRAY_PUT_TRACE_SEGMENTS = "xray:PutTraceSegments",
 });

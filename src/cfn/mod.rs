@@ -47,6 +47,7 @@ pub mod events;
 pub mod glue;
 pub mod iam;
 pub mod kms;
+pub mod lakeformation;
 pub mod lambda;
 pub mod logs;
 pub mod s3;

@@ -34,6 +34,10 @@ impl Check<'_> {
             Thing::Profile(id) => &b.profiles.0[id.index()].0,
             Thing::Statement(id) => &b.statements.0[id.index()].0,
             Thing::Step(id) => self.step_key(id),
+            Thing::Grant(id) => {
+                let grants = b.lake_formation.as_ref().map(|permissions| &permissions.grants.0);
+                return grants.map_or_else(Span::default, |grants| grants[id.index()].0.span);
+            }
             Thing::Function(id) => &b.functions.0[id.index()].0,
         };
         name.span

@@ -14,6 +14,7 @@ pub mod github;
 pub mod iceberg;
 pub(crate) mod instance;
 pub mod job;
+pub mod lake_formation;
 pub mod learning;
 pub mod model;
 pub mod overrides;

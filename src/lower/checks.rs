@@ -3,6 +3,7 @@
 //! Source: "Configure IAM permissions for AWS Glue Data Quality", minimum permissions to run a data quality task.
 
 use super::grant::{self, Grant, Items};
+use super::lake_formation::{self, Uses};
 use super::names::{Kind, arn};
 use super::table::Catalog;
 use super::{Context, Shared};
@@ -54,9 +55,12 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, ca
                 "Glue Data Quality".into(),
             ),
         ])
+        .and(lake_formation::access(cx))
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("glue.amazonaws.com"));
     let description = format!("What checking {table} may do");
     let role_name = cx.names.role("check", table);
-    grant::add_role(cx, stack, Kind::QualityRole.of(table), &role_name, &description, trust, statements);
+    let role = grant::add_role(cx, stack, Kind::QualityRole.of(table), &role_name, &description, trust, statements);
+    let tables = vec![(&tables[..], lake_formation::READ)];
+    lake_formation::permit(cx, stack, catalog, &role, Uses { tables, ..Uses::default() });
 }

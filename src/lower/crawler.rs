@@ -7,9 +7,10 @@
 
 use super::classifier::Classifiers;
 use super::grant::{self, Grant, Items};
+use super::lake_formation::Uses;
 use super::names::{Kind, arn, database_arn};
 use super::table::Catalog;
-use super::{Context, Shared, logs};
+use super::{Context, Shared, lake_formation, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, CatalogTarget, CrawlerTargets, RecrawlPolicy, S3Target, Schedule, SchemaChangePolicy};
 use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
@@ -40,10 +41,18 @@ pub(super) fn lower(
         .and([Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION])])
         .and([grant::write_logs([&group])])
         .and([grant::encrypt_logs([&group])])
+        .and(lake_formation::access(cx))
         .statements(&shared.key);
     let description = format!("What the crawler {name} may do");
     let trust = Statement::assume(Principal::Service("glue.amazonaws.com"));
     let role = grant::add_role(cx, stack, Kind::CrawlerRole.of(name), &role_name, &description, trust, statements);
+    let discovered = discovers.iter().map(|place| place.zone);
+    let uses = Uses {
+        tables: vec![(reads, lake_formation::KEEP)],
+        locations: lake_formation::zones(cx, reads).into_iter().chain(discovered).collect(),
+        creates: !discovers.is_empty(),
+    };
+    lake_formation::permit(cx, stack, catalog, &role, uses);
 
     let targets = if discovers.is_empty() {
         let tables = catalog.names(cx, reads);

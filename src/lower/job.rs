@@ -3,7 +3,9 @@
 use std::borrow::Cow;
 
 use super::grant::{self, Grant, Items};
+use super::lake_formation::{self, Uses};
 use super::names::Kind;
+use super::table::Catalog;
 use super::{Context, Shared, asset_bucket, crawler, logs, visual};
 use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, ExecutionProperty, JobCommand, NotificationProperty, Parameters};
@@ -29,6 +31,7 @@ pub(super) fn lower(
     cx: &Context,
     stack: &mut StackTemplate,
     shared: &Shared,
+    catalog: &Catalog,
     registrar: Option<&Value<Arn<Function>>>,
     id: Id<Job>,
     job: &Job,
@@ -75,12 +78,16 @@ pub(super) fn lower(
         .and(match script {
             Script::File(_) => Vec::new(),
             // The script that Glue Studio makes of the nodes finds tables through the catalog.
-            Script::Visual(_) => grant::read_catalog(cx, reads),
+            Script::Visual(_) => grant::read_catalog(cx, reads).into_iter().chain(lake_formation::access(cx)).collect(),
         })
         .statements(&shared.key);
     let trust = Statement::assume(Principal::Service("glue.amazonaws.com"));
     let description = format!("What the job {name} may do");
     let role = grant::add_role(cx, stack, Kind::JobRole.of(in_aws), &role_name, &description, trust, statements);
+    if let Script::Visual(_) = script {
+        let tables = vec![(&reads[..], lake_formation::READ)];
+        lake_formation::permit(cx, stack, catalog, &role, Uses { tables, ..Uses::default() });
+    }
 
     let asset =
         |path: &crate::assembly::AssetPath| -> Value<Text> { sub!["s3://", &asset_bucket, "/", path.to_string()] };

@@ -36,14 +36,14 @@ kinds! {
     EventRule, FailedEventsAlarm, FailedEventsPolicy, FailedEventsQueue, RulePermission, RunLedger, ApiAccessLogs, ApiAuthorizer, ApiBodyModel, ApiCloudWatchRole, ApiCorsMethod,
     ApiDeployment, ApiDomainName, ApiDomainPath, ApiGatewayResponse, ApiKey, ApiLogging, ApiMethod, ApiPermission,
     ApiResource, ApiUsageKey, ApiUsagePlan, ApiUserClient, ApiUserPool, ApiValidator, AthenaQuery, AthenaStatement, AthenaWorkGroup,
-    CatalogDatabase, CatalogTable, CrawlerLogs, CrawlerRole, EndpointErrors, EndpointHost,
+    CatalogDatabase, CatalogGrant, CatalogTable, CrawlerLogs, CrawlerRole, DataFilter, DataLakeSettings, EndpointErrors, EndpointHost,
     EndpointLatency, EndpointLogs, EndpointModel, EndpointPolicy, EndpointRole, EndpointSettings, EndpointTarget, FunctionCode, FunctionLogs, FunctionRole, GlueClassifier, GlueCrawler, GlueJob,
-    ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, ModelBucket, ModelPolicy, ModelRole,
+    ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, LocationRole, ModelBucket, ModelPolicy, ModelRole,
     ProfileDataset, ProfileJob, ProfileRole, ProfileRules, ProfileSchedule, RecipeProject, RecipeSchedule,
     PublisherFunction, PublisherLogs, PublisherRole, QualityRole, QualityRuleset, QueryRole, RecipeDataset, RecipeInput, RecipeJob, RecipePublished,
     RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs,
     StudioNodes, StudioRole, WafAcl, WafAssociation, WafLogging, WafLogs, WorkBucket, WorkPolicy, ZoneBucket,
-    ZonePolicy,
+    ZoneLocation, ZonePolicy,
     DeployerRole, GithubProvider, OperatorPolicy, OperatorRole, PlannerPolicy, PlannerRole, StepBoundary,
     WatcherPolicy, WatcherRole,
     FailedReleasesAlarm, FailedReleasesPolicy, FailedReleasesQueue, ReleaseFunction, ReleaseLogs, ReleaseMapping,
@@ -213,6 +213,11 @@ impl<'a> Names<'a> {
             Some(begins) => format!("{}*", begins.trim_end_matches('-')),
             None => format!("{}-*", whole.trim_end_matches('-')),
         }
+    }
+
+    /// The role with which Lake Formation reads and writes; its `-` sets it apart from roles of steps.
+    pub(super) fn location_role(&self) -> String {
+        self.plain(&["lake-formation"], 64)
     }
 
     /// The role that starts steps.

@@ -3,6 +3,7 @@
 use super::grant::{self, Grant, Items};
 use super::names::{Kind, arn};
 use super::recipe::{schedule, write_logs};
+use super::table::Catalog;
 use super::{Context, Shared, recipe};
 use crate::assembly::StackTemplate;
 use crate::cfn::databrew::{
@@ -16,7 +17,7 @@ use crate::lake::{Profile, Rule};
 /// Where profiles are written in the work bucket.
 pub(super) const REPORTS: &str = "profiles/";
 
-pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, profile: &Profile) {
+pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, catalog: &Catalog, profile: &Profile) {
     let Profile { name, reads, dataset: from, rows, schedule: cron, rules } = profile;
     let physical = cx.names.profile(name);
     let Some(dataset) = recipe::dataset(cx, *reads, from, &physical) else { return };
@@ -41,6 +42,7 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, pr
     let description = format!("What the profile {name} may do");
     let role_name = cx.names.role("profile", name);
     let role = grant::add_role(cx, stack, Kind::ProfileRole.of(name), &role_name, &description, trust, statements);
+    recipe::permit_dataset(cx, stack, catalog, &role, *reads, from);
 
     let job = Job {
         name: Value::literal(&*physical),

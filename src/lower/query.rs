@@ -9,6 +9,7 @@ use std::fmt::Write;
 
 use super::crawler::{catalog_arns, names};
 use super::grant::{self, Grant, Items};
+use super::lake_formation::{self, Uses};
 use super::names::{Kind, arn, role_arn};
 use super::table::Catalog;
 use super::{Context, Place, Shared};
@@ -148,12 +149,22 @@ pub(super) fn lower(
             ],
             if *mode == Mode::Replace { Vec::new() } else { catalog_arns(cx, &[*writes]) },
         ))
+        .and(lake_formation::access(cx))
         .statements(&shared.key);
     // Athena has no roles of its own: it does what the caller may do. The caller is the pipeline.
     let trust = Statement::assumed_by(role_arn(&cx.names.pipeline_role()));
     let description = format!("What the query {name} may do: read {}", names(cx, reads));
     let id = Kind::QueryRole.of(name);
-    grant::add_role(cx, stack, id, &cx.names.role("query", name), &description, trust, statements);
+    let role = grant::add_role(cx, stack, id, &cx.names.role("query", name), &description, trust, statements);
+    let target = [*writes];
+    let (writing, locations) = match mode {
+        Mode::Replace => (None, Vec::new()),
+        Mode::Append => (Some(lake_formation::APPEND), lake_formation::zones(cx, &target)),
+        Mode::Merge(_) => (Some(lake_formation::MERGE), lake_formation::zones(cx, &target)),
+    };
+    let writing = writing.map(|permissions| (&target[..], permissions));
+    let tables = std::iter::once((&reads[..], lake_formation::READ)).chain(writing).collect();
+    lake_formation::permit(cx, stack, catalog, &role, Uses { tables, locations, creates: false });
 }
 
 /// Adds a prepared statement.

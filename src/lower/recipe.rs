@@ -4,7 +4,9 @@ use std::borrow::Cow;
 
 use super::function::{self, Own};
 use super::grant::{self, Grant, Items};
+use super::lake_formation::{self, Uses};
 use super::names::{Kind, arn, function_arn, sha256};
+use super::table::Catalog;
 use super::{Context, Shared, logs};
 use crate::assembly::StackTemplate;
 use crate::cfn::custom::PublishedRecipe;
@@ -14,7 +16,7 @@ use crate::cfn::databrew::{
     PathOptions, PathParameter, Project, ProjectSample, PublishedVersion, Recipe as RecipeResource, RecipeStep,
     S3Location, Schedule,
 };
-use crate::cfn::iam::{Action, Principal, Statement};
+use crate::cfn::iam::{Action, Principal, Role, Statement};
 use crate::cfn::lambda::{Code, Function};
 use crate::cfn::logs::LogGroup;
 use crate::cfn::{Arn, LogicalId, Name, Piece, Ref, Text, Value, pseudo, sub};
@@ -62,6 +64,7 @@ pub(super) fn lower(
     cx: &Context,
     stack: &mut StackTemplate,
     shared: &Shared,
+    catalog: &Catalog,
     publisher: &Value<Arn<Function>>,
     recipe: &Recipe,
 ) {
@@ -112,6 +115,7 @@ pub(super) fn lower(
     let description = format!("What the recipe {name} may do");
     let role_name = cx.names.role("recipe", name);
     let role = grant::add_role(cx, stack, Kind::RecipeRole.of(name), &role_name, &description, trust, statements);
+    permit_dataset(cx, stack, catalog, &role, *reads, from);
 
     if let Some(sample) = project {
         let kind = match sample {
@@ -184,7 +188,25 @@ pub(super) fn dataset(cx: &Context, table: Id<Table>, from: &DatasetSpec, name: 
 pub(super) fn find_dataset(cx: &Context, table: Id<Table>, from: &DatasetSpec) -> Vec<Statement> {
     match from {
         DatasetSpec::Files => Vec::new(),
-        DatasetSpec::Catalog => grant::read_catalog(cx, &[table]),
+        DatasetSpec::Catalog => {
+            grant::read_catalog(cx, &[table]).into_iter().chain(lake_formation::access(cx)).collect()
+        }
+    }
+}
+
+/// Permits a role what it takes to find the table of a dataset, where Lake Formation has a say.
+pub(super) fn permit_dataset(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    catalog: &Catalog,
+    role: &Ref<Role>,
+    table: Id<Table>,
+    from: &DatasetSpec,
+) {
+    if let DatasetSpec::Catalog = from {
+        let table = [table];
+        let tables = vec![(&table[..], lake_formation::READ)];
+        lake_formation::permit(cx, stack, catalog, role, Uses { tables, ..Uses::default() });
     }
 }
 

@@ -3,10 +3,10 @@
 use std::collections::HashMap;
 
 use super::names::{Kind, arn};
-use super::{Context, job, profile, query};
+use super::{Context, job, lake_formation, profile, query};
 use crate::assembly::{Adopted, Exported, StackTemplate};
 use crate::cfn::cloudwatch::Alarm;
-use crate::cfn::iam::{Action, Policy, Principal, Statement};
+use crate::cfn::iam::{Action, Policy, Principal, Role, Statement};
 use crate::cfn::kms::{Alias, Key};
 use crate::cfn::s3::{
     AbortIncompleteMultipartUpload, Bucket, BucketEncryption, BucketPolicy, DefaultRetention, EventBridgeConfiguration,
@@ -58,12 +58,13 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate) -> Kept {
     Kept { key: exported, key_here: key, logs_here: logs, zones: HashMap::new(), models }
 }
 
-/// Adds the bucket of a zone.
+/// Adds the bucket of a zone; where Lake Formation gives permissions, its place for `location_role`.
 pub(super) fn lower_zone(
     cx: &Context,
     stack: &mut StackTemplate,
     key: &Value<Arn<Key>>,
     logs: &Value<Name<Bucket>>,
+    location_role: Option<Value<Arn<Role>>>,
     zone: &Zone,
 ) -> Exported<Name<Bucket>> {
     let Zone { name, keep, recover, archive, lock, in_aws, adopted: _ } = zone;
@@ -85,6 +86,9 @@ pub(super) fn lower_zone(
         None => cx.retention(),
     };
     let bucket = add_bucket(stack, id.clone(), policy, bucket, retention);
+    if let Some(role) = location_role {
+        lake_formation::register(stack, &bucket, in_aws, role);
+    }
     stack.export(id, format!("Bucket of the zone {name}"), bucket.name())
 }
 

@@ -53,7 +53,10 @@ impl Catalog {
         let name = Value::literal(cx.names.database());
         let database = if first {
             let description = format!("Tables of the lake {} in {}", cx.lake.name, cx.environment.name);
-            let database = Database { catalog: pseudo::account(), input: DatabaseInput { name, description } };
+            // Without these defaults, whoever IAM allows may use a new table, whatever Lake Formation says.
+            let defaults = cx.lake.lake_formation.as_ref().map(|_| Vec::new());
+            let input = DatabaseInput { name, description, defaults };
+            let database = Database { catalog: pseudo::account(), input };
             stack.template.add(Kind::CatalogDatabase.fixed(), database).name()
         } else {
             name
@@ -61,13 +64,17 @@ impl Catalog {
         Self { database, tables: HashMap::new() }
     }
 
+    /// The name of a table, wherever it is.
+    pub(super) fn name(&self, cx: &Context, id: Id<Table>) -> Value<Name<glue::Table>> {
+        match self.tables.get(&id) {
+            Some(here) => here.name(),
+            None => Value::literal(&*cx.lake.tables[id].name),
+        }
+    }
+
     /// The names of tables, wherever they are.
     pub(super) fn names(&self, cx: &Context, ids: &[Id<Table>]) -> Vec<Value<Name<glue::Table>>> {
-        let name = |id: &Id<Table>| match self.tables.get(id) {
-            Some(here) => here.name(),
-            None => Value::literal(&*cx.lake.tables[*id].name),
-        };
-        ids.iter().map(name).collect()
+        ids.iter().map(|id| self.name(cx, *id)).collect()
     }
 
     /// Adds a table of files or a view.

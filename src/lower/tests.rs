@@ -12,6 +12,8 @@ use crate::source::Source as Blueprint;
 
 /// A lake with at least one thing of every kind.
 const SHOP: &str = include_str!("tests/shop.yaml");
+/// Permissions by Lake Formation, of every form.
+const GOVERNED: &str = include_str!("tests/governed.yaml");
 /// The escape hatch, in every place that it has.
 const ESCAPE: &str = include_str!("tests/escape.yaml");
 const FILES: [&str; 8] = [
@@ -112,42 +114,110 @@ fn by_sources(manifest: &str) -> String {
 /// What one thing lowers to when it is alone in a stack, against what placement reckoned with.
 #[test]
 fn nothing_takes_more_of_a_stack_than_was_reckoned_with() {
-    let (lake, assets) = read(SHOP);
-    let environment = lake.environment("prod").unwrap();
-    let parts = [Part::Storage, Part::Processing, Part::Serving];
-    let together = Placement::of(&lake, &Lock::default());
-    let lines: Vec<_> =
-        parts.iter().flat_map(|part| together.things(*part, 1)).map(|thing| Placement::line(*thing, &lake)).collect();
-    let mut short = Vec::new();
-    for line in &lines {
-        let places = lines.iter().map(|other| format!("{other} {}\n", if other == line { 9 } else { 1 }));
-        let lock = Lock::parse(&format!("lake shop\nversion 1\n{}", places.collect::<String>()), "shop").unwrap();
-        let placement = Placement::of(&lake, &lock);
-        let assembly = lower(&lake, environment, &assets, &placement);
-        let stack = assembly.stacks.iter().find(|stack| stack.name.ends_with("-9")).unwrap();
-        let used =
-            [stack.template.len(), stack.template.render(Notation::Json).len(), stack.template.outputs().count()];
-        // Parameters and the frame of a template are not a thing's own. Crawlers and checks follow their tables.
-        let mut reckoned = [0, 2_000, 0];
-        for thing in parts.iter().flat_map(|part| placement.things(*part, 9)) {
-            let takes = Placement::reckoned(*thing, &lake);
-            (0..3).for_each(|at| reckoned[at] += takes[at]);
+    let mut kinds = BTreeSet::new();
+    for text in [SHOP, GOVERNED] {
+        let (lake, assets) = read(text);
+        let (here, environment) = lake.copy("prod").unwrap();
+        let parts = [Part::Storage, Part::Processing, Part::Serving];
+        let together = Placement::of(here, &Lock::default());
+        let things = parts.iter().flat_map(|part| together.things(*part, 1));
+        let lines: Vec<_> = things.map(|thing| Placement::line(*thing, here)).collect();
+        let mut short = Vec::new();
+        for line in &lines {
+            let places = lines.iter().map(|other| format!("{other} {}\n", if other == line { 9 } else { 1 }));
+            let name = &here.name;
+            let lock = format!("lake {name}\nversion 1\n{}", places.collect::<String>());
+            let placement = Placement::of(here, &Lock::parse(&lock, name).unwrap());
+            let assembly = lower(here, environment, &assets, &placement);
+            let stack = assembly.stacks.iter().find(|stack| stack.name.ends_with("-9")).unwrap();
+            let used =
+                [stack.template.len(), stack.template.render(Notation::Json).len(), stack.template.outputs().count()];
+            // Parameters and the frame of a template are not a thing's own. Some things follow their tables.
+            let mut reckoned = [0, 2_000, 0];
+            for thing in parts.iter().flat_map(|part| placement.things(*part, 9)) {
+                let takes = Placement::reckoned(*thing, here);
+                (0..3).for_each(|at| reckoned[at] += takes[at]);
+            }
+            if (0..3).any(|at| used[at] > reckoned[at]) {
+                short.push(format!(
+                    "{line} takes {used:?} resources, bytes and outputs, and {reckoned:?} were reckoned with"
+                ));
+            }
         }
-        if (0..3).any(|at| used[at] > reckoned[at]) {
-            short.push(format!(
-                "{line} takes {used:?} resources, bytes and outputs, and {reckoned:?} were reckoned with"
-            ));
-        }
+        assert!(short.is_empty(), "{}", short.join("\n"));
+        kinds.extend(lines.iter().filter_map(|line| line.split(' ').next()).map(str::to_owned));
     }
-    assert!(short.is_empty(), "{}", short.join("\n"));
-    let kinds: BTreeSet<_> = lines.iter().filter_map(|line| line.split(' ').next()).collect();
-    assert_eq!(kinds.len(), crate::placement::KINDS.len(), "the shop has one of every kind, and not only {kinds:?}");
+    assert_eq!(kinds.len(), crate::placement::KINDS.len(), "there is one of every kind, and not only {kinds:?}");
 }
 
 #[test]
 fn the_shop_lowers_to_these_templates() {
     let (lake, assets) = read(SHOP);
     review(&lake, &assets, "shop");
+}
+
+#[test]
+fn a_lake_with_permissions_by_lake_formation_lowers_to_these_templates() {
+    let (lake, assets) = read(GOVERNED);
+    review(&lake, &assets, "governed");
+}
+
+#[test]
+fn a_large_lake_makes_tables_before_it_permits_something_with_them() {
+    use std::fmt::Write;
+    let mut text = "name: large\nenvironments: { dev: { region: eu-west-1 } }\nzones: { raw: }\ntables:\n".to_owned();
+    let (mut crawled, mut queries) = (Vec::new(), String::from("queries:\n"));
+    for at in 0..200 {
+        let _ = writeln!(text, "  a{at}: {{ zone: raw, format: json, columns: {{ id: int }} }}");
+        let _ = writeln!(text, "  b{at}: {{ zone: raw, format: parquet, columns: {{ id: int }} }}");
+        let _ = writeln!(queries, "  q{at}: {{ writes: b{at}, mode: append, sql: \"select id from a{at}\" }}");
+        crawled.push(format!("a{at}"));
+    }
+    let _ = write!(
+        text,
+        "{queries}crawlers: {{ all: {{ reads: [{}] }} }}\nlake_formation:\n  grants:\n",
+        crawled.join(", ")
+    );
+    for at in 0..200 {
+        let _ = writeln!(text, "    g{at}: {{ to: role/reader, tables: {{ b{at}: }} }}");
+    }
+    let (lake, assets) = read(&text);
+    let assembly = lowered(&lake, &assets, "dev");
+    let number = |name: &str| assembly.stacks.iter().position(|stack| stack.name == name).unwrap();
+    let (mut tables, mut permissions) = (std::collections::HashMap::new(), Vec::new());
+    for (file, template) in templates(&lake, &assets, "dev") {
+        let stack = file.trim_end_matches(".json").to_owned();
+        let resources = template["Resources"].as_object().into_iter().flatten();
+        assert!(resources.clone().count() <= crate::placement::MAX_RESOURCES, "{stack}");
+        for (id, resource) in resources {
+            match resource["Type"].as_str() {
+                Some("AWS::Glue::Table") => {
+                    tables.insert(id.clone(), stack.clone());
+                    tables.insert(
+                        resource["Properties"]["TableInput"]["Name"].as_str().unwrap().to_owned(),
+                        stack.clone(),
+                    );
+                }
+                Some("AWS::LakeFormation::PrincipalPermissions") => {
+                    let of = &resource["Properties"]["Resource"]["Table"]["Name"];
+                    let of = of.as_str().or_else(|| of["Ref"].as_str()).map(str::to_owned);
+                    permissions.extend(of.map(|of| (stack.clone(), of)));
+                }
+                _ => {}
+            }
+        }
+    }
+    assert_eq!(permissions.len(), 200 + 400 + 200);
+    let (mut apart, mut wrong) = (0, Vec::new());
+    for (stack, table) in &permissions {
+        let home = &tables[table];
+        apart += usize::from(home != stack);
+        if home != stack && !assembly.stacks[number(stack)].depends_on.contains(home) {
+            wrong.push((stack, table, home));
+        }
+    }
+    assert!(apart > 0, "no table is in another stack than a permission for it");
+    assert!(wrong.is_empty(), "{wrong:?}");
 }
 
 #[test]

@@ -79,10 +79,11 @@ const VERSION: &str = "1";
 /// More stacks than an account may have.
 const MAX_STACKS: usize = 2_000;
 /// The first words of lines.
-pub(crate) const KINDS: [&str; 12] = [
+pub(crate) const KINDS: [&str; 13] = [
     "checks",
     "crawler",
     "function",
+    "grant",
     "items",
     "job",
     "model",

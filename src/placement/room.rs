@@ -1,7 +1,7 @@
 //! How much of a stack things take, reckoned before they are lowered.
 
 use super::{MAX_BYTES, MAX_RESOURCES, MAX_VALUES, Thing};
-use crate::lake::{Api, Job, Lake, Raw, Recipe, Resource, Ruleset, Script, StepId};
+use crate::lake::{Api, Grant, GrantedColumns, Job, Lake, Raw, Recipe, Resource, Ruleset, Script, StepId};
 
 /// How much of a stack is given away: about two thirds of what CloudFormation takes, of what things may need at most.
 pub(super) const CAPACITY: Room = Room { resources: 330, bytes: 700_000, outputs: 120 };
@@ -49,6 +49,11 @@ impl Room {
         Self { resources, bytes: 1_500 * resources, outputs: 0 }
     }
 
+    /// What lets so many grantees of Lake Formation see the database.
+    pub(super) fn of_grantees(number: usize) -> Self {
+        Self { resources: number, bytes: 700 * number, outputs: 0 }
+    }
+
     /// What a resource in CloudFormation's own words takes.
     pub(super) fn of_resource(resource: &Resource) -> Self {
         let properties = resource.properties.as_ref().map_or(0, Raw::weight);
@@ -60,12 +65,18 @@ impl Room {
         let step = |resources: usize, text: usize| match thing {
             Thing::Step(id) => {
                 let tables = lake.step_reads(id).len() + lake.step_writes(id).len();
-                Self { resources: resources + tables / 12, bytes: 7_000 + 600 * tables + 2 * text, outputs: 1 }
+                // A permission by Lake Formation for each table and each of their zones, and one for the database.
+                let granted = if lake.lake_formation.is_some() { 1 + 2 * tables } else { 0 };
+                Self {
+                    resources: resources + tables / 12 + granted,
+                    bytes: 7_000 + 600 * tables + 700 * granted + 2 * text,
+                    outputs: 1,
+                }
             }
             _ => Self::default(),
         };
         match thing {
-            Thing::Zone(_) => Self { resources: 2, bytes: 5_000, outputs: 1 },
+            Thing::Zone(_) => Self { resources: 3, bytes: 5_000, outputs: 1 },
             Thing::Items(_) => Self { resources: 2, bytes: 2_000, outputs: 1 },
             Thing::Table(id) => {
                 let columns = &lake.tables[id].columns;
@@ -76,9 +87,31 @@ impl Room {
             Thing::Checks(id) => {
                 let Ruleset { rules, others, .. } = &lake.checks[id];
                 let text: usize = rules.iter().map(|rule| rule.to_string().len() + 8).sum();
-                Self { resources: 3 + others.len() / 12, bytes: 7_000 + 600 * others.len() + text, outputs: 0 }
+                let granted = if lake.lake_formation.is_some() { 2 + others.len() } else { 0 };
+                Self {
+                    resources: 3 + others.len() / 12 + granted,
+                    bytes: 7_000 + 600 * others.len() + 700 * granted + text,
+                    outputs: 0,
+                }
             }
-            Thing::Profile(_) => Self { resources: 7, bytes: 20_000, outputs: 1 },
+            Thing::Grant(id) => {
+                let of = |grant: &Grant| {
+                    let columns: usize = grant
+                        .tables
+                        .iter()
+                        .map(|of| match &of.columns {
+                            GrantedColumns::All => 0,
+                            GrantedColumns::Only(columns) | GrantedColumns::Except(columns) => 60 * columns.len(),
+                        })
+                        .sum();
+                    let rows: usize = grant.tables.iter().map(|of| of.rows.as_ref().map_or(0, String::len)).sum();
+                    let permissions = grant.tables.len() * grant.to.len();
+                    let bytes = (grant.to.len() + 1) * columns + 2 * rows + 1_000 * (permissions + grant.tables.len());
+                    Self { resources: permissions + grant.tables.len(), bytes, outputs: 0 }
+                };
+                lake.grant(id).map(of).unwrap_or_default()
+            }
+            Thing::Profile(_) => Self { resources: 9, bytes: 21_500, outputs: 1 },
             Thing::Statement(id) => Self { resources: 1, bytes: 2_000 + 2 * lake.statements[id].sql.len(), outputs: 0 },
             Thing::Step(StepId::Crawler(_)) => step(4, 0),
             Thing::Step(StepId::Query(id)) => step(3, lake.queries[id].sql.len()),

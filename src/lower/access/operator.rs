@@ -363,6 +363,24 @@ const UNSCOPED: [Unscoped; 32] = Unscoped::named([
     "sns:Unsubscribe",
 ]);
 
+/// None of them knows resources.
+const LAKE_FORMATION: [Unscoped; 14] = Unscoped::named([
+    "lakeformation:CreateDataCellsFilter",
+    "lakeformation:DeleteDataCellsFilter",
+    "lakeformation:DeregisterResource",
+    "lakeformation:DescribeResource",
+    "lakeformation:GetDataCellsFilter",
+    "lakeformation:GetDataLakeSettings",
+    "lakeformation:GrantPermissions",
+    "lakeformation:ListDataCellsFilter",
+    "lakeformation:ListPermissions",
+    "lakeformation:ListResources",
+    "lakeformation:RegisterResource",
+    "lakeformation:RevokePermissions",
+    "lakeformation:UpdateDataCellsFilter",
+    "lakeformation:UpdateResource",
+]);
+
 /// What CloudFormation makes by these names, and what a role that it makes may touch.
 struct Realm {
     /// `<lake>-<environment>-*`, of names that keep `_`.
@@ -479,6 +497,7 @@ pub(super) fn statements(cx: &Context, boundary: &Value<Arn<NamedPolicy>>) -> Ve
     let roles = || [role_arn(&plain).pattern(), role_arn(&hyphens).pattern()];
     let account_role = || role_arn(&format!("{}-ApiCloudWatchRole-*", cx.names.stack(&["serving"]))).pattern();
     let services = ["apigateway", "databrew", "glue", "lambda", "sagemaker", "scheduler", "events"];
+    let services = services.into_iter().chain(cx.lake.lake_formation.as_ref().map(|_| "lakeformation"));
     let services = services.map(|service| format!("{service}.amazonaws.com").into());
     let linked = role_arn("aws-service-role/*").pattern();
     let linked_services =
@@ -536,6 +555,14 @@ pub(super) fn statements(cx: &Context, boundary: &Value<Arn<NamedPolicy>>) -> Ve
             own,
         ),
     ]);
+    if let Some(permissions) = &cx.lake.lake_formation {
+        statements.push(Statement::unscoped("LakeFormation", LAKE_FORMATION));
+        // Who may do this may make anybody an administrator.
+        if !permissions.administrators.is_empty() {
+            let settle = Unscoped::named(["lakeformation:PutDataLakeSettings"]);
+            statements.push(Statement::unscoped("Administrators", settle));
+        }
+    }
     statements
 }
 
@@ -561,7 +588,7 @@ pub(super) fn reading(cx: &Context) -> Vec<Statement> {
         ),
         Statement::unscoped(
             "Unscoped",
-            UNSCOPED.into_iter().filter(|action| {
+            UNSCOPED.into_iter().chain(cx.lake.lake_formation.iter().flat_map(|_| LAKE_FORMATION)).filter(|action| {
                 let operation = action.name().split_once(':').map_or("", |(_, operation)| operation);
                 ["Get", "Describe", "List"].iter().any(|verb| operation.starts_with(verb))
             }),
