@@ -70,7 +70,7 @@ const RECIPE_JOB: Type = Type {
 };
 const JOB: Type = Type {
     name: "AWS::Glue::Job",
-    kept: "Name Role Command JobMode SecurityConfiguration DefaultArguments.--extra-py-files Tags",
+    kept: "Name Role Command JobMode MaxCapacity AllocatedCapacity SecurityConfiguration DefaultArguments.--extra-py-files Tags",
 };
 const FUNCTION: Type = Type {
     name: "AWS::Lambda::Function",

@@ -5,10 +5,13 @@ use std::io::Read;
 use std::sync::LazyLock;
 
 use flate2::read::ZlibDecoder;
+use regex_lite::Regex;
 
 use crate::check::Check;
+use crate::cron;
 use crate::diagnostic::{Diagnostic, did_you_mean, listed, nearest};
 use crate::source::{Node, Span, Spanned, Value};
+use crate::text::printable;
 
 /// The table; `schemas.py` says how it is written.
 static TABLE: LazyLock<String> = LazyLock::new(|| {
@@ -32,10 +35,9 @@ pub(crate) struct Type {
 /// What a value may be.
 enum Shape {
     Anything,
-    /// Text, and of which words when it is not any.
-    Text(Vec<&'static str>),
-    Whole,
-    Number,
+    Text(Limits),
+    Whole(Limits),
+    Number(Limits),
     Truth,
     List(Box<Shape>),
     /// A map from any names.
@@ -45,11 +47,24 @@ enum Shape {
     Definition(&'static str),
 }
 
+/// What a text or a number is held to.
+#[derive(Default)]
+struct Limits {
+    /// Which it may be; none, when it is not one of some.
+    words: Vec<&'static str>,
+    /// The shortest text, the smallest number.
+    least: Option<f64>,
+    /// The longest text, the largest number.
+    most: Option<f64>,
+    /// What a text looks like: a pattern's number in the table.
+    pattern: Option<usize>,
+}
+
 /// The names of all types.
 pub(crate) fn types() -> impl Iterator<Item = &'static str> {
     TABLE
         .lines()
-        .filter(|line| !line.starts_with('#'))
+        .filter(|line| !line.starts_with(['#', '/']))
         .filter_map(|line| line.split(' ').next())
         .filter(|n| !n.is_empty())
 }
@@ -107,15 +122,9 @@ fn read(text: &mut &'static str) -> Shape {
     let first = letters.next();
     *text = letters.as_str();
     match first {
-        Some('s') => match text.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
-            Some((words, rest)) => {
-                *text = rest;
-                Shape::Text(words.split('|').collect())
-            }
-            None => Shape::Text(Vec::new()),
-        },
-        Some('i') => Shape::Whole,
-        Some('n') => Shape::Number,
+        Some('s') => Shape::Text(limits(text)),
+        Some('i') => Shape::Whole(limits(text)),
+        Some('n') => Shape::Number(limits(text)),
         Some('b') => Shape::Truth,
         Some('[') => Shape::List(Box::new(read(text))),
         Some('<') => Shape::Names(Box::new(read(text))),
@@ -134,6 +143,25 @@ fn read(text: &mut &'static str) -> Shape {
         }
         _ => Shape::Anything,
     }
+}
+
+fn limits(text: &mut &'static str) -> Limits {
+    let mut limits = Limits::default();
+    if let Some((words, rest)) = text.strip_prefix('(').and_then(|rest| rest.split_once(')')) {
+        limits.words = words.split('|').collect();
+        *text = rest;
+    }
+    if let Some(rest) = text.strip_prefix('#') {
+        *text = rest;
+        limits.least = until(text, &['#']).parse().ok();
+        *text = text.get(1..).unwrap_or_default();
+        limits.most = until(text, &['~', ',', '}']).parse().ok();
+    }
+    if let Some(rest) = text.strip_prefix('~') {
+        *text = rest;
+        limits.pattern = until(text, &[',', '}']).parse().ok();
+    }
+    limits
 }
 
 fn until(text: &mut &'static str, ends: &[char]) -> &'static str {
@@ -171,19 +199,25 @@ impl Visit {
                 entries.iter().for_each(|(name, node)| self.under(name).value(each, node, cx));
             }
             (Shape::Keys(keys), Value::Map(entries)) => self.keys(keys, entries, cx),
-            (Shape::Text(words), Value::String(text)) if !words.is_empty() && !filled_in(text) => {
-                self.word(words, text, node.span, cx);
+            (Shape::Text(_) | Shape::Whole(_) | Shape::Number(_) | Shape::Truth, Value::String(text))
+                if filled_in(text) => {}
+            (Shape::Text(limits), Value::String(text)) => self.text(limits, text, node.span, cx),
+            (Shape::Text(_), Value::Int(_) | Value::Float(_) | Value::Bool(_)) | (Shape::Truth, Value::Bool(_)) => {}
+            (Shape::Whole(limits) | Shape::Number(limits), Value::Int(number)) => {
+                self.number(limits, &number.to_string(), node.span, cx);
             }
-            (Shape::Text(_), Value::String(_) | Value::Int(_) | Value::Float(_) | Value::Bool(_)) => {}
-            (Shape::Whole, Value::Int(_)) | (Shape::Number, Value::Int(_) | Value::Float(_)) => {}
-            (Shape::Truth, Value::Bool(_)) => {}
+            (Shape::Number(limits), Value::Float(number)) => self.number(limits, &number.to_string(), node.span, cx),
             // CloudFormation reads numbers and truth values from texts, too.
-            (Shape::Whole, Value::String(text)) if filled_in(text) || text.parse::<i64>().is_ok() => {}
-            (Shape::Number, Value::String(text)) if filled_in(text) || text.parse::<f64>().is_ok() => {}
-            (Shape::Truth, Value::String(text)) if filled_in(text) || matches!(text.as_str(), "true" | "false") => {}
+            (Shape::Whole(limits), Value::String(text)) if text.parse::<i64>().is_ok() => {
+                self.number(limits, text, node.span, cx);
+            }
+            (Shape::Number(limits), Value::String(text)) if text.parse::<f64>().is_ok() => {
+                self.number(limits, text, node.span, cx);
+            }
+            (Shape::Truth, Value::String(text)) if matches!(text.as_str(), "true" | "false") => {}
             (Shape::Text(_), _) => self.expected("text", node, cx),
-            (Shape::Whole, _) => self.expected("a whole number", node, cx),
-            (Shape::Number, _) => self.expected("a number", node, cx),
+            (Shape::Whole(_), _) => self.expected("a whole number", node, cx),
+            (Shape::Number(_), _) => self.expected("a number", node, cx),
             (Shape::Truth, _) => self.expected("true or false", node, cx),
             (Shape::List(_), _) => self.expected("a list", node, cx),
             (Shape::Names(_) | Shape::Keys(_), _) => self.expected("a map", node, cx),
@@ -199,6 +233,58 @@ impl Visit {
         let noun = node.value.noun();
         let message = format!("`{}` of `{}` is {what}, and here is {noun}", self.path, self.ty.name);
         cx.error(node.span, message).help("its page in the CloudFormation template reference says what it takes");
+    }
+
+    fn text(&self, limits: &Limits, text: &str, span: Span, cx: &mut Check<'_>) {
+        let Limits { words, least, most, pattern } = limits;
+        if !words.is_empty() {
+            self.word(words, text, span, cx);
+        }
+        #[allow(clippy::cast_precision_loss, reason = "no text is so long")]
+        let length = text.chars().count() as f64;
+        if least.is_some_and(|least| length < least) || most.is_some_and(|most| length > most) {
+            let range = between(*least, *most);
+            cx.error(span, format!("`{}` of `{}` has {range} characters, not {length}", self.path, self.ty.name));
+        } else if let Some(pattern) = pattern.and_then(pattern_of)
+            && Regex::new(pattern).is_ok_and(|regex| !regex.is_match(text))
+        {
+            let message = format!("`{}` of `{}` cannot be `{}`", self.path, self.ty.name, printable(text, &[]));
+            cx.error(span, message).help(format!("AWS holds it to `{pattern}`"));
+        }
+        if let Some((message, help)) = self.misread(text) {
+            cx.error(span, message).help(help);
+        }
+    }
+
+    /// What no schema says and AWS refuses all the same.
+    fn misread(&self, text: &str) -> Option<(String, String)> {
+        let name = self.path.rsplit('.').next().unwrap_or_default();
+        if matches!(name, "Schedule" | "ScheduleExpression" | "CronExpression")
+            && (text.starts_with("cron(") || text.starts_with("rate("))
+        {
+            let mistake = cron::check(text).err()?;
+            return Some((mistake.message, mistake.help));
+        }
+        let role = self.ty.name == "AWS::Lambda::Function" && name == "Role";
+        if (role || name.ends_with("RoleArn")) && !text.starts_with("arn:") {
+            let text = printable(text, &[]);
+            let message = format!("`{}` of `{}` is an ARN, and `{text}` is none", self.path, self.ty.name);
+            let help = "name roles of the lake like `${jobs.features.role.arn}`, and others by `Fn::GetAtt`";
+            return Some((message, help.into()));
+        }
+        None
+    }
+
+    fn number(&self, limits: &Limits, written: &str, span: Span, cx: &mut Check<'_>) {
+        let Limits { words, least, most, pattern: _ } = limits;
+        let number: f64 = written.parse().unwrap_or_default();
+        if !words.is_empty() && !words.contains(&written) {
+            let message = format!("`{}` of `{}` is not {written}", self.path, self.ty.name);
+            cx.error(span, message).help(format!("it is one of {}", listed(words)));
+        } else if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
+            let range = between(*least, *most);
+            cx.error(span, format!("`{}` of `{}` is {range}, not {written}", self.path, self.ty.name));
+        }
     }
 
     fn word(&self, words: &[&'static str], text: &str, span: Span, cx: &mut Check<'_>) {
@@ -236,6 +322,15 @@ impl Visit {
                 None => cx.push(Diagnostic::warning(name.span, message)).help(self.known(keys)),
             };
         }
+        let at = |wanted: &str| entries.iter().find(|(name, _)| name.value == wanted);
+        if self.ty.name == "AWS::Glue::Job"
+            && self.path.is_empty()
+            && let (Some((capacity, _)), Some((worker, _))) = (at("MaxCapacity"), at("WorkerType"))
+        {
+            cx.error(capacity.span, "Glue takes `MaxCapacity` or `WorkerType`, not both")
+                .related(worker.span, "the workers")
+                .help("`NumberOfWorkers` says how many workers there are");
+        }
         for (name, _, _) in keys.iter().filter(|(name, required, _)| *required && self.whole && !meant.contains(name)) {
             if entries.iter().all(|(key, _)| key.value != *name) {
                 cx.error(self.place, format!("{owner} needs the property `{name}`"));
@@ -251,6 +346,22 @@ impl Visit {
     }
 }
 
+/// `1 to 64`, `at least 1`, `at most 64`.
+fn between(least: Option<f64>, most: Option<f64>) -> String {
+    match (least, most) {
+        (Some(least), Some(most)) => format!("{least} to {most}"),
+        (Some(least), None) => format!("at least {least}"),
+        (None, Some(most)) => format!("at most {most}"),
+        (None, None) => "any".into(),
+    }
+}
+
+/// The pattern of that number.
+fn pattern_of(number: usize) -> Option<&'static str> {
+    let first = TABLE.find("\n/")?;
+    TABLE[first + 1..].lines().nth(number)?.strip_prefix('/')
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -258,13 +369,21 @@ mod tests {
     #[test]
     fn every_line_of_the_table_is_read_to_its_end() {
         let mut seen = 0;
-        for line in TABLE.lines().filter(|line| !line.is_empty()) {
+        for line in TABLE.lines().filter(|line| !line.is_empty() && !line.starts_with('/')) {
             let mut shape = line.split(' ').nth(1).unwrap();
             assert!(!matches!(read(&mut shape), Shape::Anything) || line.contains(" *"), "{line}");
             assert_eq!(shape, "", "{line}");
             seen += 1;
         }
         assert!(seen > 15_000, "{seen} lines");
+    }
+
+    #[test]
+    fn most_patterns_are_understood() {
+        let patterns: Vec<_> = (0..).map_while(pattern_of).collect();
+        let read = patterns.iter().filter(|pattern| Regex::new(pattern).is_ok()).count();
+        // The others have classes of Unicode, which this engine does not know.
+        assert!(patterns.len() > 2_000 && read * 10 > patterns.len() * 8, "{read} of {}", patterns.len());
     }
 
     #[test]

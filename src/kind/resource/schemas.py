@@ -8,7 +8,9 @@ The table is one line a type, `AWS::SNS::Topic`, its shape and its attributes (`
 definition, `#Subscription` and its shape:
 
     s             text                      i, n, b  whole number, number, truth value
-    s(a|b)        one of these texts        *        anything
+    s(a|b) i(1|3) one of these              *        anything
+    s#1#64 i#0#   from so long or so much to so long or so much
+    s~7           text that matches the 7th pattern (from 0) of the lines `/…` at the end
     [shape        a list                    <shape   a map from any names
     @Name         the definition            {Name:shape,Other!:shape}  these keys, `!` after one that must be there
 """
@@ -26,6 +28,10 @@ SCHEMAS = Path(cfnlint.__file__).parent / "data" / "schemas"
 TABLE = Path(__file__).with_name("schemas.deflate")
 SCALARS = {"string": "s", "integer": "i", "number": "n", "boolean": "b"}
 PLAIN = re.compile(r"[A-Za-z0-9_.:/+-]+")
+# What the engine that reads the table does not know: looking ahead and behind, and references back.
+FOREIGN = re.compile(r"\(\?[=!<]|\\[1-9]|[\r\n]")
+
+patterns: dict[str, int] = {}
 
 Schema = dict[str, Any]
 
@@ -60,10 +66,24 @@ def shape(schema: Schema, leave_out: frozenset[str] = frozenset(), path: str = "
         return "[" + shape(schema.get("items", {}))
     if kind == "object":
         return mapping(schema, leave_out, path)
-    words = schema.get("enum", [])
-    if kind == "string" and words and all(isinstance(word, str) and PLAIN.fullmatch(word) for word in words):
-        return f"s({'|'.join(words)})"
-    return SCALARS.get(kind, "*")
+    letter = SCALARS.get(kind, "*")
+    return letter + (limits(schema) if letter in "sin" else "")
+
+
+def limits(schema: Schema) -> str:
+    """What a text or number is held to."""
+    found = ""
+    words = [str(word) for word in schema.get("enum", [])]
+    if words and all(PLAIN.fullmatch(word) for word in words):
+        found += f"({'|'.join(words)})"
+    least = schema.get("minimum", schema.get("minLength"))
+    most = schema.get("maximum", schema.get("maxLength"))
+    if least is not None or most is not None:
+        found += f"#{'' if least is None else least}#{'' if most is None else most}"
+    pattern = schema.get("pattern")
+    if pattern and not words and not FOREIGN.search(pattern):
+        found += f"~{patterns.setdefault(pattern, len(patterns))}"
+    return found
 
 
 def mapping(schema: Schema, leave_out: frozenset[str], path: str) -> str:
@@ -115,6 +135,7 @@ def main() -> None:
         for _, digest in sorted(types.items())
         for line in lines(json.loads((SCHEMAS / "resources" / f"{digest}.json").read_text()))
     )
+    table += "".join(f"/{pattern}\n" for pattern in patterns)
     packed = zlib.compress(table.encode(), 9)
     TABLE.write_bytes(packed)
     sys.stdout.write(f"{len(types)} types, {len(table):,} bytes, {len(packed):,} packed\n")
