@@ -307,6 +307,55 @@ fn templates(folder: &Path) -> (PathBuf, PathBuf) {
     (folder.join("access/instacart-prod-access.json"), folder.join("lake"))
 }
 
+/// The `access` stack of an environment, as JSON.
+fn access_stack(lake: &lakegen::lake::Lake, environment: &str) -> serde_json::Value {
+    let folder = tempfile::tempdir().unwrap();
+    let (copy, environment) = lake.copy(environment).unwrap();
+    let github = lake.github.as_ref().unwrap();
+    let stack = access(copy, environment, github, github.gate(&environment.name).unwrap());
+    assembly::write(&stack, folder.path(), Format::Json).unwrap();
+    let file = folder.path().join(stack.stacks[0].file(Format::Json));
+    serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+#[test]
+fn an_account_has_one_provider_whoever_made_it() {
+    let mut lake = lake(&blueprint("three"));
+    let providers = |stack: &serde_json::Value| {
+        let resources = stack["Resources"].as_object().unwrap().values();
+        resources.filter(|resource| resource["Type"] == "AWS::IAM::OIDCProvider").cloned().collect::<Vec<_>>()
+    };
+    let trusted = |stack: &serde_json::Value| {
+        stack["Resources"]["DeployerRole"]["Properties"]["AssumeRolePolicyDocument"]["Statement"][0].clone()
+    };
+    for (api, issuer) in [
+        ("https://api.github.com", "token.actions.githubusercontent.com"),
+        ("https://api.acme.ghe.com", "token.actions.acme.ghe.com"),
+        ("https://github.example.com/api/v3", "github.example.com/_services/token"),
+    ] {
+        lake.github.as_mut().unwrap().api_url = api.to_owned();
+        let made = access_stack(&lake, "dev");
+        let [provider] = &providers(&made)[..] else { panic!("{made}") };
+        assert_eq!(provider["DeletionPolicy"], "RetainExceptOnCreate", "other repositories' roles may trust it");
+        assert_eq!(provider["Properties"]["Url"], format!("https://{issuer}"));
+        assert_eq!(trusted(&made)["Principal"]["Federated"]["Fn::GetAtt"][0], "GithubProvider");
+
+        let adopted = access_stack(&lake, "prod");
+        assert!(providers(&adopted).is_empty(), "{adopted}");
+        let trusted = trusted(&adopted);
+        let arn = trusted["Principal"]["Federated"]["Fn::Sub"].as_str().unwrap();
+        assert!(arn.ends_with(&format!(":oidc-provider/{issuer}")), "{arn}");
+        let subjects = &trusted["Condition"]["StringEquals"][format!("{issuer}:sub")];
+        assert_eq!(
+            *subjects,
+            serde_json::json!([
+                "repo:our-company/data-lake:environment:prod",
+                "repo:our-company@583231/data-lake@1296269:environment:prod"
+            ])
+        );
+    }
+}
+
 fn evaluate(what: &str) -> Command {
     let mut command = Command::new(judges());
     command.arg(root().join("tests/workflow/evaluate.py")).arg(what);

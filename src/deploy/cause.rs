@@ -169,7 +169,11 @@ pub fn hint(kind: &str, reason: &str) -> Option<String> {
     // AWS does not say of everything what it is: `shop-dev-raw already exists`.
     let lower = format!("{kind}: {reason}").to_lowercase();
     let has = |words: &[&str]| words.iter().all(|word| lower.contains(word));
-    let table: [(&[&str], &str); 15] = [
+    let table: [(&[&str], &str); 16] = [
+        (
+            &["aws::iam::oidcprovider:", "already exists"],
+            "the account has a provider for GitHub already: write `oidc_provider: adopt` for the environment, below `github`",
+        ),
         (
             &["-access-boundary", "not attachable"],
             "the stack `access` of the environment holds the boundary of the lake's roles: deploy it once with `--stack access`",
@@ -288,6 +292,11 @@ mod tests {
             (job, "Number of jobs exceeds the limit", "quota"),
             ("AWS::Lambda::Function", "Error occurred while GetObject. S3 Error Code: NoSuchKey.", "uploaded anew"),
             (job, "Rate exceeded", "too often"),
+            (
+                "AWS::IAM::OIDCProvider",
+                "Provider with url https://token.actions.githubusercontent.com already exists.",
+                "`oidc_provider: adopt`",
+            ),
             (
                 "AWS::IAM::Role",
                 "Scope ARN: arn:aws:iam::1:policy/shop-dev-access-boundary does not exist or is not attachable.",
