@@ -71,6 +71,8 @@ pub enum Command {
     Run(Run),
     /// Ask the lake in SQL
     Query(Query),
+    /// Make profiles of tables on this machine: statistics, and the verdicts on their rules
+    Profile(Profile),
     /// Score models on what they never saw, beside their baselines
     Evaluate(Evaluate),
     /// Serve the API on this machine
@@ -273,6 +275,14 @@ pub enum RowFormat {
     Csv,
     /// A JSON array of objects.
     Json,
+}
+
+/// Arguments of `profile`.
+#[derive(Debug, Args)]
+pub struct Profile {
+    /// The profiles; by default every one of the blueprint
+    #[arg(value_name = "PROFILE")]
+    pub profiles: Vec<String>,
 }
 
 /// Arguments of `evaluate`.

@@ -218,6 +218,48 @@ fn a_lake_is_brought_up_to_date_and_only_what_has_changed_runs_again() {
     assert_eq!((sixth.exit, sixth.steps("done")), (Some(0), vec!["count", "raw"]), "{}", sixth.said);
 }
 
+const PROFILED: &str = r#"
+name: tiny
+zones: { raw: }
+tables:
+  orders:
+    zone: raw
+    format: { csv: { quote: '"' } }
+    columns: { order_id: int, user_id: int, amount: double }
+crawlers: { raw: { reads: [orders] } }
+profiles:
+  orders:
+    reads: orders
+    rules:
+      - missing_values: { of: [order_id, amount], at_most: 0 }
+      - maximum: { of: amount, at_most: 30 }
+      - values: { of: user_id, where: { is: [1, 2] } }
+"#;
+
+#[test]
+fn a_profile_says_what_a_table_is_like_and_which_rules_it_keeps() {
+    let project = Project::new();
+    project.write("blueprints/tiny.yaml", PROFILED);
+    let profile = || {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_lakegen"));
+        command.args(["profile", "--output", "json"]).current_dir(project.dir.path()).output().unwrap()
+    };
+    let early = profile();
+    assert_eq!(early.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&early.stderr).contains("the table `orders` is empty as yet"));
+    let run = project.run();
+    assert_eq!(run.exit, Some(0), "{}", run.said);
+    let output = profile();
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    let made: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let passed: Vec<_> = made[0]["rules"].as_array().unwrap().iter().map(|rule| rule["passed"].clone()).collect();
+    assert_eq!(passed, [true, false, true]);
+    assert_eq!((&made[0]["rowsCount"], &made[0]["columns"][2]["max"]), (&4.into(), &30.5.into()));
+    let kept: Value =
+        serde_json::from_str(&fs::read_to_string(project.at(".lakegen/local/profiles/orders.json")).unwrap()).unwrap();
+    assert_eq!(kept, made[0]);
+}
+
 #[test]
 fn a_failing_step_is_told_by_its_line_and_the_next_run_goes_on_from_there() {
     let project = Project::new();

@@ -17,6 +17,7 @@ mod graph;
 mod init;
 mod local;
 mod plan;
+mod profile;
 mod query;
 mod run;
 mod sample;
@@ -49,6 +50,7 @@ pub fn run(cli: &Cli) -> Exit {
         Command::Synth(args) => synth::run(args, &context),
         Command::Run(args) => run::run(args, &context),
         Command::Query(args) => query::run(args, &context),
+        Command::Profile(args) => profile::run(args, &context),
         Command::Evaluate(args) => evaluate::run(args, &context),
         Command::Serve(args) => serve::run(args, &context),
         Command::Call(args) => call::run(args, &context),

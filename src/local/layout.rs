@@ -62,6 +62,11 @@ impl Layout {
         self.base.join("models").join(model)
     }
 
+    /// The report of a profile.
+    pub fn profile(&self, profile: &str) -> PathBuf {
+        self.base.join("profiles").join(format!("{profile}.json"))
+    }
+
     /// Work in progress.
     pub fn staging(&self) -> PathBuf {
         self.base.join("staging")

@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::lake::{
-    Classifier, Column, Crawler, Csv, CsvClassifier, Format, Home, Id, Job, Lake, Mode, Model, Projection, Query,
-    Recipe, RecipeAction, Recognises, Ruleset, Script, StepId, Table,
+    Classifier, Column, Crawler, Csv, CsvClassifier, Format, Home, Id, Job, Lake, Mode, Model, Profile, Projection,
+    Query, Recipe, RecipeAction, Recognises, Rule, Ruleset, Script, StepId, Table,
 };
 
 use super::csv::Shape;
@@ -14,6 +14,7 @@ use super::files::{self, FileError, Fingerprint};
 use super::land::{Content, RawTable};
 use super::layout::Layout;
 use super::schedule::Lane;
+use crate::kind::profile::Threshold;
 use crate::visual;
 
 /// Changes when the same step of the same lake has to be done again by a newer lakegen.
@@ -368,6 +369,24 @@ pub fn check_request(lake: &Lake, layout: &Layout, step: &Step, ruleset: &Rulese
     ];
     let parameters = parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
     Request { op: "check", parameters, timeout_minutes: None }
+}
+
+/// The request for a profile: its rules are the expressions that DataBrew is given. None when its table has no files as yet.
+pub fn profile_request(lake: &Lake, layout: &Layout, profile: &Profile) -> Option<Request> {
+    let Profile { name: _, reads, dataset: _, rows, schedule: _, rules } = profile;
+    let dir = place(lake, layout, *reads);
+    let table = table_source(&lake.tables[*reads], &dir).filter(|_| dir.is_dir())?;
+    let rule = |Rule { name, check, values, columns, threshold }: &Rule| {
+        let threshold = threshold.as_ref().map(
+            |Threshold { comparison, unit, value }| json!({ "comparison": comparison, "unit": unit, "value": value }),
+        );
+        let values: BTreeMap<&String, &String> = values.iter().map(|(name, value)| (name, value)).collect();
+        json!({ "name": name, "check": check, "values": values, "columns": columns, "threshold": threshold })
+    };
+    let rules: Vec<Value> = rules.iter().map(rule).collect();
+    let parameters = [("table", table), ("rows", json!(rows)), ("rules", json!(rules))];
+    let parameters = parameters.into_iter().map(|(name, value)| (name.to_owned(), value)).collect();
+    Some(Request { op: "profile", parameters, timeout_minutes: None })
 }
 
 /// The request for a step that writes below `staging`: each table into the folder of its name, a training into `training`.

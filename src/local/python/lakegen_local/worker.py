@@ -30,6 +30,7 @@ OPERATIONS = {
     "select": "athena",
     "check": "checks",
     "recipe": "databrew",
+    "profile": "profile",
     "glue_job": "spark",
     "warm": "spark",
     "archive": "spark",
