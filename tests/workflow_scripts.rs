@@ -264,8 +264,15 @@ fn a_release_is_installed_only_if_its_checksum_is_as_it_is_written() {
 
     let sha256 = Sha256::digest(fs::read(&archive).unwrap());
     machine.told.push(("ARCHIVE_SHA256", sha256.iter().map(|byte| format!("{byte:02x}")).collect()));
-    let said = machine.done("check", "Install lakegen");
-    assert_eq!(said, format!("lakegen {}\n", env!("CARGO_PKG_VERSION")));
+    machine.told.push(("ARCHIVE_VERSION", "9.9.9".to_owned()));
+    let (code, said) = machine.step("check", "Install lakegen", &[]);
+    let version = env!("CARGO_PKG_VERSION");
+    assert_eq!(code, Some(1));
+    assert_eq!(said, format!("the archive holds lakegen {version}, the blueprint says 9.9.9\n"));
+    assert!(!machine.temp().join("path").exists());
+
+    machine.told.push(("ARCHIVE_VERSION", version.to_owned()));
+    machine.done("check", "Install lakegen");
     let path = fs::read_to_string(machine.temp().join("path")).unwrap();
     assert_eq!(path, format!("{}\n", machine.temp().join("lakegen").display()));
 }

@@ -132,8 +132,12 @@ impl Context<'_> {
                     runs("Make lakegen a command", include_str!("scripts/take.sh"), Vec::new()),
                 ]
             }
-            Tool::Release { version: _, sha256, url } => {
-                let env = vec![("ARCHIVE_URL", url.clone()), ("ARCHIVE_SHA256", sha256.clone())];
+            Tool::Release { version, sha256, url } => {
+                let env = vec![
+                    ("ARCHIVE_URL", url.clone()),
+                    ("ARCHIVE_SHA256", sha256.clone()),
+                    ("ARCHIVE_VERSION", version.clone()),
+                ];
                 vec![runs("Install lakegen", include_str!("scripts/install.sh"), env)]
             }
         }
