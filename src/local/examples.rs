@@ -1,6 +1,6 @@
 //! What the lake answers now: a few requests to its API, for people to look at.
 use axum::body::Bytes;
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::files::{self, FileError, Fingerprint};
 use super::layout::Layout;
@@ -14,18 +14,36 @@ use super::serve::{Options, ServeError, Server, Target};
 use super::serve::{Site, key_value_table};
 use crate::lake::{Function, Id, Lake, Method, Route, Segment};
 
+/// Examples, when the routes are fewer.
 const HOW_MANY: usize = 3;
+/// Routes of which there is an example.
+const MOST_ROUTES: usize = 6;
 
-/// `GET` requests whose parameters are found in the tables behind them: the parameter named like the key of a key-value table takes
-/// keys of that table.
+/// One request for each route, and more where there are few routes: `GET` requests, and `POST` requests that can be made of empty lists alone,
+/// the body behind the path. Their parameters are found in the tables behind them: the parameter named like the key of a key-value table takes keys of that table.
 pub fn requests(lake: &Lake, layout: &Layout) -> Result<Vec<String>, FileError> {
-    let mut requests = Vec::new();
-    let routes = lake.api.iter().flat_map(|api| &api.routes);
-    for route in routes.filter(|route| route.method == Method::Get) {
-        requests.extend(paths(lake, layout, route)?.into_iter().map(|path| format!("GET {path}")));
+    let mut routes = Vec::new();
+    for route in lake.api.iter().flat_map(|api| &api.routes) {
+        let Some(body) = body(route) else { continue };
+        let method = route.method.as_str();
+        let requests = paths(lake, layout, route)?.into_iter().map(|path| format!("{method} {path}{body}"));
+        routes.push(requests.collect::<Vec<_>>());
     }
-    requests.truncate(HOW_MANY);
-    Ok(requests)
+    routes.retain(|requests| !requests.is_empty());
+    let rounds = (0..HOW_MANY).flat_map(|round| routes.iter().filter_map(move |requests| requests.get(round)));
+    Ok(rounds.take(routes.len().clamp(HOW_MANY, MOST_ROUTES)).cloned().collect())
+}
+
+/// What follows the path of a request to a route; nothing when an example would have to make something up, or might change something.
+fn body(route: &Route) -> Option<String> {
+    match (route.method, &route.body) {
+        (Method::Get, _) => Some(String::new()),
+        (Method::Post, Some(fields)) if fields.iter().all(|field| field.list) => {
+            let lists: Map<String, Value> = fields.iter().map(|field| (field.name.clone(), json!([]))).collect();
+            Some(format!(" {}", Value::Object(lists)))
+        }
+        (Method::Post | Method::Put | Method::Patch | Method::Delete, _) => None,
+    }
 }
 
 fn paths(lake: &Lake, layout: &Layout, route: &Route) -> Result<Vec<String>, FileError> {
@@ -100,8 +118,12 @@ pub async fn ask(
     let server = Server::start(Site::of(lake, layout), environment, groups, Options::default()).await?;
     let mut answers = Vec::new();
     for request in requests {
-        if let Ok(target) = request.parse::<Target>() {
-            let (reply, problem) = server.call(target, Bytes::new()).await;
+        let (target, body) = match request.split_once(" {") {
+            Some((target, fields)) => (target, format!("{{{fields}")),
+            None => (request.as_str(), String::new()),
+        };
+        if let Ok(target) = target.parse::<Target>() {
+            let (reply, problem) = server.call(target, Bytes::from(body)).await;
             let problem = problem.map(|problem| problem.to_string());
             let text = || Value::String(String::from_utf8_lossy(&reply.body).into_owned());
             let body = serde_json::from_slice(&reply.body).unwrap_or_else(|_| text());
@@ -110,4 +132,36 @@ pub async fn ask(
     }
     server.stop().await;
     Ok(answers)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::project::Project;
+
+    #[test]
+    fn every_route_that_can_be_asked_without_inventing_anything_has_an_example() {
+        let root = tempfile::tempdir().unwrap();
+        let routes = r#"
+name: shop
+functions: { main: { source: main } }
+api:
+  public: true
+  routes:
+    GET /now: { function: main }
+    GET /users/{id}: { function: main }
+    POST /cart: { function: main, body: { cart: { type: int, list: true, required: true } } }
+    POST /review: { function: main, body: { text: { type: string, required: true } } }
+    POST /anything: { function: main }
+    DELETE /cart: { function: main }
+"#;
+        std::fs::create_dir(root.path().join("main")).unwrap();
+        std::fs::write(root.path().join("main/handler.py"), "").unwrap();
+        std::fs::write(root.path().join("lake.yaml"), routes).unwrap();
+        let (lake, diagnostics) = Project::open(Some(&root.path().join("lake.yaml")), root.path()).unwrap().check();
+        let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+        let requests = requests(&lake, &Layout::new(root.path())).unwrap();
+        // No table says whose `id` could be asked for.
+        assert_eq!(requests, ["GET /now", "POST /cart {\"cart\":[]}"]);
+    }
 }
