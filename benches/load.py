@@ -1,9 +1,15 @@
 """How many requests `lakegen serve` answers, and how fast.
 
-`load.py PROJECT [--requests N] [--clients N] [--users N] [ROUTE…]`: PROJECT is a folder with a lake that was run
-locally and is being served. Each client keeps a connection open and asks again as soon as it is answered. A route is
-`GET /users/{user}/buy-again`, or `POST /users/{user}/cart/next` followed by a space and the body; `{user}` stands for
-a customer, another one each time.
+`load.py PROJECT [--requests N] [--clients N] [--users N | --customers FILE] [ROUTE…]`: PROJECT is a folder with a lake
+that was run locally and is being served. Each client keeps a connection open and asks again as soon as it is answered.
+A route is `GET /users/{user}/buy-again`, or `POST /users/{user}/cart/next` followed by a space and the body; `{user}`
+stands for a customer, another one each time.
+
+An average customer has bought 65 products, so that is how many a request to `buy-again` scores. Those who have bought
+some 500 are few; with their ids in FILE, one a line, only they are asked for:
+
+    lakegen query --env local --format csv --limit 100000 "select user_id from order_products_prior
+        group by user_id having count(distinct product_id) between 400 and 600" | tail -n +2 > customers.txt
 """
 
 from __future__ import annotations
@@ -15,6 +21,7 @@ import os
 import random
 import time
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 
 ROUTES = [
@@ -69,7 +76,7 @@ def processor_seconds(root: int) -> float:
     return sum(used.get(process, 0.0) for process in family)
 
 
-async def measure(project: Path, route: str, requests: int, clients: int, users: int) -> str:
+async def measure(project: Path, route: str, requests: int, clients: int, users: Sequence[int]) -> str:
     local = project / ".lakegen" / "local"
     server = json.loads((local / "serve.json").read_text())
     host, _, port = server["address"].rpartition(":")
@@ -80,7 +87,7 @@ async def measure(project: Path, route: str, requests: int, clients: int, users:
     async def ask(count: int) -> tuple[list[float], Counter[int], float]:
         queue: asyncio.Queue[tuple[str, str, str]] = asyncio.Queue()
         for _ in range(count):
-            queue.put_nowait((method, path.replace("{user}", str(rng.randint(1, users))), body))
+            queue.put_nowait((method, path.replace("{user}", str(rng.choice(users))), body))
         workers = [Client(host, int(port), key) for _ in range(clients)]
         began = time.perf_counter()
         await asyncio.gather(*(worker.run(queue) for worker in workers))
@@ -109,10 +116,14 @@ def main() -> None:
     parser.add_argument("--requests", type=int, default=2000)
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--users", type=int, default=2000)
+    parser.add_argument("--customers", type=Path, metavar="FILE")
     args = parser.parse_args()
+    users: Sequence[int] = range(1, args.users + 1)
+    if args.customers:
+        users = [int(line) for line in args.customers.read_text().split()]
     print("| route | clients | requests/s | p50 | p99 | processor time each | answers |\n|---|---|---|---|---|---|---|")
     for route in args.routes:
-        print(asyncio.run(measure(args.project, route, args.requests, args.clients, args.users)), flush=True)
+        print(asyncio.run(measure(args.project, route, args.requests, args.clients, users)), flush=True)
 
 
 if __name__ == "__main__":
