@@ -216,8 +216,8 @@ fn describe_failure(label: &str, failure: &StepFailure) -> String {
 
 /// The tables at the end of a run.
 fn summary(outcome: &Outcome, paint: Paint) -> String {
-    let Outcome { steps, models, examples, seconds } = outcome;
-    let mut rows = vec![["step", "state", "rows", "seconds"].map(str::to_owned).to_vec()];
+    let Outcome { steps, models, examples, seconds, peak_memory } = outcome;
+    let mut rows = vec![["step", "state", "rows", "seconds", "memory"].map(str::to_owned).to_vec()];
     rows.extend(steps.iter().map(|step| {
         let state = match &step.state {
             StepState::Done => "done",
@@ -229,7 +229,8 @@ fn summary(outcome: &Outcome, paint: Paint) -> String {
         let count = if step.rows.is_empty() { String::new() } else { thousands(step.rows.values().sum()) };
         let ran = !matches!(step.state, StepState::NotRun(_) | StepState::Unchanged);
         let time = if ran { format!("{:.1}", step.seconds) } else { String::new() };
-        vec![step.label(), state.to_owned(), count, time]
+        let memory = step.peak_memory.filter(|_| ran).map(size).unwrap_or_default();
+        vec![step.label(), state.to_owned(), count, time, memory]
     }));
     let mut text = table(&rows, 2, paint);
     models.iter().for_each(|model| text.push_str(&describe_model(model, paint)));
@@ -245,7 +246,8 @@ fn summary(outcome: &Outcome, paint: Paint) -> String {
             "not everything is up to date: mend what failed and run again from there, finished steps are kept"
         }
     };
-    let _ = writeln!(text, "\n{end} ({seconds:.1} s)");
+    let memory = peak_memory.map(|bytes| format!(", at most {} of memory", size(bytes))).unwrap_or_default();
+    let _ = writeln!(text, "\n{end} ({seconds:.1} s{memory})");
     text
 }
 
@@ -381,7 +383,8 @@ mod tests {
 
     fn step(kind: &'static str, name: &str, state: StepState, rows: Option<u64>) -> StepReport {
         let rows = rows.map(|rows| ("t".to_owned(), rows)).into_iter().collect();
-        StepReport { kind, name: name.to_owned(), state, rows, seconds: 1.25, notes: Vec::new() }
+        let peak_memory = Some(1_234_567_890);
+        StepReport { kind, name: name.to_owned(), state, rows, seconds: 1.25, peak_memory, notes: Vec::new() }
     }
 
     fn failure() -> StepFailure {
@@ -431,12 +434,13 @@ mod tests {
                 problem: None,
             }],
             seconds: 12.34,
+            peak_memory: Some(4_700_000_000),
         };
         insta::assert_snapshot!(summary(&outcome, Paint(false)), @r#"
-          step          state           rows  seconds
+          step          state           rows  seconds  memory
           crawler raw   unchanged  1,234,567
-          job features  done             999      1.2
-          job serving   failed                    1.2
+          job features  done             999      1.2  1.2 GB
+          job serving   failed                    1.2  1.2 GB
           job late      not run
 
         model buy_again: released
@@ -448,7 +452,7 @@ mod tests {
         GET /users/42/buy-again  200
            1. Banana  0.812
 
-        not everything is up to date: mend what failed and run again from there, finished steps are kept (12.3 s)
+        not everything is up to date: mend what failed and run again from there, finished steps are kept (12.3 s, at most 4.7 GB of memory)
         "#);
     }
 

@@ -2,12 +2,14 @@
 //! DynamoDB endpoint that jobs write to.
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 
 use super::layout::Layout;
+use super::memory::Meter;
 use super::plan::{self, Request};
 use super::process::Groups;
 use super::python::Environment;
@@ -53,9 +55,35 @@ fn free_memory_mb() -> Option<u64> {
     line.trim().strip_suffix("kB")?.trim().parse::<u64>().ok().map(|kb| kb >> 10)
 }
 
+/// The most memory that a step's processes took, in bytes; 0 where nothing is known.
+#[derive(Debug, Default)]
+pub struct Peak(AtomicU64);
+
+impl Peak {
+    /// What it was.
+    pub fn bytes(&self) -> Option<u64> {
+        Some(self.0.load(Ordering::Relaxed)).filter(|bytes| *bytes > 0)
+    }
+
+    fn raise(&self, bytes: Option<u64>) {
+        self.0.fetch_max(bytes.unwrap_or(0), Ordering::Relaxed);
+    }
+}
+
+/// What a step prints, tells and takes while it is executed.
+pub struct Traces<'a> {
+    /// Where its output goes.
+    pub log: &'a Path,
+    /// Takes what it says of how far it is.
+    pub progress: &'a (dyn Fn(&str) + Sync),
+    /// Keeps the most memory that it took.
+    pub peak: &'a Peak,
+}
+
 /// The engines of one run.
 pub struct Engines {
     groups: Groups,
+    meter: Meter,
     settings: Settings,
     logs: PathBuf,
     idle: Mutex<Vec<Worker>>,
@@ -69,7 +97,7 @@ impl Engines {
         lake: &Lake,
         layout: &Layout,
         environment: &Environment,
-        groups: &Groups,
+        (groups, meter): (&Groups, &Meter),
         logs: &Path,
         bytes: u64,
     ) -> io::Result<Self> {
@@ -97,6 +125,7 @@ impl Engines {
         let settings = Settings { environment: environment.clone(), scratch, log: logs.join("workers.log"), variables };
         Ok(Self {
             groups: groups.clone(),
+            meter: meter.clone(),
             settings,
             logs: logs.to_owned(),
             idle: Mutex::default(),
@@ -124,15 +153,9 @@ impl Engines {
     }
 
     /// Does what a step asks.
-    pub async fn execute(
-        &self,
-        lane: Lane,
-        request: Request,
-        log: &Path,
-        progress: &(dyn Fn(&str) + Sync),
-    ) -> Result<Value, EngineError> {
+    pub async fn execute(&self, lane: Lane, request: Request, traces: &Traces<'_>) -> Result<Value, EngineError> {
         let Request { op, parameters, timeout_minutes } = request;
-        let work = self.call(lane, op, parameters, log, progress);
+        let work = self.call(lane, op, parameters, traces);
         match timeout_minutes {
             None => Ok(work.await?),
             Some(minutes) => tokio::time::timeout(Duration::from_secs(60 * u64::from(minutes)), work)
@@ -147,15 +170,14 @@ impl Engines {
         lane: Lane,
         op: &str,
         parameters: Map<String, Value>,
-        log: &Path,
-        progress: &(dyn Fn(&str) + Sync),
+        traces: &Traces<'_>,
     ) -> Result<Value, WorkerError> {
         // A worker is put back only after an answer: one that was given up in the middle dies with its step.
         match lane {
             Lane::Sql => {
                 let idle = self.idle.lock().unwrap_or_else(PoisonError::into_inner).pop();
                 let mut worker = idle.map_or_else(|| Worker::start(&self.groups, &self.settings), Ok)?;
-                let result = worker.call(op, log, parameters, progress).await;
+                let result = self.watched(&mut worker, op, parameters, traces).await;
                 if is_answer(&result) {
                     self.idle.lock().unwrap_or_else(PoisonError::into_inner).push(worker);
                 }
@@ -164,7 +186,7 @@ impl Engines {
             Lane::Spark => {
                 let mut spark = self.spark.lock().await;
                 let mut worker = spark.take().map_or_else(|| Worker::start(&self.groups, &self.settings), Ok)?;
-                let result = worker.call(op, log, parameters, progress).await;
+                let result = self.watched(&mut worker, op, parameters, traces).await;
                 if is_answer(&result) {
                     *spark = Some(worker);
                 }
@@ -172,9 +194,25 @@ impl Engines {
             }
             Lane::Training => {
                 let mut worker = Worker::start(&self.groups, &self.settings)?;
-                worker.call(op, log, parameters, progress).await
+                self.watched(&mut worker, op, parameters, traces).await
             }
         }
+    }
+
+    /// A worker's answer, while its memory is watched.
+    async fn watched(
+        &self,
+        worker: &mut Worker,
+        op: &str,
+        parameters: Map<String, Value>,
+        traces: &Traces<'_>,
+    ) -> Result<Value, WorkerError> {
+        let Traces { log, progress, peak } = traces;
+        let process = worker.process();
+        process.iter().for_each(|process| self.meter.watch(*process));
+        let result = worker.call(op, log, parameters, *progress).await;
+        peak.raise(process.and_then(|process| self.meter.unwatch(process)));
+        result
     }
 }
 

@@ -81,6 +81,9 @@ pub struct StepRecord {
     pub rows: BTreeMap<String, u64>,
     /// How long it took.
     pub seconds: f64,
+    /// The most memory that it took, in bytes, where that is known.
+    #[serde(default)]
+    pub peak_memory: Option<u64>,
     /// What it had to remark.
     pub notes: Vec<String>,
     /// For a model: what the training left.
@@ -208,6 +211,7 @@ mod tests {
             outputs: [("baskets".to_owned(), Fingerprint::of(b"rows"))].into(),
             rows: [("baskets".to_owned(), 7)].into(),
             seconds: 0.25,
+            peak_memory: Some(1_000),
             notes: vec!["a note".to_owned()],
             training: Some(training.clone()),
         };

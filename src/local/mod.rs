@@ -12,6 +12,7 @@ mod items;
 pub mod land;
 pub mod layout;
 pub mod ledger;
+mod memory;
 pub mod outcome;
 pub mod plan;
 mod platform;

@@ -70,6 +70,9 @@ pub struct StepReport {
     pub rows: BTreeMap<String, u64>,
     /// How long it took; when it is unchanged, how long it took last time.
     pub seconds: f64,
+    /// The most memory that the processes it ran in took meanwhile, in bytes, what earlier steps left there included; where that is
+    /// known, which is on Linux.
+    pub peak_memory: Option<u64>,
     /// What it has to remark.
     pub notes: Vec<String>,
 }
@@ -165,6 +168,8 @@ pub struct Outcome {
     pub examples: Vec<ExampleAnswer>,
     /// How long all of it took.
     pub seconds: f64,
+    /// The most memory that all processes took at a time, in bytes, where that is known.
+    pub peak_memory: Option<u64>,
 }
 
 impl Outcome {

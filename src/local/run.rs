@@ -13,7 +13,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::crawl::{self, Crawled};
-use super::engines::{self, EngineError, Engines};
+use super::engines::{self, EngineError, Engines, Peak, Traces};
 use super::examples;
 use super::files::{self, Doing, FileError, Fingerprint, Swap};
 use super::gate;
@@ -22,6 +22,7 @@ use super::items;
 use super::land::{self, LandError};
 use super::layout::{Layout, LockError};
 use super::ledger::{DataOnRecord, ExamplesOnRecord, Ledger, Loaded, Release, StepRecord, TableRecord, Training};
+use super::memory::Meter;
 use super::outcome::{Event, ExampleAnswer, ModelReport, Outcome, Reporter, StepFailure, StepReport, StepState};
 use super::plan::{self, Step};
 use super::process::Groups;
@@ -121,10 +122,12 @@ pub async fn run(lake: &Lake, options: &RunOptions, reporter: &dyn Reporter) -> 
     let steps = plan::steps(lake);
     let (groups, stop) = (Groups::default(), Arc::new(AtomicBool::new(false)));
     let mut run = Run::new(lake, options, reporter, &layout, &steps, groups.clone(), stop.clone(), ledger);
+    let meter = run.meter.clone();
     let result = {
         let mut work = pin!(run.work());
         tokio::select! {
             result = &mut work => result,
+            never = meter.run() => match never {},
             () = interrupt.received() => {
                 stop.store(true, Ordering::Relaxed);
                 tokio::select! {
@@ -157,6 +160,7 @@ struct Run<'a> {
     layout: &'a Layout,
     steps: &'a [Step],
     groups: Groups,
+    meter: Meter,
     stop: Arc<AtomicBool>,
     engine: Fingerprint,
     ledger: Ledger,
@@ -171,8 +175,15 @@ struct Run<'a> {
 
 /// What one of the futures of a run has come to.
 enum Ended {
-    Step { i: usize, seconds: f64, result: Result<Value, StepError> },
+    Step { i: usize, spent: Spent, result: Result<Value, StepError> },
     Other,
+}
+
+/// What a step took.
+#[derive(Debug, Clone, Copy, Default)]
+struct Spent {
+    seconds: f64,
+    peak_memory: Option<u64>,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -223,6 +234,7 @@ impl<'a> Run<'a> {
             layout,
             steps,
             groups,
+            meter: Meter::default(),
             stop,
             engine: python::engine(),
             ledger,
@@ -254,7 +266,7 @@ impl<'a> Run<'a> {
         }
         let environment = self.python().await?;
         let logs = self.layout.new_run()?;
-        let engines = Engines::start(self.lake, self.layout, &environment, &self.groups, &logs, bytes)
+        let engines = Engines::start(self.lake, self.layout, &environment, (&self.groups, &self.meter), &logs, bytes)
             .await
             .map_err(|error| Error::System("serve key-value tables", error))?;
 
@@ -274,9 +286,10 @@ impl<'a> Run<'a> {
                 self.set(i, State::Running);
                 reporter.event(Event::Started { step: format!("{} {}", step.kind, step.name) });
                 running.push(Box::pin(async move {
-                    let started = Instant::now();
-                    let result = execute(engines, lake, layout, step, logs, reporter).await;
-                    Ended::Step { i, seconds: started.elapsed().as_secs_f64(), result }
+                    let (started, peak) = (Instant::now(), Peak::default());
+                    let result = execute(engines, lake, layout, step, logs, reporter, &peak).await;
+                    let spent = Spent { seconds: started.elapsed().as_secs_f64(), peak_memory: peak.bytes() };
+                    Ended::Step { i, spent, result }
                 }));
             }
             if spark_is_up && !self.awaits(Lane::Spark) {
@@ -290,8 +303,8 @@ impl<'a> Run<'a> {
             if self.stop.load(Ordering::Relaxed) {
                 return Err(Error::Interrupted);
             }
-            if let Ended::Step { i, seconds, result } = ended {
-                self.settle(i, seconds, result, logs)?;
+            if let Ended::Step { i, spent, result } = ended {
+                self.settle(i, spent, result, logs)?;
             }
         }
     }
@@ -366,7 +379,13 @@ impl<'a> Run<'a> {
             for (i, culprit) in decision.give_up {
                 self.set(i, State::NotRun);
                 let because = self.steps.get(culprit).map(|step| format!("{} {}", step.kind, step.name));
-                self.report(i, StepState::NotRun(because.unwrap_or_default()), BTreeMap::new(), 0.0, Vec::new());
+                self.report(
+                    i,
+                    StepState::NotRun(because.unwrap_or_default()),
+                    BTreeMap::new(),
+                    Spent::default(),
+                    Vec::new(),
+                );
             }
         }
     }
@@ -393,13 +412,13 @@ impl<'a> Run<'a> {
         if !intact || !record.training.as_ref().is_none_or(trained) {
             return Ok(false);
         }
-        let StepRecord { rows, seconds, notes, training, .. } = record;
+        let StepRecord { rows, seconds, peak_memory, notes, training, .. } = record;
         let state = match training {
             Some(training) => self.judge(i, training)?,
             None => StepState::Done,
         };
         let state = if state == StepState::Done { StepState::Unchanged } else { state };
-        self.report(i, state, rows, seconds, notes);
+        self.report(i, state, rows, Spent { seconds, peak_memory }, notes);
         Ok(true)
     }
 
@@ -416,17 +435,19 @@ impl<'a> Run<'a> {
         Ok(())
     }
 
-    fn report(&mut self, i: usize, state: StepState, rows: BTreeMap<String, u64>, seconds: f64, notes: Vec<String>) {
+    fn report(&mut self, i: usize, state: StepState, rows: BTreeMap<String, u64>, spent: Spent, notes: Vec<String>) {
         let Some(step) = self.steps.get(i) else { return };
-        let report = StepReport { kind: step.kind, name: step.name.clone(), state, rows, seconds, notes };
+        let Spent { seconds, peak_memory } = spent;
+        let (kind, name) = (step.kind, step.name.clone());
+        let report = StepReport { kind, name, state, rows, seconds, peak_memory, notes };
         self.reporter.event(Event::Finished(report.clone()));
         self.reports.insert(i, report);
     }
 
     /// Puts what a step has made into place and on record, or tells why there is nothing.
-    fn settle(&mut self, i: usize, seconds: f64, result: Result<Value, StepError>, logs: &Path) -> Result<(), Error> {
+    fn settle(&mut self, i: usize, spent: Spent, result: Result<Value, StepError>, logs: &Path) -> Result<(), Error> {
         let Some(step) = self.steps.get(i) else { return Ok(()) };
-        match result.and_then(|value| self.accept(i, step, seconds, value)) {
+        match result.and_then(|value| self.accept(i, step, spent, value)) {
             Ok(record) => {
                 self.set(i, State::Succeeded);
                 let StepRecord { rows, notes, training, .. } = record;
@@ -434,26 +455,27 @@ impl<'a> Run<'a> {
                     Some(training) => self.judge(i, training)?,
                     None => StepState::Done,
                 };
-                self.report(i, state, rows, seconds, notes);
+                self.report(i, state, rows, spent, notes);
             }
             Err(error) => {
                 self.set(i, State::Failed);
                 let log = logs.join(format!("{}.log", step.slug()));
                 let failure = failure(&error, &self.lake.root, Some(log).filter(|log| log.exists()));
-                self.report(i, StepState::Failed(Box::new(failure)), BTreeMap::new(), seconds, Vec::new());
+                self.report(i, StepState::Failed(Box::new(failure)), BTreeMap::new(), spent, Vec::new());
             }
         }
         files::remove(&self.layout.staging().join(step.slug()))?;
         Ok(())
     }
 
-    fn accept(&mut self, i: usize, step: &Step, seconds: f64, value: Value) -> Result<StepRecord, StepError> {
+    fn accept(&mut self, i: usize, step: &Step, spent: Spent, value: Value) -> Result<StepRecord, StepError> {
         let (lake, staging) = (self.lake, self.layout.staging().join(step.slug()));
         let fingerprint = self.fingerprints.get(&i).cloned().unwrap_or_else(|| Fingerprint::of(b""));
         let mut record = StepRecord {
             outputs: BTreeMap::new(),
             rows: BTreeMap::new(),
-            seconds,
+            seconds: spent.seconds,
+            peak_memory: spent.peak_memory,
             notes: Vec::new(),
             training: None,
             fingerprint,
@@ -541,6 +563,7 @@ impl<'a> Run<'a> {
             models: self.models.into_values().collect(),
             examples: self.examples,
             seconds,
+            peak_memory: self.meter.peak(),
         }
     }
 }
@@ -571,6 +594,7 @@ async fn execute(
     step: &Step,
     logs: &Path,
     reporter: &dyn Reporter,
+    peak: &Peak,
 ) -> Result<Value, StepError> {
     let staging = layout.staging().join(step.slug());
     files::empty_dir(&staging)?;
@@ -582,11 +606,12 @@ async fn execute(
     let label = format!("{} {}", step.kind, step.name);
     let progress = |message: &str| reporter.event(Event::Progress { step: label.clone(), message: message.to_owned() });
     let request = plan::request(lake, layout, step, &staging);
-    let mut value = engines.execute(step.lane, request, &log, &progress).await?;
+    let traces = Traces { log: &log, progress: &progress, peak };
+    let mut value = engines.execute(step.lane, request, &traces).await?;
     let mut warnings = Vec::new();
     for ruleset in lake.step_checks(step.id) {
         let request = plan::check_request(lake, layout, step, ruleset, &staging);
-        let answer = engines.execute(Lane::Sql, request, &log, &progress).await?;
+        let answer = engines.execute(Lane::Sql, request, &traces).await?;
         let Checked { verdicts } = serde_json::from_value(answer)?;
         let table = &lake.tables[ruleset.table].name;
         let broken: Vec<String> = verdicts.iter().filter(|verdict| !verdict.passed).map(Verdict::to_string).collect();

@@ -176,6 +176,11 @@ impl Worker {
         }
     }
 
+    /// The process, as long as it has not ended.
+    pub fn process(&self) -> Option<u32> {
+        self.child.id()
+    }
+
     /// Ends the process: it leaves when its input ends, and is killed if it has not left within five seconds.
     pub async fn stop(self) {
         let Self { mut child, group, stdin, .. } = self;

@@ -132,7 +132,7 @@ pub async fn follow(
         _ => began.elapsed().as_secs_f64(),
     };
     let steps = steps.iter().map(|step| report_step(lake, step, &steps)).collect();
-    Ok(Outcome { steps, models, examples: Vec::new(), seconds })
+    Ok(Outcome { steps, models, examples: Vec::new(), seconds, peak_memory: None })
 }
 
 /// Waits until the model that a step has trained is released, or is not going to be.
@@ -239,6 +239,7 @@ fn report_step(lake: &Lake, step: &StepRun, steps: &[StepRun]) -> StepReport {
         state,
         rows: BTreeMap::new(),
         seconds,
+        peak_memory: None,
         notes: step.message.clone().into_iter().filter(|_| step.state == StepState::Succeeded).collect(),
     }
 }
