@@ -1,7 +1,10 @@
 //! The reference lake, whole, as a new user has it: the starter's project, six CSV files of 200 customers, one run of the real engines; then what
-//! it answers.
+//! it answers, and how the report of its evaluation looks in a browser.
 
 #![allow(clippy::unwrap_used, clippy::panic, reason = "a test fails by panicking")]
+
+#[path = "support/node.rs"]
+mod node;
 
 use std::fs::{self, File};
 use std::io::{BufRead, BufReader, Write};
@@ -9,6 +12,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Output, Stdio};
 use std::sync::LazyLock;
 
+use node::{Node, Packages};
 use serde_json::{Value, json};
 
 /// Nobody's.
@@ -24,6 +28,12 @@ const SPINACH: u64 = 49_371;
 const QUOTED: u32 = 1_031;
 /// The most products of a cart that are looked at.
 const LARGEST_CART: usize = 200;
+
+const BROWSER: Packages = Packages {
+    name: "browser",
+    package: include_str!("browser/package.json"),
+    lock: include_str!("browser/package-lock.json"),
+};
 
 /// A project whose pipeline has run.
 struct Lake {
@@ -310,4 +320,129 @@ fn every_step_of_the_run_is_done() {
     let rows = |table: &str| steps.iter().find_map(|step| step["rows"][table].as_u64());
     // Quotes inside quotes shift no column and lose no row.
     assert_eq!(rows("products_clean"), Some(49_688));
+
+    if cfg!(target_os = "linux") {
+        let bytes = |of: &Value| of["peak_memory"].as_u64().unwrap_or(0);
+        let job = steps.iter().find(|step| step["kind"] == "job").unwrap();
+        assert!(bytes(job) > 300 << 20, "Spark in less than 300 MiB: {job}");
+        assert!(steps.iter().all(|step| (20 << 20..=bytes(&LAKE.run)).contains(&bytes(step))), "{:#}", LAKE.run);
+    }
+}
+
+#[test]
+fn the_run_ends_with_an_answer_of_every_route() {
+    let examples = LAKE.run["examples"].as_array().unwrap();
+    let asked: Vec<&str> = examples.iter().map(|example| example["request"].as_str().unwrap()).collect();
+    assert_eq!(asked.len(), 3, "{asked:?}");
+    let of_route = asked.iter().zip(["/buy-again", "/try-next", "/cart/next {\"cart\":[]}"]);
+    assert!(of_route.into_iter().all(|(request, end)| request.ends_with(end)), "{asked:?}");
+    for example in examples {
+        assert_eq!((&example["status"], products(&example["body"]).len()), (&json!(200), 10), "{example}");
+    }
+}
+
+/// What was found in one width and colour scheme, by `tests/browser/look.mjs`.
+fn assert_readable(view: &Value) {
+    let place = format!("{} pixels, {}", view["width"], view["scheme"]);
+    assert_eq!(
+        (&view["complaints"], &view["requests"]),
+        (&json!([]), &json!(1)),
+        "{place}: the page needs nothing else"
+    );
+    assert_eq!(view["sideways"], 0, "{place}: it can be pushed to the side");
+    assert_eq!(view["models"], json!(["buy_again", "try_next", "cart_next"]));
+    // WCAG 2 asks for 4.5 of text and 3 of graphics.
+    assert!(view["contrast"][0].as_f64().unwrap() >= 4.5, "{place}: {}", view["contrast"]);
+    let plots = view["plots"].as_array().unwrap();
+    let titles: Vec<&str> = plots.iter().map(|plot| plot["title"].as_str().unwrap()).collect();
+    for (title, number) in [("baselines", 3), ("history", 3), ("foretold", 3), ("gain", 3)] {
+        assert_eq!(titles.iter().filter(|found| found.contains(title)).count(), number, "{title} in {titles:?}");
+    }
+    for plot in plots {
+        let number = |key: &str| plot[key].as_f64().unwrap();
+        assert!(number("width") >= 300.0 && number("height") >= 80.0 && number("marks") >= 3.0, "{place}: {plot}");
+        assert!(number("text_pixels") >= 9.0 && number("contrast") >= 3.0, "{place}: {plot}");
+        for fault in ["outside", "cut", "colliding"] {
+            assert_eq!(plot[fault], json!([]), "{place}: {fault} in {plot}");
+        }
+    }
+}
+
+/// The tables of the page as the evaluation's JSON has them: a row of a ranking, a column of a metric, value and interval in a cell.
+fn expected_tables(evaluated: &Value) -> Vec<Value> {
+    let mut tables = Vec::new();
+    for model in evaluated["models"].as_array().unwrap() {
+        let scores = model["found"]["scores"].as_array().unwrap();
+        let of = |key: &str, scores: &[&Value]| {
+            let mut names: Vec<String> = Vec::new();
+            for score in scores {
+                let name = score[key].as_str().unwrap();
+                if !names.iter().any(|known| known == name) {
+                    names.push(name.to_owned());
+                }
+            }
+            names
+        };
+        let all: Vec<&Value> = scores.iter().collect();
+        for part in of("part", &all) {
+            let scores: Vec<&Value> = scores.iter().filter(|score| score["part"] == part.as_str()).collect();
+            let metrics = of("metric", &scores);
+            let head = std::iter::once(json!([])).chain(metrics.iter().map(|metric| json!([metric])));
+            let mut rows = vec![Value::Array(head.collect())];
+            for ranking in of("ranking", &scores) {
+                let cell = |metric: &String| {
+                    let is =
+                        |score: &&&Value| score["ranking"] == ranking.as_str() && score["metric"] == metric.as_str();
+                    let Some(score) = scores.iter().find(is) else { return json!([]) };
+                    let number = |key: &str| score[key].as_f64().map(|number| format!("{number:.4}"));
+                    match (number("low"), number("high")) {
+                        (Some(low), Some(high)) => json!([number("value"), format!("{low}–{high}")]),
+                        _ => json!([number("value").unwrap_or("–".to_owned())]),
+                    }
+                };
+                rows.push(Value::Array(std::iter::once(json!([ranking])).chain(metrics.iter().map(cell)).collect()));
+            }
+            tables.push(Value::Array(rows));
+        }
+    }
+    tables
+}
+
+/// Chromium itself is a package of the lock file, so that a machine without a browser can look.
+#[test]
+#[cfg_attr(
+    not(all(target_os = "linux", target_arch = "x86_64")),
+    ignore = "the package's Chromium is built for Linux on x86-64"
+)]
+fn the_report_of_the_evaluation_is_readable_in_a_browser() {
+    let output = LAKE.lakegen(&["evaluate", "--env", "local", "--report", "report.html", "--output", "json"]);
+    // 30 customers cannot tell a model from its baselines: it is refused, and shown all the same.
+    assert_eq!(output.status.code(), Some(4), "{}", String::from_utf8_lossy(&output.stderr));
+    let evaluated: Value = serde_json::from_slice(&output.stdout).unwrap();
+
+    let node = Node::with(&BROWSER);
+    let folder = LAKE.folder.join("looks");
+    fs::create_dir_all(&folder).unwrap();
+    let script = folder.join("look.mjs");
+    fs::write(&script, include_str!("browser/look.mjs")).unwrap();
+    // Node.js looks for packages beside the script.
+    std::os::unix::fs::symlink(node.file(""), folder.join("node_modules")).unwrap();
+    let look =
+        node.script(script.to_str().unwrap()).arg(LAKE.folder.join("report.html")).arg(&folder).output().unwrap();
+    assert!(look.status.success(), "no browser: {}", String::from_utf8_lossy(&look.stderr));
+    let seen: Value = serde_json::from_slice(&look.stdout).unwrap();
+    assert!(seen["browser"].as_str().unwrap().contains("Chrome/"), "{}", seen["browser"]);
+
+    let views = seen["views"].as_array().unwrap();
+    assert_eq!(views.len(), 4);
+    let tables = expected_tables(&evaluated);
+    assert!(tables.len() >= 7, "all, repeat and explore of two models, all of the third");
+    for view in views {
+        assert_readable(view);
+        assert_eq!(view["tables"], Value::Array(tables.clone()), "{} pixels, {}", view["width"], view["scheme"]);
+    }
+    for picture in ["390-light", "390-dark", "1280-light", "1280-dark"] {
+        let bytes = fs::read(folder.join(picture).with_extension("png")).unwrap();
+        assert!(bytes.starts_with(b"\x89PNG") && bytes.len() > 50_000, "{picture}");
+    }
 }

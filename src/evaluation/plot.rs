@@ -10,9 +10,10 @@ const FEATURES: usize = 20;
 /// Classes of series, `s0` for the model.
 const SERIES: usize = 5;
 
-const WIDTH: f64 = 640.0;
+/// Of every plot; on a telephone's screen it shrinks by a third, which text of 14 pixels survives.
+const WIDTH: f64 = 480.0;
 /// Room for names at the left.
-const LEFT: f64 = 190.0;
+const LEFT: f64 = 150.0;
 const RIGHT: f64 = 70.0;
 const ROW: f64 = 26.0;
 
@@ -95,6 +96,14 @@ fn tick(value: f64) -> String {
     text.trim_end_matches('0').trim_end_matches('.').to_owned()
 }
 
+/// A name in at most so many letters.
+fn short(name: &str, letters: usize) -> String {
+    match name.char_indices().nth(letters) {
+        Some(_) => name.chars().take(letters - 1).chain(['…']).collect(),
+        None => name.to_owned(),
+    }
+}
+
 fn series(at: usize) -> String {
     format!("s{}", at.min(SERIES - 1))
 }
@@ -113,7 +122,7 @@ pub(super) fn rankings(scores: &[&Score], metric: &str) -> String {
     }
     for (at, score) in scores.iter().enumerate() {
         let y = 20.0 + ROW * (at as f64 + 0.5);
-        svg.text("end", (LEFT - 10.0, y + 4.0), &score.ranking);
+        svg.text("end", (LEFT - 10.0, y + 4.0), &short(&score.ranking, 18));
         let Some(value) = score.value else { continue };
         let class = if score.ranking == MODEL { "s0" } else { "s4" };
         svg.bar(class, (LEFT, y - 8.0), (x(value) - LEFT, 16.0));
@@ -127,19 +136,21 @@ pub(super) fn rankings(scores: &[&Score], metric: &str) -> String {
     svg.done()
 }
 
-/// What came true by what was foretold; on the diagonal when probabilities are right.
+/// What came true by what was foretold; on the diagonal when probabilities are right. Most candidates are unlikely, so both axes go by
+/// the square root, which spreads what is near zero.
 pub(super) fn calibration(calibration: &Calibration) -> String {
-    let (left, side, top) = (60.0, 340.0, 16.0);
+    let (left, side, top) = (60.0, 360.0, 16.0);
     let most = calibration.bins.iter().fold(0.0_f64, |most, bin| most.max(bin.foretold).max(bin.came_true));
-    let ticks = ticks(most);
+    let ticks = root_ticks(most);
     let end = ticks.last().copied().unwrap_or(1.0);
-    let mut svg = Svg::new(side + 60.0, "What came true by the probability that was foretold");
-    let at = |foretold: f64, true_part: f64| (left + foretold / end * side, top + side - true_part / end * side);
+    let mut svg = Svg::new(top + side + 48.0, "What came true by the probability that was foretold");
+    let part = |value: f64| (value / end).max(0.0).sqrt() * side;
+    let at = |foretold: f64, true_part: f64| (left + part(foretold), top + side - part(true_part));
     for value in &ticks {
         svg.line("grid", at(*value, 0.0), at(*value, end));
         svg.line("grid", at(0.0, *value), at(end, *value));
         let (x, y) = at(*value, 0.0);
-        svg.text("middle", (x, y + 16.0), &tick(*value));
+        svg.text("middle", (x, y + 18.0), &tick(*value));
         let (x, y) = at(0.0, *value);
         svg.text("end", (x - 8.0, y + 4.0), &tick(*value));
     }
@@ -150,11 +161,25 @@ pub(super) fn calibration(calibration: &Calibration) -> String {
         let hint = format!("{} rows: foretold {:.4}, true {:.4}", bin.rows, bin.foretold, bin.came_true);
         svg.dot("s0", *point, 3.5, &hint);
     }
-    svg.text("middle", (left + side / 2.0, top + side + 36.0), "probability foretold");
-    svg.text("start", (left + side + 20.0, top + 14.0), "part that came true,");
-    svg.text("start", (left + side + 20.0, top + 30.0), "each point about the same");
-    svg.text("start", (left + side + 20.0, top + 46.0), "number of candidates");
+    svg.text("middle", (left + side / 2.0, top + side + 40.0), "probability foretold");
     svg.done()
+}
+
+/// Round numbers from 0 to a little above `most`, of which no two are close by their square roots.
+fn root_ticks(most: f64) -> Vec<f64> {
+    let end = ticks(most).last().copied().unwrap_or(1.0);
+    let magnitude = 10_f64.powf(end.log10().floor());
+    let apart = end.sqrt() / 8.0;
+    let mut out = vec![end];
+    for value in [5.0, 2.0, 1.0, 0.5, 0.2, 0.1, 0.05, 0.02].map(|factor| factor * magnitude) {
+        let above = out.last().copied().unwrap_or(end);
+        if above.sqrt() - value.sqrt() > apart && value.sqrt() > apart {
+            out.push(value);
+        }
+    }
+    out.push(0.0);
+    out.reverse();
+    out
 }
 
 /// The part of the gain that each feature carries.
@@ -163,10 +188,10 @@ pub(super) fn importance(importance: &[Importance]) -> String {
     let most = shown.first().map_or(1.0, |first| first.share).max(f64::MIN_POSITIVE);
     let row = 20.0;
     let mut svg = Svg::new(16.0 + row * shown.len() as f64, "The part of the gain that each feature carries");
-    let left = 230.0;
+    let left = 245.0;
     for (at, Importance { feature, share }) in shown.iter().enumerate() {
         let y = 8.0 + row * (at as f64 + 0.5);
-        svg.text("end", (left - 10.0, y + 4.0), feature);
+        svg.text("end", (left - 10.0, y + 4.0), &short(feature, 31));
         svg.bar("s0", (left, y - 6.0), (share / most * (WIDTH - left - RIGHT), 12.0));
         svg.text(
             "start",
@@ -179,13 +204,15 @@ pub(super) fn importance(importance: &[Importance]) -> String {
 
 /// A metric by how much is known of a group.
 pub(super) fn history(buckets: &[Bucket]) -> String {
-    let (left, width, top, height) = (60.0, 420.0, 16.0, 240.0);
+    let (left, width, top, height) = (60.0, 400.0, 16.0, 240.0);
     let every = || buckets.iter().flat_map(|bucket| &bucket.scores);
     let most = every().filter_map(|score| score.high.or(score.value)).fold(0.0, f64::max);
     let ticks = ticks(most);
     let end = ticks.last().copied().unwrap_or(1.0);
     let metric = buckets.first().map_or("", |bucket| bucket.metric.as_str());
-    let mut svg = Svg::new(top + height + 50.0, &format!("{metric} by the length of the history"));
+    let rankings = unique(every().map(|score| score.ranking.as_str()));
+    let keys = rankings.len().div_ceil(2) as f64;
+    let mut svg = Svg::new(top + height + 52.0 + 20.0 * keys, &format!("{metric} by the length of the history"));
     let step = width / buckets.len().max(1) as f64;
     let x = |at: usize| left + step * (at as f64 + 0.5);
     let y = |value: f64| top + height - value / end * height;
@@ -197,7 +224,7 @@ pub(super) fn history(buckets: &[Bucket]) -> String {
         svg.text("middle", (x(at), top + height + 18.0), &span(bucket));
     }
     svg.text("middle", (left + width / 2.0, top + height + 40.0), "length of the history");
-    for (number, ranking) in unique(every().map(|score| score.ranking.as_str())).into_iter().enumerate() {
+    for (number, ranking) in rankings.into_iter().enumerate() {
         let class = series(number);
         let of_ranking = buckets.iter().enumerate().filter_map(|(at, bucket)| {
             let score = bucket.scores.iter().find(|score| score.ranking == ranking)?;
@@ -212,9 +239,11 @@ pub(super) fn history(buckets: &[Bucket]) -> String {
             }
             svg.dot(&class, *place, 3.5, &format!("{ranking}: {value:.4}"));
         }
-        let label = top + 12.0 + 20.0 * number as f64;
-        svg.dot(&class, (left + width + 16.0, label - 4.0), 4.0, ranking);
-        svg.text("start", (left + width + 26.0, label), ranking);
+        // Two names a line.
+        let (column, line) = ((number % 2) as f64, (number / 2) as f64);
+        let (x, y) = (left + column * width / 2.0, top + height + 64.0 + 20.0 * line);
+        svg.dot(&format!("{class} key"), (x + 4.0, y - 4.0), 4.0, ranking);
+        svg.text("start", (x + 16.0, y), &short(ranking, 24));
     }
     svg.done()
 }
@@ -232,6 +261,21 @@ mod tests {
         assert_eq!(ticks(1.0).last().map(|value| tick(*value)).unwrap(), "1");
         assert_eq!(ticks(0.0), [0.0, 1.0]);
         assert_eq!(ticks(f64::NAN), [0.0, 1.0]);
+    }
+
+    #[test]
+    fn axes_by_the_square_root_end_there_too() {
+        assert_eq!(
+            root_ticks(0.57).iter().map(|value| tick(*value)).collect::<Vec<_>>(),
+            ["0", "0.02", "0.1", "0.2", "0.6"]
+        );
+        assert_eq!(root_ticks(0.0).last(), Some(&1.0));
+    }
+
+    #[test]
+    fn long_names_are_cut() {
+        assert_eq!(short("up_orders", 9), "up_orders");
+        assert_eq!(short("up_orders", 8), "up_orde…");
     }
 
     #[test]

