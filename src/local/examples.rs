@@ -123,7 +123,13 @@ pub async fn ask(
             None => (request.as_str(), String::new()),
         };
         if let Ok(target) = target.parse::<Target>() {
-            let (reply, problem) = server.call(target, Bytes::from(body)).await;
+            let body = Bytes::from(body);
+            let mut answer = server.call(target.clone(), body.clone()).await;
+            // On a busy machine a model may take longer to start than a function waits for it; by now it has, or never will.
+            if answer.0.status.is_server_error() {
+                answer = server.call(target, body).await;
+            }
+            let (reply, problem) = answer;
             let problem = problem.map(|problem| problem.to_string());
             let text = || Value::String(String::from_utf8_lossy(&reply.body).into_owned());
             let body = serde_json::from_slice(&reply.body).unwrap_or_else(|_| text());

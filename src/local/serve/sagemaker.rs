@@ -185,8 +185,13 @@ async fn invoke(
 ) -> Response {
     let id = state.ids.uuid();
     let stopped = || Err(Failure::Internal("the server stops".into()));
-    let answer = state.stop.unless_stopped(state.invoke(&name, &headers, body)).await.unwrap_or_else(stopped);
-    let mut response = answer.unwrap_or_else(|failure| failure.response(&name));
+    // A task of its own: when a client has no more patience, the model that it asked for still starts, and the next one finds it.
+    let work = tokio::spawn(async move {
+        let answer = state.stop.unless_stopped(state.invoke(&name, &headers, body)).await.unwrap_or_else(stopped);
+        answer.unwrap_or_else(|failure| failure.response(&name))
+    });
+    let failed = |error: tokio::task::JoinError| Failure::Internal(error.to_string()).response("");
+    let mut response = work.await.unwrap_or_else(failed);
     if let Ok(id) = id.parse() {
         response.headers_mut().insert("x-amzn-requestid", id);
     }
