@@ -168,6 +168,16 @@ impl FunctionSpec {
                 out.push((key.value.clone(), value.clone()));
             }
         }
+        // Source: "Lambda quotas". A table or an endpoint comes with a name and a place of some hundred characters.
+        const MOST: usize = 4_096;
+        let written: usize = out.iter().map(|(key, value)| key.len() + value.len()).sum();
+        let derived = 200 + 120 * (self.reads.len() + self.calls.len());
+        if let Some((key, _)) = self.environment.0.last()
+            && written + derived > MOST
+        {
+            cx.error(key.span, format!("Lambda takes {MOST} bytes of variables, and these take {written}"))
+                .help(format!("about {derived} more are lakegen's own; put what is long into a file beside the code"));
+        }
         out
     }
 }

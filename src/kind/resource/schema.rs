@@ -237,6 +237,10 @@ impl Visit {
 
     fn text(&self, limits: &Limits, text: &str, span: Span, cx: &mut Check<'_>) {
         let Limits { words, least, most, pattern } = limits;
+        if let Some((message, help)) = self.misread(text) {
+            cx.error(span, message).help(help);
+            return;
+        }
         if !words.is_empty() {
             self.word(words, text, span, cx);
         }
@@ -251,9 +255,6 @@ impl Visit {
             let message = format!("`{}` of `{}` cannot be `{}`", self.path, self.ty.name, printable(text, &[]));
             cx.error(span, message).help(format!("AWS holds it to `{pattern}`"));
         }
-        if let Some((message, help)) = self.misread(text) {
-            cx.error(span, message).help(help);
-        }
     }
 
     /// What no schema says and AWS refuses all the same.
@@ -264,6 +265,14 @@ impl Visit {
         {
             let mistake = cron::check(text).err()?;
             return Some((mistake.message, mistake.help));
+        }
+        // The schema's pattern is found anywhere in a name, as schemas go; Athena means the whole.
+        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
+        let group = (self.ty.name == "AWS::Athena::WorkGroup" && self.path == "Name")
+            || (self.ty.name.starts_with("AWS::Athena::") && self.path == "WorkGroup");
+        if group && !text.chars().all(plain) {
+            let message = format!("`{}` cannot be the name of a workgroup", printable(text, &[]));
+            return Some((message, "letters, digits, `.`, `_` and `-`, at most 128".into()));
         }
         let role = self.ty.name == "AWS::Lambda::Function" && name == "Role";
         if (role || name.ends_with("RoleArn")) && !text.starts_with("arn:") {
