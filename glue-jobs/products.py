@@ -19,6 +19,7 @@ from shop.features import PRODUCT, pair_features
 from shop.histories import offsets
 from shop.neighbours import Baskets, neighbours, sample_baskets
 from shop.split import before_targets
+from shop.tastes import embed, sample_customers
 
 CATALOG = "product_id int, product_name string, aisle string, department string"
 # What the day of one order takes in `histories`.
@@ -68,12 +69,22 @@ def baskets(histories: DataFrame, part: float) -> Baskets:
     return Baskets(products, offsets(sizes))
 
 
-def for_serving(catalog: DataFrame, features: DataFrame, neighbours: DataFrame) -> DataFrame:
+def tastes(histories: DataFrame, part: float) -> list[tuple[int, str]]:
+    """Products with an embedding, int8 in base64, from a sample of customers that is as large as it is asked to be."""
+    rows = histories.mapInArrow(sample_customers(part), "products binary, sizes binary").collect()
+    products, sizes = (np.frombuffer(b"".join(row[name] for row in rows), "<i4") for name in ("products", "sizes"))
+    embedded, embeddings = embed(products, sizes)
+    texts = [base64.b64encode(row.tobytes()).decode() for row in embeddings]
+    return list(zip(embedded.tolist(), texts, strict=True))
+
+
+def for_serving(catalog: DataFrame, features: DataFrame, neighbours: DataFrame, tastes: DataFrame) -> DataFrame:
     """A row per product with its names, and its numbers in base64: float32 and int32, little endian."""
     lists = neighbours.groupBy("product_id").agg(
         F.sort_array(F.collect_list(F.struct("rank", "neighbour_id", "strength"))).alias("near")
     )
     rows = catalog.join(features, "product_id", "full").join(lists, "product_id", "left")
+    rows = rows.join(F.broadcast(tastes), "product_id", "left")
     return rows.select(
         "product_id",
         "product_name",
@@ -82,6 +93,7 @@ def for_serving(catalog: DataFrame, features: DataFrame, neighbours: DataFrame) 
         numbers("f", F.array(*(F.col(name).cast("double") for name in PRODUCT))).alias("features"),
         numbers("i", F.col("near.neighbour_id").cast("array<double>")).alias("neighbours"),
         numbers("f", F.col("near.strength").cast("array<double>")).alias("strengths"),
+        "taste",
     )
 
 
@@ -98,7 +110,7 @@ def numbers(code: str, values: Column) -> Column:
 
 def main() -> None:
     tables = ["histories", "product_catalog", "product_features", "product_neighbours", "product_serving"]
-    args = getResolvedOptions(sys.argv, [*tables, "baskets", "neighbours"])
+    args = getResolvedOptions(sys.argv, [*tables, "baskets", "neighbours", "tastes"])
     spark = SparkSession.builder.appName("products").getOrCreate()
     histories = spark.read.parquet(args["histories"])
     product_features(histories).write.mode("overwrite").parquet(args["product_features"])
@@ -117,7 +129,10 @@ def main() -> None:
     )
     near.write.mode("overwrite").parquet(args["product_neighbours"])
     catalog = spark.read.schema(CATALOG).json(args["product_catalog"])
-    rows = for_serving(catalog, features, spark.read.parquet(args["product_neighbours"]))
+    everyone = histories.count()
+    liked = tastes(histories, min(1.0, int(args["tastes"]) / max(everyone, 1)))
+    embeddings = spark.createDataFrame(liked, "product_id int, taste string")
+    rows = for_serving(catalog, features, spark.read.parquet(args["product_neighbours"]), embeddings)
     rows.write.mode("overwrite").json(args["product_serving"])
 
 

@@ -5,10 +5,12 @@ Attributes of an item:
 - `user_id`: the key; 0 stands for customers who are not known.
 - `user`: the columns of `USER`, float32, little endian, NaN where there is no value.
 - `products`: what the customer bought, int32, little endian, ascending.
+- `taste`: the customer's taste, int16, little endian.
+- `similar`: products never bought that suit it, int32, little endian, the best first.
 - `pairs`: a row of float32 per product in the order of `PAIR`, zlib.
 - `fingerprints`: by model, that of the features' names that it is asked with; a model refuses another than its own.
   Under `candidates`, that of the names that the function itself computes.
-- `scores`: of item 0 only, which has neither `user` nor `pairs`: float32 per product, best first.
+- `scores`: of item 0 only, which has neither `user` nor `pairs` nor a taste: float32 per product, best first.
 """
 
 import sys
@@ -25,9 +27,10 @@ from awsglue.utils import getResolvedOptions
 from pyspark.sql import DataFrame, SparkSession
 from pyspark.sql import functions as F
 
-from candidates import CART, TRY
+from candidates import CART, TRY, Shop
 from shop.features import PAIR, TASKS, fingerprint, pair_features, user_features
 from shop.histories import Histories
+from shop.tastes import Tastes
 
 UNKNOWN_USER = 0
 POPULAR_PRODUCTS = 100
@@ -35,7 +38,7 @@ BATCH = 25  # the most items that one BatchWriteItem takes
 ATTEMPTS = 10
 
 
-def items(history: Histories) -> Iterator[dict[str, Any]]:
+def items(history: Histories, tastes: Tastes) -> Iterator[dict[str, Any]]:
     """Customers' items in the form of DynamoDB's API. Everything in `history` counts as known."""
     history = history.where(history.order_counts > 0)
     pairs = pair_features(history)
@@ -43,6 +46,8 @@ def items(history: Histories) -> Iterator[dict[str, Any]]:
     matrix = np.column_stack([pairs.features[name] for name in PAIR]).astype("<f4")
     products = pairs.products.astype("<i4")
     starts = np.searchsorted(pairs.owners, np.arange(len(history.users) + 1))
+    taste = tastes.of(pairs.owners, pairs.products, len(history.users)).astype("<i2")
+    similar = tastes.similar(taste, pairs.owners, pairs.products).astype("<i4")
     names = fingerprints()
     for index, user_id in enumerate(history.users.tolist()):
         own = slice(starts[index], starts[index + 1])
@@ -50,6 +55,8 @@ def items(history: Histories) -> Iterator[dict[str, Any]]:
             "user_id": {"N": str(user_id)},
             "user": {"B": users[index].tobytes()},
             "products": {"B": products[own].tobytes()},
+            "taste": {"B": taste[index].tobytes()},
+            "similar": {"B": similar[index][similar[index] >= 0].tobytes()},
             "pairs": {"B": zlib.compress(matrix[own].tobytes(), 1)},
             "fingerprints": names,
         }
@@ -89,23 +96,25 @@ def put_items(client: Any, table: str, items: Iterable[dict[str, Any]], wait: Ca
     return written
 
 
-def write_customers(histories: DataFrame, table: str, region: str | None) -> int:
-    """Writes an item for each customer and returns how many there were."""
+def write_customers(histories: DataFrame, tastes: Any, table: str, region: str | None) -> int:
+    """Writes an item for each customer and returns how many there were; `tastes` is a broadcast of Tastes."""
 
     def write(batches: Iterator[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         client = boto3.client("dynamodb", region_name=region)
-        each = (item for batch in batches for item in items(Histories.read(batch)))
+        each = (item for batch in batches for item in items(Histories.read(batch), tastes.value))
         yield pa.RecordBatch.from_pydict({"items": [put_items(client, table, each, time.sleep)]})
 
     return histories.mapInArrow(write, "items bigint").agg(F.sum("items")).first()[0] or 0
 
 
 def main() -> None:
-    args = getResolvedOptions(sys.argv, ["histories", "product_popularity", "customers"])
+    args = getResolvedOptions(sys.argv, ["histories", "product_serving", "product_popularity", "customers"])
     table = args["customers"].removeprefix("dynamodb://")
     region = boto3.session.Session().region_name
     spark = SparkSession.builder.appName("serving_items").getOrCreate()
-    written = write_customers(spark.read.parquet(args["histories"]), table, region)
+    shop = Shop.read(row.value for row in spark.read.text(args["product_serving"]).collect())
+    tastes = spark.sparkContext.broadcast(Tastes.of_shop(shop))
+    written = write_customers(spark.read.parquet(args["histories"]), tastes, table, region)
 
     popularity = spark.read.parquet(args["product_popularity"]).where(F.col("popularity_rank") <= POPULAR_PRODUCTS)
     popular = popularity.orderBy("popularity_rank").select("product_id", "order_share").collect()

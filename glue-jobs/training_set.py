@@ -17,9 +17,10 @@ from awsglue.utils import getResolvedOptions
 from pyspark.sql import SparkSession
 from pyspark.sql import functions as F
 
-from candidates import CART, TRY, Shop, cart_next, try_next
+from candidates import CART, TRY, Customer, Shop, cart_next, try_next
 from shop.features import PRODUCT, TASKS, USER, Pairs, pair_features, user_features
 from shop.histories import Histories
+from shop.tastes import Tastes
 
 # The first place in a cart that is measured: what comes earlier says little of a session.
 FIRST_MEASURED = 4
@@ -106,22 +107,29 @@ def carts(settings: Settings, target: Target) -> Iterator[tuple[int, int, list[i
             yield index, place, products
 
 
-def candidates(settings: Settings, target: Target, pairs: Pairs, shop: Shop | None) -> Rows:
+def candidates(settings: Settings, target: Target, pairs: Pairs, about: tuple[Shop, Tastes] | None) -> Rows:
     """What serving would have offered."""
-    if shop is None:
+    if about is None:
         return Rows(pairs.owners, np.zeros(len(pairs.owners), np.int64), pairs.products, pairs.features)
-    starts = np.searchsorted(pairs.owners, np.arange(len(target.known.users) + 1))
+    shop, tastes = about
+    everyone = len(target.known.users)
+    starts = np.searchsorted(pairs.owners, np.arange(everyone + 1))
+    taste = tastes.of(pairs.owners, pairs.products, everyone)
+    similar = [row[row >= 0].tolist() for row in tastes.similar(taste, pairs.owners, pairs.products)]
     products = pairs.products.tolist()
     # Serving reads them as float32.
     weights = pairs.features["up_decayed_orders"].astype("<f4").tolist()
-    histories = [dict(zip(products[start:end], weights[start:end], strict=True)) for start, end in pairwise(starts)]
+    customers = [
+        Customer(dict(zip(products[start:end], weights[start:end], strict=True)), own, suited)
+        for (start, end), own, suited in zip(pairwise(starts), taste.tolist(), similar, strict=True)
+    ]
     if settings.task == "try_next":
         names = TRY
-        found = [(index, 0, try_next(history, shop)) for index, history in enumerate(histories)]
+        found = [(index, 0, try_next(customer, shop)) for index, customer in enumerate(customers)]
     else:
         names = CART
         found = [
-            (index, place, cart_next(order[: place - 1], histories[index], shop))
+            (index, place, cart_next(order[: place - 1], customers[index], shop))
             for index, place, order in carts(settings, target)
         ]
     sizes = [len(each.products) for _, _, each in found]
@@ -178,15 +186,18 @@ def of_pairs(pairs: Pairs, rows: Rows) -> dict[str, np.ndarray]:
     }
 
 
-def candidate_rows(settings: Settings, products: Any, shop: Any) -> Callable[..., Iterator[pa.RecordBatch]]:
-    """Rows of `ROW` and the task's features. Broadcast are `products`, the columns of `PRODUCT` by id, and `shop`."""
+def candidate_rows(settings: Settings, products: Any, about: Any) -> Callable[..., Iterator[pa.RecordBatch]]:
+    """Rows of `ROW` and the task's features.
+
+    Broadcast are `products`, the columns of `PRODUCT` by id, and `about`, the shop and tastes where they are needed.
+    """
 
     def make(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for target in targets(batches, settings.targets):
             pairs = pair_features(target.known)
             users = user_features(target.known, pairs)
             latest = latest_known(target)
-            rows = candidates(settings, target, pairs, shop.value if shop else None)
+            rows = candidates(settings, target, pairs, about.value if about else None)
             label = labels(settings, target, rows)
             kept = taught(settings, target, rows, label)
             rows = Rows(
@@ -266,17 +277,18 @@ def main() -> None:
     args = getResolvedOptions(sys.argv, [*names, "targets", "negatives", "places"])
     spark = SparkSession.builder.appName(f"{task}_set").getOrCreate()
     products = spark.sparkContext.broadcast(product_matrix(spark, args["product_features"]))
-    shop = None
+    about = None
     if task != "buy_again":
         lines = [row.value for row in spark.read.text(args["product_serving"]).collect()]
-        shop = spark.sparkContext.broadcast(Shop.read(lines))
+        shop = Shop.read(lines)
+        about = spark.sparkContext.broadcast((shop, Tastes.of_shop(shop)))
     histories = spark.read.parquet(args["histories"])
     measured = []
     for role, table in outputs.items():
         settings = Settings(task, role, *(int(args[name]) for name in ("targets", "negatives", "places")))
         customers = histories.where(F.col("role") == role)
         columns = settings.columns(ROW | TASKS[task])
-        rows = customers.mapInArrow(candidate_rows(settings, products, shop), schema(columns))
+        rows = customers.mapInArrow(candidate_rows(settings, products, about), schema(columns))
         rows.write.mode("overwrite").parquet(args[table])
         if role != "train":
             kinds = schema(settings.columns(KEYS | {"repeat": "int"}))

@@ -12,6 +12,7 @@ import struct
 from array import array
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from heapq import nsmallest
+from operator import mul
 from typing import NamedTuple
 
 # The features of a product that the customer never bought.
@@ -22,6 +23,8 @@ TRY = (
     "try_aisle_share",
     "try_department_share",
     "try_aisle_products",
+    "try_likeness",
+    "try_taste",
 )
 # The features of a product for the next place in a cart.
 CART = (
@@ -35,15 +38,20 @@ CART = (
     "cart_department_items",
     "cart_same_aisle_as_last",
     "cart_same_department_as_last",
+    "cart_likeness",
+    "cart_taste",
 )
 
 # How many products of each sort become candidates.
 POPULAR = 100
 POPULAR_IN_AISLE, AISLES = 20, 4
 TOGETHER = 120
-CART_PERSONAL, CART_TOGETHER, CART_POPULAR = 60, 60, 40
+CART_PERSONAL, CART_TOGETHER, CART_POPULAR, CART_SIMILAR = 60, 60, 40, 60
 # How many products of a history, the most bought first, and of a cart, the last first, may bring neighbours along.
 HISTORY_USED, CART_USED = 50, 20
+# How many numbers an embedding has, and what is added to the number of a product's purchases: rare ones prove little.
+FACTORS, SMOOTHING = 40, 10.0
+NAN = float("nan")
 
 
 class Product(NamedTuple):
@@ -58,6 +66,13 @@ class Product(NamedTuple):
     # they are asked for, as a request asks for few.
     near: str
     pull: str
+    # The embedding, `FACTORS` numbers of one byte; empty where there is none.
+    taste: array[int]
+
+    @property
+    def orders(self) -> float:
+        """How often it was bought: the first of the features."""
+        return float(struct.unpack_from("<f", self.features)[0])
 
     @property
     def neighbours(self) -> Iterator[tuple[int, float]]:
@@ -88,13 +103,10 @@ class Shop(NamedTuple):
                 base64.b64decode(row["features"]),
                 row.get("neighbours") or "",
                 row.get("strengths") or "",
+                array("b", base64.b64decode(row.get("taste") or "")),
             )
-        # The first feature of a product is how often it was bought; one that nobody bought yet has none.
-        bought = {
-            product_id: orders
-            for product_id, product in products.items()
-            if (orders := struct.unpack_from("<f", product.features)[0]) > 0
-        }
+        # One that nobody bought yet has no number.
+        bought = {product_id: orders for product_id, product in products.items() if (orders := product.orders) > 0}
         ranked = sorted(bought, key=lambda product_id: (-bought[product_id], product_id))
         in_aisle: dict[str | None, list[int]] = {}
         for product_id in ranked:
@@ -107,6 +119,27 @@ class Candidates(NamedTuple):
 
     products: list[int]
     rows: list[tuple[float, ...]]
+
+
+class Customer(NamedTuple):
+    """What is known of a customer beside the request."""
+
+    # How much the customer likes what was bought (decayed orders).
+    history: Mapping[int, float]
+    # The customer's taste, `FACTORS` numbers, and products never bought that suit it, the best first; empty of one who
+    # is not known.
+    taste: Sequence[int]
+    similar: Sequence[int]
+
+    def suits(self, product: Product) -> tuple[float, float]:
+        """How much likelier than others the customer is to want a product, and how likely; NaN where it is not known.
+
+        The inner product of whole numbers is exact, and its product with the purchases is rounded once.
+        """
+        if not self.taste or not product.taste:
+            return NAN, NAN
+        likeness = sum(map(mul, self.taste, product.taste))
+        return float(likeness), likeness * (product.orders + SMOOTHING)
 
 
 class Pull:
@@ -130,8 +163,9 @@ class Pull:
                 self.count[neighbour] = 1
 
 
-def try_next(history: Mapping[int, float], shop: Shop) -> Candidates:
-    """Products that are not in `history`, which says how much the customer likes what was bought (decayed orders)."""
+def try_next(customer: Customer, shop: Shop) -> Candidates:
+    """Products that the customer never bought."""
+    history = customer.history
     known = {product_id: shop.products[product_id] for product_id in history if product_id in shop.products}
     total = sum(history[product_id] for product_id in known) or 1.0
     pull, aisles, departments = Pull(), dict[str | None, float](), dict[str | None, float]()
@@ -149,6 +183,7 @@ def try_next(history: Mapping[int, float], shop: Shop) -> Candidates:
     for aisle in favourites:
         chosen += _first(shop.popular_in_aisle.get(aisle, ()), history, POPULAR_IN_AISLE)
     chosen += _strongest(pull, history, TOGETHER)
+    chosen += [product_id for product_id in customer.similar if product_id in shop.products]
     products = list(dict.fromkeys(chosen))
     rows = []
     for product_id in products:
@@ -161,14 +196,15 @@ def try_next(history: Mapping[int, float], shop: Shop) -> Candidates:
                 aisles.get(product.aisle, 0.0),
                 departments.get(product.department, 0.0),
                 float(tried.get(product.aisle, 0)),
+                *customer.suits(product),
             )
         )
     return Candidates(products, rows)
 
 
-def cart_next(cart: Sequence[int], history: Mapping[int, float], shop: Shop) -> Candidates:
-    """Products for the next place in `cart`, which lists what is in it in order; `history` as in `try_next`."""
-    inside = set(cart)
+def cart_next(cart: Sequence[int], customer: Customer, shop: Shop) -> Candidates:
+    """Products for the next place in `cart`, which lists what is in it in order."""
+    history, inside = customer.history, set(cart)
     items = [shop.products[product_id] for product_id in cart if product_id in shop.products]
     pull, aisles, departments = Pull(), dict[str | None, int](), dict[str | None, int]()
     for product in items:
@@ -183,6 +219,7 @@ def cart_next(cart: Sequence[int], history: Mapping[int, float], shop: Shop) -> 
     chosen = nsmallest(CART_PERSONAL, personal, key=lambda product_id: (-history[product_id], product_id))
     chosen += _strongest(pull, inside, CART_TOGETHER)
     chosen += _first(shop.popular, inside, CART_POPULAR)
+    chosen += _first((each for each in customer.similar if each in shop.products), inside, CART_SIMILAR)
     size = float(len(cart))
     known_share = sum(product_id in history for product_id in cart) / size if cart else 0.0
     products = list(dict.fromkeys(chosen))
@@ -201,6 +238,7 @@ def cart_next(cart: Sequence[int], history: Mapping[int, float], shop: Shop) -> 
                 float(departments.get(product.department, 0)),
                 1.0 if last and last.aisle == product.aisle else 0.0,
                 1.0 if last and last.department == product.department else 0.0,
+                *customer.suits(product),
             )
         )
     return Candidates(products, rows)

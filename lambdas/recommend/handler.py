@@ -27,6 +27,7 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from candidates import CART, TRY, Candidates, Shop, cart_next, try_next
+from candidates import Customer as Known
 from expected_f1 import best_set
 
 UNKNOWN_USER = 0
@@ -57,6 +58,9 @@ class Customer(NamedTuple):
     # The columns of `PAIR` by product.
     pairs: dict[int, bytes]
     fingerprints: dict[str, str]
+    # As in `candidates.Customer`.
+    taste: list[int]
+    similar: list[int]
     # What everybody buys, with scores; only of the customer who stands for those who are not known.
     popular: dict[int, float]
 
@@ -64,10 +68,11 @@ class Customer(NamedTuple):
     def known(self) -> bool:
         return not self.popular
 
-    def history(self) -> dict[int, float]:
-        """How much the customer likes what was bought."""
+    def behind(self) -> Known:
+        """What candidates are chosen by."""
         place = 4 * DECAYED_ORDERS
-        return {product_id: struct.unpack_from("<f", row, place)[0] for product_id, row in self.pairs.items()}
+        history = {product_id: struct.unpack_from("<f", row, place)[0] for product_id, row in self.pairs.items()}
+        return Known(history, self.taste, self.similar)
 
 
 def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
@@ -114,7 +119,7 @@ def try_new(person: Customer, limit: int) -> dict[str, Any]:
     """Products never bought before; `source` as for `buy_again`."""
     if not person.known:
         return {"source": "popularity", "products": _named(person.popular, limit)}
-    found = try_next(person.history(), shop())
+    found = try_next(person.behind(), shop())
     own = struct.Struct(f"<{len(TRY)}f")
     rows = [
         person.user + own.pack(*row) + _about(product_id)
@@ -125,7 +130,7 @@ def try_new(person: Customer, limit: int) -> dict[str, Any]:
 
 def fill_cart(person: Customer, cart: list[int], limit: int) -> dict[str, Any]:
     """Products for the next place in the cart; `source` is `cart` when nothing but the cart is known."""
-    found = cart_next(cart, person.history(), shop())
+    found = cart_next(cart, person.behind(), shop())
     own = struct.Struct(f"<{len(CART)}f")
     never = NO_NUMBER * PAIR_COLUMNS
     user = person.user if person.known else NO_NUMBER * USER_COLUMNS
@@ -152,10 +157,11 @@ def customer(user_id: int) -> Customer:
     products = _numbers("i", item["products"]["B"])
     if "scores" in item:
         popular = dict(zip(products, _numbers("f", item["scores"]["B"]), strict=True))
-        return Customer(b"", {}, fingerprints, popular)
+        return Customer(b"", {}, fingerprints, [], [], popular)
     content, width = zlib.decompress(item["pairs"]["B"]), 4 * PAIR_COLUMNS
     rows = [content[start : start + width] for start in range(0, len(content), width)]
-    return Customer(item["user"]["B"], dict(zip(products, rows, strict=True)), fingerprints, {})
+    taste, similar = _numbers("h", item["taste"]["B"]), _numbers("i", item["similar"]["B"])
+    return Customer(item["user"]["B"], dict(zip(products, rows, strict=True)), fingerprints, taste, similar, {})
 
 
 def read_item(user_id: int) -> dict[str, Any] | None:
@@ -277,8 +283,8 @@ def _fingerprint(names: list[str]) -> str:
 
 
 def _numbers(code: str, content: bytes) -> list[Any]:
-    """Little-endian int32 (code i) or float32 (code f) numbers."""
-    return list(struct.unpack(f"<{len(content) // 4}{code}", content))
+    """Little-endian int16 (code h), int32 (code i) or float32 (code f) numbers."""
+    return list(struct.unpack(f"<{len(content) // struct.calcsize(code)}{code}", content))
 
 
 def _unavailable(what: str, error: Exception) -> Refused:

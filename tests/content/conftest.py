@@ -206,7 +206,7 @@ def build_lake(
         run_job("histories.py", **locations(folder, *known, "histories"), customers="1000")
         made = ["product_features", "product_neighbours", "product_serving"]
         places = locations(folder, "histories", "product_catalog", *made)
-        run_job("products.py", **places, baskets="100000", neighbours="5")
+        run_job("products.py", **places, baskets="100000", neighbours="5", tastes="1000")
         return folder
 
     return build

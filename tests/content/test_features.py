@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import base64
 import math
 import zlib
 from collections.abc import Callable
+from operator import mul
 from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
 
-from candidates import TRY
+from candidates import FACTORS, TRY
 from shop.features import TASKS
+from shop.tastes import embed, in_common
 
 ORACLE = (Path(__file__).parent / "oracle.sql").read_text()
 ROLES = ("train", "validation", "test")
@@ -98,19 +102,79 @@ def test_what_a_history_says_about_new_products_equals_an_independent_query(lake
     aisles as (select user_id, aisle, sum(share) as try_aisle_share, count(*) as try_aisle_products
                from weighted group by all),
     departments as (select user_id, department, sum(share) as try_department_share from weighted group by all)
-    select r.user_id, r.product_id, coalesce(d.try_together, 0) as try_together, coalesce(d.try_best, 0) as try_best,
+    select r.user_id, r.product_id, s.likeness as try_likeness, s.likeness * (r.prod_orders + 10) as try_taste,
+           coalesce(d.try_together, 0) as try_together, coalesce(d.try_best, 0) as try_best,
            coalesce(d.try_supporters, 0) as try_supporters, coalesce(a.try_aisle_share, 0) as try_aisle_share,
            coalesce(a.try_aisle_products, 0) as try_aisle_products,
            coalesce(e.try_department_share, 0) as try_department_share
-    from rows r join catalog c using (product_id) left join drawn d using (user_id, product_id)
+    from rows r join catalog c using (product_id) left join suited s using (user_id, product_id)
+    left join drawn d using (user_id, product_id)
     left join aisles a using (user_id, aisle) left join departments e using (user_id, department)
     order by user_id, product_id
     """
+    found.register("suited", pa.Table.from_pylist(likeness(lake, pairs)))
     expected = found.sql(query).to_arrow_table().to_pylist()
     rows = found.sql("select * from rows order by user_id, product_id").to_arrow_table().to_pylist()
     assert len(rows) > 100 and any(row["try_supporters"] > 2 for row in rows)
     # Histories reach this through float32, as they do when they are served.
     assert_same(rows, expected, dict.fromkeys(TRY, "double"), tolerance=1e-6)
+
+
+def likeness(lake: Path, pairs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The inner products of customers' tastes with all products, number by number."""
+    query = f"select product_id, taste from read_json('{lake}/product_serving/*.json') where taste is not null"
+    embeddings = {
+        product: [byte - 256 if byte > 127 else byte for byte in base64.b64decode(text)]
+        for product, text in duckdb.sql(query).fetchall()
+    }
+    bought: dict[int, list[int]] = {}
+    for row in pairs:
+        bought.setdefault(row["user_id"], []).append(row["product_id"])
+    found = []
+    for user_id, products in bought.items():
+        sums = [sum(factor) for factor in zip(*(embeddings[product] for product in products), strict=True)]
+        taste = [round(16 * value / (len(products) + 5)) for value in sums]
+        found += [
+            {"user_id": user_id, "product_id": product, "likeness": sum(map(mul, taste, embedding))}
+            for product, embedding in embeddings.items()
+        ]
+    return found
+
+
+def test_embeddings_span_the_strongest_eigenvectors_of_what_customers_have_in_common() -> None:
+    rng = np.random.default_rng(7)
+    # Four groups of three products; customers buy most of one group, and one product of any other.
+    groups = np.arange(100, 112).reshape(4, 3)
+    customers = [
+        np.union1d(
+            rng.permutation(groups[rng.choice(4, p=[0.4, 0.3, 0.2, 0.1])])[: rng.integers(2, 4)],
+            rng.choice(groups.ravel(), 1),
+        )
+        for _ in range(400)
+    ]
+    sizes = np.array([len(each) for each in customers])
+    products, embeddings = embed(np.concatenate(customers), sizes)
+    assert products.tolist() == groups.ravel().tolist()
+    # Counted otherwise: customer by customer.
+    counted = np.zeros((12, 12))
+    for each in customers:
+        counted[np.ix_(each - 100, each - 100)] += 1 / (len(each) + 5)
+    np.testing.assert_allclose(in_common(np.concatenate(customers) - 100, sizes, 12), counted, rtol=1e-12)
+    scale = np.sqrt(np.bincount(np.concatenate(customers))[100:] + 10)
+    _, vectors = np.linalg.eigh(counted / scale[:, None] / scale)
+    # Six factors, half as many as there are products; the first four are the groups.
+    found, _ = np.linalg.qr(embeddings[:, :6] * scale[:, None])
+    assert not embeddings[:, 6:].any()
+    for vector in vectors.T[-4:]:
+        assert np.linalg.norm(found.T @ vector) == pytest.approx(1, abs=0.01)
+
+
+def test_too_little_to_have_anything_in_common() -> None:
+    nothing = np.empty(0, np.int32)
+    assert in_common(nothing, nothing, 0).shape == (0, 0)
+    assert embed(nothing, nothing)[1].shape == (0, FACTORS)
+    # Of one product there is nothing to be told.
+    assert not embed(np.array([4]), np.array([1]))[1].any()
 
 
 def test_neighbours_equal_an_independent_count(lake: Path, shop: Any) -> None:

@@ -17,7 +17,7 @@ import pytest
 from botocore.exceptions import ClientError, ReadTimeoutError
 from conftest import load
 
-from candidates import CART, TRY
+from candidates import CART, FACTORS, TRY
 from shop.features import PAIR, PRODUCT, TASKS, USER, fingerprint
 
 NAN = float("nan")
@@ -37,6 +37,7 @@ def line(product_id: int, name: str, aisle: str, department: str) -> bytes:
         "features": floats(1000 - product_id, *range(len(PRODUCT) - 1)),
         "neighbours": np.array(near, "<i4").tobytes(),
         "strengths": floats(*[0.5, 0.25][: len(near)]),
+        "taste": bytes([3, 254, *[0] * (FACTORS - 2)]) if product_id == 60 else b"",
     }
     row = {"product_id": product_id, "product_name": name, "aisle": aisle, "department": department}
     row |= {key: base64.b64encode(value).decode() for key, value in numbers.items()}
@@ -57,6 +58,9 @@ class Cloud:
                 "user": {"B": floats(*range(len(USER)))},
                 "products": {"B": np.array(BOUGHT, "<i4").tobytes()},
                 "pairs": {"B": zlib.compress(pairs.tobytes())},
+                # Product 60 suits it, product 99999 is not in the catalogue any more.
+                "taste": {"B": np.array([16, 2, *[0] * (FACTORS - 2)], "<i2").tobytes()},
+                "similar": {"B": np.array([99_999, 159, 60], "<i4").tobytes()},
                 **fingerprints,
             },
             # One order, with nothing in it.
@@ -65,6 +69,8 @@ class Cloud:
                 "user": {"B": floats(1, *[NAN] * (len(USER) - 1))},
                 "products": {"B": b""},
                 "pairs": {"B": zlib.compress(b"")},
+                "taste": {"B": bytes(2 * FACTORS)},
+                "similar": {"B": b""},
                 **fingerprints,
             },
             "0": {
@@ -197,6 +203,11 @@ def test_nothing_bought_before_is_offered_to_try(cloud: Cloud) -> None:
     assert ids(body) == [40, 41, 42]
     asked = dict(zip(TRY, cloud.asked["try_next"][:, len(USER) :].T, strict=False))
     assert asked["try_supporters"].tolist()[:3] == [1, 1, 0]
+    # Products 159 and 60 suit the customer, the one too rare to be popular, the other embedded as (3, -2, 0, …).
+    assert len(cloud.asked["try_next"]) == 101
+    likeness = asked["try_likeness"]
+    assert sorted(likeness[~np.isnan(likeness)].tolist()) == [16 * 3 - 2 * 2]
+    assert asked["try_taste"][likeness == 44].tolist() == [44 * (940 + 10)]
     # Of what was bought, products 10 and 20 are known, with decayed orders 10 and 25.
     assert asked["try_aisle_share"][0] == pytest.approx(25 / 35)
 
@@ -206,7 +217,7 @@ def test_a_cart_draws_what_goes_with_it_and_is_not_offered_again(cloud: Cloud) -
     status, body = put([20, 10, 40], limit="100")
     assert (status, body["source"], body["unknown_products"]) == (200, "model", [])
     assert ids(body)[0] == 41
-    assert not {10, 20, 40} & set(ids(body)) and len(ids(body)) == 40
+    assert not {10, 20, 40} & set(ids(body)) and len(ids(body)) == 41
     cart = cloud.asked["cart_next"][:, len(USER) + len(PAIR) :]
     assert set(cart[:, CART.index("cart_items")]) == {3}
     assert cart[0, CART.index("cart_known_share")] == pytest.approx(2 / 3)

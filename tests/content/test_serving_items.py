@@ -17,6 +17,7 @@ import pytest
 from conftest import KeyValueTable, load, locations
 from test_features import ROLES, assert_same, database, ends, oracle, role
 
+from candidates import FACTORS
 from shop.features import PAIR, PRODUCT, TASKS, USER, fingerprint
 
 
@@ -24,9 +25,8 @@ from shop.features import PAIR, PRODUCT, TASKS, USER, fingerprint
 def served(lake: Path, run_job: Callable[..., None], dynamodb: KeyValueTable) -> dict[int, dict[str, Any]]:
     """The items of the shop's customers."""
     write_popularity(lake)
-    run_job(
-        "serving_items.py", **locations(lake, "histories", "product_popularity"), customers="dynamodb://shop-serving"
-    )
+    tables = locations(lake, "histories", "product_serving", "product_popularity")
+    run_job("serving_items.py", **tables, customers="dynamodb://shop-serving")
     return dict(dynamodb.items)
 
 
@@ -63,6 +63,34 @@ def test_every_customer_gets_the_features_of_an_independent_query(served: dict[i
         assert {task: names[task] for task in TASKS} == {task: fingerprint(TASKS[task]) for task in TASKS}
 
 
+def test_tastes_and_what_suits_them_equal_an_independent_query(
+    served: dict[int, dict[str, Any]], lake: Path, shop: Any
+) -> None:
+    query = f"select product_id, taste, features from read_json('{lake}/product_serving/*.json')"
+    embeddings = {
+        product: (np.frombuffer(base64.b64decode(taste), np.int8), np.frombuffer(base64.b64decode(numbers), "<f4")[0])
+        for product, taste, numbers in duckdb.sql(query).fetchall()
+        if taste
+    }
+    bought: dict[int, set[int]] = {}
+    for row in oracle(shop, None):
+        bought.setdefault(row["user_id"], set()).add(row["product_id"])
+    assert len(embeddings) > 30
+    for user_id, own in bought.items():
+        taste = [
+            round(16 * sum(int(embeddings[product][0][factor]) for product in own) / (len(own) + 5))
+            for factor in range(FACTORS)
+        ]
+        assert np.frombuffer(binary(served[user_id], "taste"), "<i2").tolist() == taste
+        suits = {
+            product: sum(a * int(b) for a, b in zip(taste, embedding, strict=True)) * (orders + 10)
+            for product, (embedding, orders) in embeddings.items()
+            if product not in own
+        }
+        expected = sorted(suits, key=lambda product: (-suits[product], product))
+        assert np.frombuffer(binary(served[user_id], "similar"), "<i4").tolist() == expected
+
+
 def test_the_most_popular_products_stand_in_for_unknown_customers(served: dict[int, dict[str, Any]]) -> None:
     popular = served[0]
     assert np.frombuffer(binary(popular, "products"), "<i4").tolist() == list(range(1, 101))
@@ -97,7 +125,8 @@ def past(
         tables[name] = table.filter(pc.less(table["order_number"], limits))
     earlier = build_lake(tables)
     write_popularity(earlier)
-    run_job("serving_items.py", **locations(earlier, "histories", "product_popularity"), customers="dynamodb://past")
+    tables = locations(earlier, "histories", "product_popularity") | locations(lake, "product_serving")
+    run_job("serving_items.py", **tables, customers="dynamodb://past")
     function = load("lambdas/recommend/handler.py")
     asked: dict[str, list[bytes]] = {}
 
