@@ -13,6 +13,7 @@ use crate::decode::{Attempt, Decode, Decoder, Named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Noted, Severity, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
 use crate::kind::lake_formation::LakeFormationSpec;
+use crate::kind::table::TableSpec;
 use crate::kind::{learning, overrides, renamed, resource, tags};
 use crate::lake::{
     Arena, Classifier, Crawler, Function, Home, Id, Job, Lake, Model, Query, Recipe, Ruleset, Step, StepId, Table,
@@ -274,12 +275,15 @@ impl<'a> Check<'a> {
         let profiles = b.profiles.0.iter().map(|(name, _)| name);
         let models = b.models.0.iter();
         let hosted = models.clone().filter(|(_, spec)| spec.as_ref().is_some_and(|spec| spec.endpoint.is_some()));
+        let optimized = |(_, spec): &&(_, Option<TableSpec>)| spec.as_ref().is_some_and(TableSpec::optimized);
+        let optimized = b.tables.0.iter().find(optimized);
         let users = b.api.as_ref().and_then(|api| api.users());
         let needed = [
             (Service::DataBrew, recipes.chain(profiles).next().map(|name| name.span)),
             (Service::XgBoost, models.clone().next().map(|(name, _)| name.span)),
             (Service::Endpoints, hosted.clone().next().map(|(name, _)| name.span)),
             (Service::Cognito, users),
+            (Service::Optimizers, optimized.map(|(name, _)| name.span)),
         ];
         let needed: Vec<_> = needed.into_iter().filter_map(|(service, at)| Some((service, at?))).collect();
         for (name, spec) in &b.environments.0 {

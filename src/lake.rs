@@ -15,7 +15,7 @@ pub use crate::kind::environment::Environment;
 pub use crate::kind::evaluation::{Baseline, Evaluation, Metric, PartSpec as Part};
 pub use crate::kind::function::Function;
 pub use crate::kind::github::{DriftSpec as Drift, Gate as GithubGate, Github, Provider, Reviewer, Tool};
-pub use crate::kind::iceberg::{By, Transform};
+pub use crate::kind::iceberg::{By, Iceberg, Transform};
 pub use crate::kind::job::{Job, Script};
 pub use crate::kind::lake_formation::{
     Grant, GrantedColumns, Grantee, LakeFormation, PermissionSpec as Permission, TableGrant,

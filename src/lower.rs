@@ -21,6 +21,7 @@ mod lake_formation;
 mod logs;
 mod model;
 mod names;
+mod optimizer;
 mod pipeline;
 mod profile;
 mod query;
@@ -185,7 +186,10 @@ fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTempla
             stack.comes_after(cx.stack_name(Part::Processing, other));
         }
         match *thing {
-            Thing::Table(id) => catalog.lower(cx, &mut stack, id),
+            Thing::Table(id) => {
+                catalog.lower(cx, &mut stack, id);
+                optimizer::lower(cx, &mut stack, &shared, &catalog, id);
+            }
             Thing::Step(StepId::Crawler(id)) => {
                 crawler::lower(cx, &mut stack, &shared, &catalog, &classifiers, &cx.lake.crawlers[id]);
             }

@@ -5,7 +5,7 @@
 //! `sagemaker/core/image_uri_config/xgboost.json` of the PyPI package `sagemaker-core`, the same for every image since 0.90-1.
 //! The isolated partitions and the European sovereign cloud are left out: nothing of lakegen has been held against them.
 
-use Service::{Cognito, DataBrew, Endpoints};
+use Service::{Cognito, DataBrew, Endpoints, Optimizers};
 
 /// A service that not every region has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -18,6 +18,8 @@ pub enum Service {
     XgBoost,
     /// User pools.
     Cognito,
+    /// What keeps Iceberg tables in order.
+    Optimizers,
 }
 
 impl Service {
@@ -29,6 +31,7 @@ impl Service {
             Endpoints => "SageMaker models and endpoints in CloudFormation",
             Self::XgBoost => "XGBoost image of SageMaker",
             Cognito => "Amazon Cognito user pools",
+            Optimizers => "Glue table optimizers in CloudFormation",
         }
     }
 
@@ -40,6 +43,9 @@ impl Service {
             Endpoints => "choose another region, or leave `endpoint` out and let a job ask the model",
             Self::XgBoost => "choose another region for lakes with models",
             Cognito => "choose another region, or `access: iam` or `access: api_key`",
+            Optimizers => {
+                "choose another region, or leave `compaction`, `retention` and `orphan_file_deletion` out here"
+            }
         }
     }
 }
@@ -89,43 +95,43 @@ impl Partition {
 type Region = (&'static str, Option<&'static str>, &'static [Service]);
 
 const REGIONS: [Region; 38] = [
-    ("af-south-1", Some("510948584623"), &[]),
-    ("ap-east-1", Some("651117190479"), &[]),
-    ("ap-east-2", None, &[DataBrew, Endpoints]),
+    ("af-south-1", Some("510948584623"), &[Optimizers]),
+    ("ap-east-1", Some("651117190479"), &[Optimizers]),
+    ("ap-east-2", None, &[DataBrew, Endpoints, Optimizers]),
     ("ap-northeast-1", Some("354813040037"), &[]),
     ("ap-northeast-2", Some("366743142698"), &[]),
-    ("ap-northeast-3", Some("867004704886"), &[DataBrew]),
+    ("ap-northeast-3", Some("867004704886"), &[DataBrew, Optimizers]),
     ("ap-south-1", Some("720646828776"), &[]),
-    ("ap-south-2", Some("628508329040"), &[DataBrew, Endpoints]),
+    ("ap-south-2", Some("628508329040"), &[DataBrew, Endpoints, Optimizers]),
     ("ap-southeast-1", Some("121021644041"), &[]),
     ("ap-southeast-2", Some("783357654285"), &[]),
     ("ap-southeast-3", Some("951798379941"), &[DataBrew]),
-    ("ap-southeast-4", Some("106583098589"), &[DataBrew, Endpoints]),
-    ("ap-southeast-5", None, &[DataBrew, Endpoints]),
-    ("ap-southeast-6", None, &[DataBrew, Endpoints]),
-    ("ap-southeast-7", None, &[DataBrew, Endpoints]),
+    ("ap-southeast-4", Some("106583098589"), &[DataBrew, Endpoints, Optimizers]),
+    ("ap-southeast-5", None, &[DataBrew, Endpoints, Optimizers]),
+    ("ap-southeast-6", None, &[DataBrew, Endpoints, Optimizers]),
+    ("ap-southeast-7", None, &[DataBrew, Endpoints, Optimizers]),
     ("ca-central-1", Some("341280168497"), &[]),
-    ("ca-west-1", Some("190319476487"), &[DataBrew, Endpoints]),
-    ("cn-north-1", Some("450853457545"), &[Cognito]),
-    ("cn-northwest-1", Some("451049120500"), &[Cognito]),
+    ("ca-west-1", Some("190319476487"), &[DataBrew, Endpoints, Optimizers]),
+    ("cn-north-1", Some("450853457545"), &[Cognito, Optimizers]),
+    ("cn-northwest-1", Some("451049120500"), &[Cognito, Optimizers]),
     ("eu-central-1", Some("492215442770"), &[]),
-    ("eu-central-2", Some("680994064768"), &[DataBrew, Endpoints]),
+    ("eu-central-2", Some("680994064768"), &[DataBrew, Endpoints, Optimizers]),
     ("eu-north-1", Some("662702820516"), &[]),
-    ("eu-south-1", Some("978288397137"), &[]),
-    ("eu-south-2", Some("104374241257"), &[DataBrew, Endpoints]),
+    ("eu-south-1", Some("978288397137"), &[Optimizers]),
+    ("eu-south-2", Some("104374241257"), &[DataBrew, Endpoints, Optimizers]),
     ("eu-west-1", Some("141502667606"), &[]),
     ("eu-west-2", Some("764974769150"), &[]),
-    ("eu-west-3", Some("659782779980"), &[]),
-    ("il-central-1", Some("898809789911"), &[DataBrew, Endpoints]),
-    ("me-central-1", Some("272398656194"), &[DataBrew, Endpoints]),
+    ("eu-west-3", Some("659782779980"), &[Optimizers]),
+    ("il-central-1", Some("898809789911"), &[DataBrew, Endpoints, Optimizers]),
+    ("me-central-1", Some("272398656194"), &[DataBrew, Endpoints, Optimizers]),
     ("me-south-1", Some("801668240914"), &[DataBrew]),
-    ("mx-central-1", None, &[DataBrew, Endpoints]),
+    ("mx-central-1", None, &[DataBrew, Endpoints, Optimizers]),
     ("sa-east-1", Some("737474898029"), &[]),
     ("us-east-1", Some("683313688378"), &[]),
     ("us-east-2", Some("257758044811"), &[]),
-    ("us-gov-east-1", Some("237065988967"), &[DataBrew, Endpoints]),
-    ("us-gov-west-1", Some("414596584902"), &[]),
-    ("us-west-1", Some("746614075791"), &[]),
+    ("us-gov-east-1", Some("237065988967"), &[DataBrew, Endpoints, Optimizers]),
+    ("us-gov-west-1", Some("414596584902"), &[Optimizers]),
+    ("us-west-1", Some("746614075791"), &[Optimizers]),
     ("us-west-2", Some("246618743249"), &[]),
 ];
 
@@ -150,7 +156,7 @@ pub fn is_known(region: &str) -> bool {
 pub fn has(region: &str, service: Service) -> bool {
     find(region).is_some_and(|(_, xgboost, lacks)| match service {
         Service::XgBoost => xgboost.is_some(),
-        DataBrew | Endpoints | Cognito => !lacks.contains(&service),
+        DataBrew | Endpoints | Cognito | Optimizers => !lacks.contains(&service),
     })
 }
 

@@ -404,3 +404,63 @@ shape! {
         table: Value<Name<Table>> = "TableName",
     }
 }
+
+resource! {
+    /// How Glue keeps an Iceberg table in order, of one kind.
+    "AWS::Glue::TableOptimizer" TableOptimizer {
+        catalog: Value<Text> = "CatalogId",
+        database: Value<Name<Database>> = "DatabaseName",
+        table: Value<Name<Table>> = "TableName",
+        kind: &'static str = "Type",
+        configuration: TableOptimizerConfiguration = "TableOptimizerConfiguration",
+    }
+}
+
+shape! {
+    /// Who does it, and how; one of its parts is set at most.
+    TableOptimizerConfiguration {
+        role: Value<Arn<Role>> = "RoleArn",
+        enabled: bool = "Enabled",
+        compaction: Option<CompactionConfiguration> = "CompactionConfiguration",
+        retention: Option<RetentionConfiguration> = "RetentionConfiguration",
+        orphans: Option<OrphanFileDeletionConfiguration> = "OrphanFileDeletionConfiguration",
+    }
+}
+
+shape! {
+    /// When files are put together.
+    CompactionConfiguration { iceberg: IcebergCompaction = "IcebergConfiguration" }
+}
+
+shape! {
+    /// The same, of Iceberg tables.
+    IcebergCompaction {
+        strategy: &'static str = "Strategy",
+        min_files: Option<u32> = "MinInputFiles",
+        min_deletes: Option<u32> = "DeleteFileThreshold",
+    }
+}
+
+shape! {
+    /// Which snapshots are kept.
+    RetentionConfiguration { iceberg: IcebergRetention = "IcebergConfiguration" }
+}
+
+shape! {
+    /// The same, of Iceberg tables.
+    IcebergRetention {
+        days: Option<u32> = "SnapshotRetentionPeriodInDays",
+        number: Option<u32> = "NumberOfSnapshotsToRetain",
+        files: bool = "CleanExpiredFiles",
+    }
+}
+
+shape! {
+    /// Which files are forgotten.
+    OrphanFileDeletionConfiguration { iceberg: IcebergOrphans = "IcebergConfiguration" }
+}
+
+shape! {
+    /// The same, of Iceberg tables.
+    IcebergOrphans { days: Option<u32> = "OrphanFileRetentionPeriodInDays" }
+}

@@ -5,8 +5,9 @@
 
 use crate::check::Check;
 use crate::decode::section;
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::kind::table::{Column, ColumnType};
+use crate::kind::zone::Days;
 use crate::source::Spanned;
 
 section! {
@@ -17,6 +18,80 @@ section! {
         /// `truncate(4, column)`. Queries need not know.
         /// Example: `[day(started_at), "bucket(8, station)"]`.
         partition: Vec<Spanned<String>>,
+        /// In AWS: small files become large ones, by Glue, when there are enough of them.
+        /// Default: none; `{}` is Glue's own way.
+        /// Example: `{ min_files: 20 }`.
+        compaction: Option<CompactionSpec>,
+        /// In AWS: Glue drops snapshots that are old, and files that no other snapshot needs.
+        /// Default: none; `{}` is Glue's own way.
+        /// Example: `{ keep: 14 days, at_least: 3 }`.
+        retention: Option<SnapshotRetentionSpec>,
+        /// In AWS: Glue deletes files below the table's folder that no snapshot knows.
+        /// Default: none; `{}` is Glue's own way.
+        /// Example: `{ keep: 7 days }`.
+        orphan_file_deletion: Option<OrphanFileDeletionSpec>,
+    }
+}
+
+section! {
+    /// When Glue makes large files of small ones.
+    "compaction"
+    pub struct CompactionSpec {
+        /// From how many files of a partition on.
+        /// Default: `100`.
+        /// Example: `20`.
+        min_files: Option<Spanned<u32>>,
+        /// From how many deleted rows of a file on.
+        /// Default: `1`.
+        /// Example: `50`.
+        min_deletes: Option<Spanned<u32>>,
+    }
+}
+
+section! {
+    /// Which snapshots Glue keeps.
+    "snapshot retention"
+    pub struct SnapshotRetentionSpec {
+        /// For how long: what the table was then can be asked for.
+        /// Default: `5 days`.
+        /// Example: `14 days`.
+        keep: Option<Days>,
+        /// How many, however old they are.
+        /// Default: `1`.
+        /// Example: `3`.
+        at_least: Option<Spanned<u32>>,
+    }
+}
+
+section! {
+    /// Which files Glue takes for forgotten.
+    "orphan file deletion"
+    pub struct OrphanFileDeletionSpec {
+        /// How old they are: younger ones may belong to a query that still writes.
+        /// Default: `3 days`.
+        /// Example: `7 days`.
+        keep: Option<Spanned<Days>>,
+    }
+}
+
+/// How an Iceberg table is laid out and kept in order.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Iceberg {
+    /// By what its files are grouped.
+    pub partition: Vec<Transform>,
+    /// From how many files of a partition, and deleted rows of a file, they are put together.
+    pub compaction: Option<(Option<u32>, Option<u32>)>,
+    /// For how many days, and how many at least, snapshots are kept.
+    pub retention: Option<(Option<u32>, Option<u32>)>,
+    /// How many days old files must be that no snapshot knows.
+    pub orphan_file_deletion: Option<Option<u32>>,
+}
+
+impl Iceberg {
+    /// Whether Glue keeps it in order.
+    #[must_use]
+    pub fn optimized(&self) -> bool {
+        self.compaction.is_some() || self.retention.is_some() || self.orphan_file_deletion.is_some()
     }
 }
 
@@ -49,9 +124,35 @@ pub enum By {
 }
 
 impl IcebergSpec {
-    pub(super) fn check(&self, columns: &[Column], cx: &mut Check<'_>) -> Option<Vec<Transform>> {
-        let transforms: Vec<_> = self.partition.iter().map(|written| transform(written, columns, cx)).collect();
-        transforms.into_iter().collect()
+    pub(super) fn check(&self, columns: &[Column], cx: &mut Check<'_>) -> Option<Iceberg> {
+        let Self { partition, compaction, retention, orphan_file_deletion } = self;
+        let partition: Vec<_> = partition.iter().map(|written| transform(written, columns, cx)).collect();
+        let mut number = |written: &Option<Spanned<u32>>| {
+            if let Some(written) = written.as_ref().filter(|written| written.value == 0) {
+                cx.error(written.span, "this is 1 or more");
+            }
+            written.as_ref().map(|written| written.value)
+        };
+        let days = |Days(days): Days| days;
+        let compaction = compaction.as_ref().map(|of| (number(&of.min_files), number(&of.min_deletes)));
+        let retention = retention.as_ref().map(|of| (of.keep.map(days), number(&of.at_least)));
+        if let Some(keep) = orphan_file_deletion.as_ref().and_then(|of| of.keep.as_ref())
+            && keep.value < Days(3)
+        {
+            cx.push(
+                Diagnostic::warning(keep.span, "files that a query still writes may be taken for forgotten")
+                    .help("3 days is Glue's own choice, and what Iceberg advises as the least"),
+            );
+        }
+        let orphan_file_deletion =
+            orphan_file_deletion.as_ref().map(|of| of.keep.as_ref().map(|keep| days(keep.value)));
+        let partition = partition.into_iter().collect::<Option<_>>()?;
+        Some(Iceberg { partition, compaction, retention, orphan_file_deletion })
+    }
+
+    /// Where Glue is asked to keep the table in order.
+    pub(crate) fn optimized(&self) -> bool {
+        self.compaction.is_some() || self.retention.is_some() || self.orphan_file_deletion.is_some()
     }
 }
 

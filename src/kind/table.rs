@@ -6,7 +6,7 @@ use std::str::FromStr;
 use crate::check::Check;
 use crate::decode::{Attempt, Decode, Decoder, Named, Scalar, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::kind::iceberg::{IcebergSpec, Transform};
+use crate::kind::iceberg::{Iceberg, IcebergSpec};
 use crate::kind::overrides::OverridesSpec;
 use crate::kind::partition::{self, PartitionSpec, Projection};
 use crate::lake::{Crawler, Id, StepId, Zone};
@@ -260,8 +260,8 @@ pub enum Format {
     },
     /// Apache Parquet.
     Parquet(Compression),
-    /// Apache Iceberg, its Parquet files grouped so.
-    Iceberg(Vec<Transform>),
+    /// Apache Iceberg, of Parquet files.
+    Iceberg(Iceberg),
 }
 
 /// How a CSV file is written.
@@ -485,6 +485,12 @@ impl Table {
 }
 
 impl TableSpec {
+    /// Whether Glue is asked to keep it in order.
+    pub(crate) fn optimized(&self) -> bool {
+        let format = self.format.as_ref().and_then(|format| format.value.0.as_ref());
+        matches!(format, Some(FormatSpec::Iceberg(Some(iceberg))) if iceberg.optimized())
+    }
+
     /// The names of its columns and of its partitions, with their types where these could be read.
     pub(crate) fn written_columns(&self) -> impl Iterator<Item = (&Spanned<String>, Option<&str>)> {
         let columns = self.columns.0.iter().map(|(name, column)| (name, column.as_ref()));
@@ -790,7 +796,7 @@ impl Spanned<Attempt<FormatSpec>> {
             }
             FormatSpec::Iceberg(iceberg) => match iceberg {
                 Some(iceberg) => iceberg.check(columns, cx).map(Format::Iceberg),
-                None => Some(Format::Iceberg(Vec::new())),
+                None => Some(Format::Iceberg(Iceberg::default())),
             },
             FormatSpec::Csv(None) => Some(Format::Csv(Csv { delimiter: ',', quote: None })),
             FormatSpec::Csv(Some(CsvSpec { delimiter, quote })) => {

@@ -44,7 +44,7 @@ kinds! {
     RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs,
     StudioNodes, StudioRole, WafAcl, WafAssociation, WafLogging, WafLogs, WorkBucket, WorkPolicy, ZoneBucket,
     ZoneLocation, ZonePolicy,
-    DeployerRole, GithubProvider, OperatorPolicy, OperatorRole, PlannerPolicy, PlannerRole, StepBoundary,
+    DeployerRole, GithubProvider, OperatorPolicy, OperatorRole, PlannerPolicy, OptimizerRole, PlannerRole, StepBoundary, TableOptimizer,
     WatcherPolicy, WatcherRole,
     FailedReleasesAlarm, FailedReleasesPolicy, FailedReleasesQueue, ReleaseFunction, ReleaseLogs, ReleaseMapping,
     ReleasePolicy, ReleaseQueue, ReleaseRole, ReleaseRule, ReleaserRole,

@@ -86,8 +86,8 @@ impl Catalog {
             Home::Zone { zone: _, format } => {
                 let Some(place) = cx.place(id) else { return };
                 match format {
-                    Format::Iceberg(partition) => {
-                        (Some(table.name.clone()), None, Some(iceberg(table, place.uri(), partition)))
+                    Format::Iceberg(format) => {
+                        (Some(table.name.clone()), None, Some(iceberg(table, place.uri(), &format.partition)))
                     }
                     format => (None, Some(files(table, format, place.uri())), None),
                 }

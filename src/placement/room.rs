@@ -1,7 +1,9 @@
 //! How much of a stack things take, reckoned before they are lowered.
 
 use super::{MAX_BYTES, MAX_RESOURCES, MAX_VALUES, Thing};
-use crate::lake::{Api, Grant, GrantedColumns, Job, Lake, Raw, Recipe, Resource, Ruleset, Script, StepId};
+use crate::lake::{
+    Api, Format, Grant, GrantedColumns, Home, Job, Lake, Raw, Recipe, Resource, Ruleset, Script, StepId,
+};
 
 /// How much of a stack is given away: about two thirds of what CloudFormation takes, of what things may need at most.
 pub(super) const CAPACITY: Room = Room { resources: 330, bytes: 700_000, outputs: 120 };
@@ -82,7 +84,11 @@ impl Room {
                 let columns = &lake.tables[id].columns;
                 let comments: usize =
                     columns.iter().filter_map(|column| column.comment.as_ref()).map(String::len).sum();
-                Self { resources: 1, bytes: 1_500 + 100 * columns.len() + comments, outputs: 0 }
+                // Three optimizers with their role, and its permissions by Lake Formation.
+                let optimized =
+                    matches!(&lake.tables[id].home, Home::Zone { format: Format::Iceberg(of), .. } if of.optimized());
+                let (more, text) = if optimized { (7, 8_000) } else { (0, 0) };
+                Self { resources: 1 + more, bytes: 1_500 + 100 * columns.len() + comments + text, outputs: 0 }
             }
             Thing::Checks(id) => {
                 let Ruleset { rules, others, .. } = &lake.checks[id];

@@ -105,15 +105,19 @@ const KEYS: [Action; 20] = Action::named([
     "kms:UpdateKeyDescription",
 ]);
 const ALIASES: [Action; 3] = Action::named(["kms:CreateAlias", "kms:DeleteAlias", "kms:UpdateAlias"]);
-const CATALOG: [Action; 8] = Action::named([
+const CATALOG: [Action; 12] = Action::named([
     "glue:CreateDatabase",
     "glue:CreateTable",
+    "glue:CreateTableOptimizer",
     "glue:DeleteDatabase",
     "glue:DeleteTable",
+    "glue:DeleteTableOptimizer",
     "glue:GetDatabase",
     "glue:GetTable",
+    "glue:GetTableOptimizer",
     "glue:UpdateDatabase",
     "glue:UpdateTable",
+    "glue:UpdateTableOptimizer",
 ]);
 const GLUE: [Action; 14] = Action::named([
     "glue:CreateJob",
