@@ -79,11 +79,11 @@ fn visit(value: &serde_json::Value, see: &mut impl FnMut(&serde_json::Map<String
 fn review(lake: &Lake, assets: &Assets, folder: &str) {
     for environment in ["dev", "prod"] {
         let all = lowered(lake, assets, environment).assets;
-        let plan = all.iter().find(|asset| asset.path.to_string().ends_with(".json"));
-        let plan = plan.map(|plan| {
-            let plan: serde_json::Value = serde_json::from_slice(&plan.content).unwrap();
-            ("plan.json".to_owned(), serde_json::to_string_pretty(&plan).unwrap())
-        });
+        // The plan of runs; that of releases is JSON, too, and which comes first is a matter of their hashes.
+        let plans = all.iter().filter(|asset| asset.path.to_string().ends_with(".json"));
+        let mut plans = plans.map(|asset| serde_json::from_slice::<serde_json::Value>(&asset.content).unwrap());
+        let plan = plans.find(|plan| plan.get("pipelines").is_some());
+        let plan = plan.map(|plan| ("plan.json".to_owned(), serde_json::to_string_pretty(&plan).unwrap()));
         for (name, mut text) in files(lake, assets, environment, Notation::Yaml).into_iter().chain(plan) {
             if name == "manifest.json" {
                 text = by_sources(&text);
