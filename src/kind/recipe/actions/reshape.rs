@@ -143,7 +143,9 @@ fn pivot(step: &Step<'_>) -> Outcome {
     let mut selected: Vec<String> = columns.iter().map(|(name, _)| ident(name)).collect();
     for (value, to) in values {
         let Some(of) = of else { continue };
-        let value = format!("{} FILTER ({text} = {})", of.call(), literal(value));
+        // Spark's pivot leaves null where a group has no such row, also where it counts.
+        let these = format!("FILTER ({text} = {})", literal(value));
+        let value = format!("CASE WHEN count(*) {these} > 0 THEN {} {these} END", of.call());
         selected.push(format!("{} AS {}", cast(&value, of.ty), ident(to)));
         columns.push((to.clone(), of.ty));
     }
