@@ -101,10 +101,9 @@ def sample_customers(part: float) -> Callable[[Iterable[pa.RecordBatch]], Iterat
 
     def sample(batches: Iterable[pa.RecordBatch]) -> Iterator[pa.RecordBatch]:
         for batch in batches:
-            history = before_targets(batch)
-            owners = history.owners
-            chosen = (history.users[owners].astype(np.int64) * 7919 % 10_007) < part * 10_007
-            pairs = np.unique(owners[chosen].astype(np.int64) << 32 | history.products[chosen])
+            users = batch.column("user_id").to_numpy(zero_copy_only=False).astype(np.int64)
+            history = before_targets(batch.filter(pa.array(users * 7919 % 10_007 < part * 10_007)))
+            pairs = np.unique(history.owners.astype(np.int64) << 32 | history.products)
             _, sizes = np.unique(pairs >> 32, return_counts=True)
             blobs = ((pairs & 0xFFFF_FFFF).astype("<i4").tobytes(), sizes.astype("<i4").tobytes())
             yield pa.RecordBatch.from_pydict({"products": [blobs[0]], "sizes": [blobs[1]]})
