@@ -88,10 +88,16 @@ pub(super) struct Uses<'a> {
     pub(super) creates: bool,
 }
 
-/// Permits a step's role what it does by the catalog.
-pub(super) fn permit(cx: &Context, stack: &mut StackTemplate, catalog: &Catalog, role: &Ref<Role>, uses: Uses) {
+/// Permits a step's role what it does by the catalog; the answer is for what must come after that.
+pub(super) fn permit(
+    cx: &Context,
+    stack: &mut StackTemplate,
+    catalog: &Catalog,
+    role: &Ref<Role>,
+    uses: Uses,
+) -> Vec<Ref<PrincipalPermissions>> {
     if cx.lake.lake_formation.is_none() {
-        return;
+        return Vec::new();
     }
     let Uses { tables, mut locations, creates } = uses;
     let mut permitted: Vec<(Id<Table>, Vec<Permission>)> = Vec::new();
@@ -112,12 +118,13 @@ pub(super) fn permit(cx: &Context, stack: &mut StackTemplate, catalog: &Catalog,
         }
     }
     if permitted.is_empty() && !creates {
-        return;
+        return Vec::new();
     }
     let to = || DataLakePrincipal { identifier: role.arn().text() };
+    let mut added = Vec::new();
     let mut add = |what: &str, resource: Granted, permissions: Vec<Permission>| {
         let id = Kind::CatalogGrant.digested(&format!("{} {what}", role.id()));
-        stack.template.add(id, permissions_of(to(), resource, permissions, false));
+        added.push(stack.template.add(id, permissions_of(to(), resource, permissions, false)));
     };
     let on_database =
         if creates { vec![Permission::Describe, Permission::CreateTable] } else { vec![Permission::Describe] };
@@ -134,6 +141,7 @@ pub(super) fn permit(cx: &Context, stack: &mut StackTemplate, catalog: &Catalog,
         let resource = Granted { location: Some(location), ..Granted::NOTHING };
         add(&format!("zone {}", zone.name), resource, vec![Permission::DataLocationAccess]);
     }
+    added
 }
 
 /// The zones in which tables lie.

@@ -13,7 +13,7 @@ use crate::cfn::glue::{
 };
 use crate::cfn::iam::{Action, Principal, Statement};
 use crate::cfn::logs::{LogGroup, group_arn};
-use crate::cfn::{Name, Value, pseudo, sub};
+use crate::cfn::{Declaration, Name, Value, pseudo, sub};
 use crate::lake::{Format, Home, Iceberg, Id, Table};
 
 /// What each kind of optimizer logs into: groups of the whole account, which Glue makes.
@@ -52,7 +52,7 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, ca
         locations: lake_formation::zones(cx, &own),
         creates: false,
     };
-    lake_formation::permit(cx, stack, catalog, &role, uses);
+    let permissions = lake_formation::permit(cx, stack, catalog, &role, uses);
 
     let nothing = || TableOptimizerConfiguration {
         role: role.arn(),
@@ -69,6 +69,7 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, ca
             kind,
             configuration,
         };
+        let optimizer = permissions.iter().fold(Declaration::from(optimizer), Declaration::after);
         stack.template.add(Kind::TableOptimizer.digested(&format!("{name} {kind}")), optimizer);
     };
     if let Some((min_files, min_deletes)) = *compaction {
