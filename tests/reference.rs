@@ -337,7 +337,7 @@ fn the_run_ends_with_an_answer_of_every_route() {
     let of_route = asked.iter().zip(["/buy-again", "/try-next", "/cart/next {\"cart\":[]}"]);
     assert!(of_route.into_iter().all(|(request, end)| request.ends_with(end)), "{asked:?}");
     for example in examples {
-        assert_eq!((&example["status"], products(&example["body"]).len()), (&json!(200), 10), "{example}");
+        assert_eq!((&example["status"], products(&example["body"]).is_empty()), (&json!(200), false), "{example}");
     }
 }
 
