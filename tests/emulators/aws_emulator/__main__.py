@@ -12,6 +12,7 @@ from ministack.app import main
 from aws_emulator import (
     authorization,
     buckets,
+    changesets,
     databrew,
     endpoints,
     inline_code,
@@ -26,6 +27,7 @@ if __name__ == "__main__":
     resource_types.register()
     replacement.register()
     buckets.register()
+    changesets.register()
     inline_code.register()
     databrew.register()
     sagemaker.register()
