@@ -416,6 +416,21 @@ fn any_call_of_a_change_may_break() {
     Campaign { before: to_be_changed, command, every: 2 }.run();
 }
 
+/// A bucket that was there before the lake comes into a stack of it.
+#[test]
+fn any_call_of_an_adoption_may_break() {
+    let before = |lake: &Lake<'_>| {
+        let text = std::fs::read_to_string(lake.blueprint()).unwrap();
+        let name = text.lines().find_map(|line| line.strip_prefix("name: ")).unwrap();
+        let make = "boto3.client('s3').create_bucket(Bucket=BUCKET, \
+                    CreateBucketConfiguration={'LocationConstraint': 'eu-central-1'})";
+        lake.boto3(&make.replace("BUCKET", &format!("'{name}-old'")));
+        lake.run(0, &["deploy", "--env", "dev"]);
+        lake.edit("zones:\n", &format!("zones:\n  old: {{ adopt: {{ dev: {name}-old }} }}\n"));
+    };
+    Campaign { before, command: |_| words("deploy --env dev"), every: 3 }.run();
+}
+
 #[test]
 fn any_call_of_a_plan_may_break() {
     Campaign { before: to_be_changed, command: |_| words("plan --env dev"), every: 2 }.run();

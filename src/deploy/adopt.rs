@@ -130,8 +130,16 @@ async fn import(
         return Err(AwsError::malformed("cloudformation:DescribeStacks").into());
     };
     let token = session.token("import");
-    changeset::execute(session, &set, &token).await?;
-    let (token, resources) = (Some(token.as_str()), Some(pending.len()));
+    let token = match changeset::execute(session, &set, &token).await {
+        Ok(()) => Some(token.as_str()),
+        // The answer to the first try was lost, or another run has executed it: it is under way, or over.
+        Err(error) if error.is_conflict() || error.is_missing() => {
+            tokio::time::sleep(operation::MOMENT).await;
+            None
+        }
+        Err(error) => return Err(error.into()),
+    };
+    let resources = Some(pending.len());
     operation::watch(session, Begun { name, id: &stack.id, token, work: Work::Import, resources }, observer).await
 }
 

@@ -3,7 +3,6 @@
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, PoisonError};
-use std::time::Duration;
 
 use aws_sdk_cloudformation::types::Capability;
 use futures_util::StreamExt;
@@ -31,8 +30,6 @@ use crate::cfn::FINGERPRINT;
 
 /// How often a stack is looked at anew before lakegen gives up: each time somebody else was faster, or a step led further.
 const ROUNDS: usize = 12;
-/// How long to wait before a stack is looked at anew because somebody else was faster.
-const MOMENT: Duration = Duration::from_millis(500);
 
 /// What a deploy came to.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
@@ -344,7 +341,7 @@ impl Executor<'_, '_> {
 
     /// How a stack is that somebody else has just begun to change: AWS takes a moment to show it.
     async fn look_again(&self, name: &str) -> Result<Option<Stack>, Error> {
-        tokio::time::sleep(MOMENT).await;
+        tokio::time::sleep(operation::MOMENT).await;
         Ok(observe::stack(self.world.session, name).await?)
     }
 

@@ -1,5 +1,7 @@
 //! An operation on a stack, whoever began it: begun, watched, told of, and judged when it has ended.
 
+use std::time::Duration;
+
 use super::cause::Cause;
 use super::decide::{Action, Goal, decide};
 use super::error::{AwsError, Error, told};
@@ -7,6 +9,9 @@ use super::follow::{Ended, follow, last_operation};
 use super::progress::{Event, Observer, Work};
 use super::session::Session;
 use super::stack::Stack;
+
+/// How long to wait before a stack is looked at anew because somebody else was faster: AWS takes a moment to show what was begun.
+pub(super) const MOMENT: Duration = Duration::from_millis(500);
 
 /// An operation that lakegen has begun.
 #[derive(Debug, Clone, Copy)]

@@ -94,6 +94,11 @@ impl<'a> Lake<'a> {
         text
     }
 
+    /// Runs Python with boto3 against its emulator; what it prints.
+    pub fn boto3(&self, script: &str) -> String {
+        self.emulator.boto3(REGION, script)
+    }
+
     pub fn edit(&self, from: &str, to: &str) {
         edit(&self.blueprint(), from, to);
     }
