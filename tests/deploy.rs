@@ -7,9 +7,12 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader, Write};
+use std::net::TcpListener;
 use std::process::Stdio;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
 use support::emulator::Emulator;
 use support::lake::{Lake, REGION, said};
 use support::proxy::Proxy;
@@ -209,8 +212,11 @@ fn data_is_not_lost_unless_it_is_named() {
     }
     let plan = lake.run(0, &["plan", "--env", "dev"]);
     assert!(plan.contains("- AWS::S3::Bucket ZoneBucketSpare  (zones.spare)"), "{plan}");
-    let other = lake.run(5, &["deploy", "--env", "dev", "--yes", "--allow-data-loss", "zones.raw"]);
-    assert!(other.contains("zones.spare would be lost"), "{other}");
+    // A table may be called like a zone: only the whole name is meant.
+    for other in ["zones.raw", "spare"] {
+        let refused = lake.run(5, &["deploy", "--env", "dev", "--yes", "--allow-data-loss", other]);
+        assert!(refused.contains("zones.spare would be lost"), "{refused}");
+    }
     let allowed = lake.run(0, &["deploy", "--env", "dev", "--yes", "--allow-data-loss", "zones.spare"]);
     assert!(allowed.contains("updated loss-dev-storage"), "{allowed}");
     let buckets = r#"print([b["Name"] for b in boto3.client("s3").list_buckets()["Buckets"] if "spare" in b["Name"]])"#;
@@ -266,15 +272,25 @@ fn credentials_come_from_wherever_the_sdk_finds_them() {
         "[profile keys]\naws_access_key_id = 111122223333\naws_secret_access_key = secret\n\
          [profile assumed]\nrole_arn = arn:aws:iam::111122223333:role/deployer\nsource_profile = keys\n\
          [profile process]\ncredential_process = cat {keys}\n\
-         [profile web]\nrole_arn = arn:aws:iam::111122223333:role/ci\nweb_identity_token_file = {token}\n"
+         [profile web]\nrole_arn = arn:aws:iam::111122223333:role/ci\nweb_identity_token_file = {token}\n\
+         [profile sso]\nsso_session = work\nsso_account_id = 111122223333\nsso_role_name = Deployer\n\
+         [sso-session work]\nsso_region = {REGION}\nsso_start_url = https://work.example/start\n"
     );
     let config = file("config", &config);
+    // Where `aws sso login` leaves the token of a session: the file is named by the SHA-1 of `work`.
+    let cache = emulator.folder().join(".aws/sso/cache");
+    std::fs::create_dir_all(&cache).unwrap();
+    let login = r#"{"accessToken": "a login", "expiresAt": "2099-01-01T00:00:00Z"}"#;
+    std::fs::write(cache.join("e274eeff768c6396088ec6eb091f4bf4d47ab1e0.json"), login).unwrap();
+    let portal = portal();
+    let home = emulator.folder().display().to_string();
     let role = ("AWS_ROLE_ARN", "arn:aws:iam::111122223333:role/ci");
     for (variables, caller) in [
         (vec![("AWS_PROFILE", "keys")], "as root"),
         (vec![("AWS_PROFILE", "process")], "as root"),
         (vec![("AWS_PROFILE", "assumed")], "as assumed-role/deployer/"),
         (vec![("AWS_PROFILE", "web")], "as assumed-role/ci/"),
+        (vec![("AWS_PROFILE", "sso"), ("HOME", &home), ("AWS_ENDPOINT_URL_SSO", &portal)], "as root"),
         (vec![role, ("AWS_WEB_IDENTITY_TOKEN_FILE", token.as_str())], "as assumed-role/ci/"),
     ] {
         let mut command = lake.command(&["plan", "--env", "dev"]);
@@ -282,6 +298,29 @@ fn credentials_come_from_wherever_the_sdk_finds_them() {
         let output = command.envs(variables.iter().copied()).output().unwrap();
         assert!(output.status.success() && said(&output).contains(caller), "{variables:?}: {}", said(&output));
     }
+}
+
+/// The address of an IAM Identity Center, which no emulator has: it gives credentials of the account to whoever shows the login.
+fn portal() -> String {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = format!("http://{}", listener.local_addr().unwrap());
+    std::thread::spawn(move || {
+        let (mut client, _) = listener.accept().unwrap();
+        let mut request = String::new();
+        let mut reader = BufReader::new(client.try_clone().unwrap());
+        while reader.read_line(&mut request).unwrap() > "\r\n".len() {}
+        let asked = request.starts_with("GET /federation/credentials?")
+            && ["role_name=Deployer", "account_id=111122223333", "a login"].iter().all(|part| request.contains(part));
+        let credentials = json!({ "accessKeyId": "111122223333", "secretAccessKey": "secret", "sessionToken": "session",
+            "expiration": 4_070_908_800_000_i64 });
+        let (status, body) = match asked {
+            true => ("200 OK", json!({ "roleCredentials": credentials }).to_string()),
+            false => ("401 Unauthorized", request),
+        };
+        let head = format!("HTTP/1.1 {status}\r\ncontent-type: application/json\r\nconnection: close\r\n");
+        write!(client, "{head}content-length: {}\r\n\r\n{body}", body.len()).unwrap();
+    });
+    address
 }
 
 #[test]

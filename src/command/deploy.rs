@@ -59,7 +59,7 @@ async fn approve(args: &Deploy, context: &Context<'_>, protected: bool, dangers:
             goes.what,
         )));
     }
-    let unnamed = losses.into_iter().filter(|loss| !args.allow_data_loss.iter().any(|thing| loss.is_called(thing)));
+    let unnamed = losses.into_iter().filter(|loss| !args.allow_data_loss.iter().any(|thing| thing == loss.thing()));
     let unnamed: Vec<_> = unnamed.collect();
     if unnamed.is_empty() && (others.is_empty() || args.yes) {
         return Ok(());

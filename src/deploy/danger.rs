@@ -42,14 +42,7 @@ pub enum Sort {
 }
 
 impl Danger {
-    /// Whether `thing` means this: as it is called in the blueprint (`raw`, `zones.raw`), or its logical id.
-    #[must_use]
-    pub fn is_called(&self, thing: &str) -> bool {
-        let of = |origin: &String| origin == thing || origin.split_once('.').is_some_and(|(_, name)| name == thing);
-        self.id == thing || self.origin.as_ref().is_some_and(of)
-    }
-
-    /// How the thing is called, for `--allow-data-loss`.
+    /// How the thing is called, for `--allow-data-loss`: as in the blueprint, with its section (`zones.raw`), or by its logical id.
     #[must_use]
     pub fn thing(&self) -> &str {
         self.origin.as_deref().unwrap_or(&self.id)
