@@ -27,6 +27,11 @@ FIRST_MEASURED = 4
 # A customer who measures has so many times the places in a cart of one who teaches.
 MEASURED_PLACES = 2
 
+# The features that `Customer.suits` finds.
+SUITS = {"try_next": ("try_likeness", "try_taste"), "cart_next": ("cart_likeness", "cart_taste")}
+# Customers worked on at a time: their candidates, some hundreds each, are Python's numbers before they are arrays.
+CUSTOMERS = 500
+
 KEYS = {"user_id": "int", "target_order": "int", "position": "int", "product_id": "int"}
 ROW = KEYS | {"label": "int", "known_orders": "int"}
 
@@ -66,9 +71,9 @@ class Rows(NamedTuple):
 
 
 def targets(batches: Iterable[pa.RecordBatch], most: int) -> Iterator[Target]:
-    """The last target of all customers, then the one before of those who have another, and so on."""
-    for batch in batches:
-        everyone, counts = Histories.read(batch), batch.column("targets").to_numpy()
+    """Of some customers after others the last target, then the one before of those who have another, and so on."""
+    for piece in (batch.slice(start, CUSTOMERS) for batch in batches for start in range(0, len(batch), CUSTOMERS)):
+        everyone, counts = Histories.read(piece), piece.column("targets").to_numpy()
         for ago in range(most):
             chosen = everyone.where(counts > ago)
             orders = chosen.order_counts - ago
@@ -119,9 +124,10 @@ def candidates(settings: Settings, target: Target, pairs: Pairs, about: tuple[Sh
     products = pairs.products.tolist()
     # Serving reads them as float32.
     weights = pairs.features["up_decayed_orders"].astype("<f4").tolist()
+    # Without the taste: what suits it is found for all of them at once, below.
     customers = [
-        Customer(dict(zip(products[start:end], weights[start:end], strict=True)), own, suited)
-        for (start, end), own, suited in zip(pairwise(starts), taste.tolist(), similar, strict=True)
+        Customer(dict(zip(products[start:end], weights[start:end], strict=True)), (), suited)
+        for (start, end), suited in zip(pairwise(starts), similar, strict=True)
     ]
     if settings.task == "try_next":
         names = TRY
@@ -134,11 +140,14 @@ def candidates(settings: Settings, target: Target, pairs: Pairs, about: tuple[Sh
         ]
     sizes = [len(each.products) for _, _, each in found]
     matrix = np.array([row for _, _, each in found for row in each.rows], np.float64).reshape(-1, len(names))
+    owners = np.repeat(np.array([index for index, _, _ in found], np.int64), sizes)
+    chosen = np.array([product for _, _, each in found for product in each.products], np.int64)
+    suits = dict(zip(SUITS[settings.task], tastes.suits(taste, owners, chosen), strict=True))
     return Rows(
-        np.repeat(np.array([index for index, _, _ in found], np.int64), sizes),
+        owners,
         np.repeat(np.array([place for _, place, _ in found], np.int64), sizes),
-        np.array([product for _, _, each in found for product in each.products], np.int64),
-        dict(zip(names, matrix.T, strict=True)),
+        chosen,
+        dict(zip(names, matrix.T, strict=True)) | suits,
     )
 
 

@@ -88,6 +88,15 @@ class Tastes(NamedTuple):
             found[start : start + CUSTOMERS, :most] = np.take_along_axis(ids, order, 1)
         return found
 
+    def suits(self, tastes: np.ndarray, owners: np.ndarray, products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What `Customer.suits` says of each of `products` to its owner, a row of `tastes`."""
+        place, has = self._places(products)
+        likeness, expected = np.full(len(products), np.nan), np.full(len(products), np.nan)
+        place = place[has]
+        likeness[has] = np.einsum("ij,ij->i", tastes[owners[has]].astype(np.float32), self.embeddings[place])
+        expected[has] = likeness[has] * self.purchases[place]
+        return likeness, expected
+
     def _places(self, products: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The rows of products in `embeddings`, and which of the products have one."""
         if not len(self.products):

@@ -149,3 +149,24 @@ def test_a_history_that_reaches_into_the_target_is_refused() -> None:
     assert job.latest_known(honest).tolist() == [2]
     with pytest.raises(ValueError, match="a leak: for customer 9, features know order 3"):
         job.latest_known(honest._replace(known=history))
+
+
+def test_no_customer_is_lost_where_some_are_worked_on_after_others() -> None:
+    job = load("glue-jobs/training_set.py")
+    job.CUSTOMERS = 3
+    kinds = {"days": "<i4", "products": "<i4", "orders": "<i2", "positions": "<i2"}
+    numbers = {
+        name: [np.arange(1, user + 1).astype(kind).tobytes() for user in range(2, 10)] for name, kind in kinds.items()
+    }
+    batch = pa.RecordBatch.from_pydict({"user_id": range(2, 10), "targets": [1, 2] * 4, **numbers})
+    found = [
+        (user, order, product)
+        for target in job.targets([batch], 2)
+        for user, order, product in zip(
+            target.known.users.tolist(), target.orders.tolist(), target.basket.products.tolist(), strict=True
+        )
+    ]
+    # Whoever is numbered n bought product k in order k, up to n; odd ones have a second target.
+    assert sorted(found) == sorted(
+        (user, user - ago, user - ago) for user in range(2, 10) for ago in range(1 + user % 2)
+    )
