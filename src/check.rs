@@ -284,6 +284,7 @@ impl<'a> Check<'a> {
             (Service::Endpoints, hosted.clone().next().map(|(name, _)| name.span)),
             (Service::Cognito, users),
             (Service::Optimizers, optimized.map(|(name, _)| name.span)),
+            (Service::LargeWorkers, b.jobs.0.iter().find_map(|(_, spec)| spec.as_ref()?.large_workers())),
         ];
         let needed: Vec<_> = needed.into_iter().filter_map(|(service, at)| Some((service, at?))).collect();
         for (name, spec) in &b.environments.0 {

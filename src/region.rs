@@ -5,7 +5,7 @@
 //! `sagemaker/core/image_uri_config/xgboost.json` of the PyPI package `sagemaker-core`, the same for every image since 0.90-1.
 //! The isolated partitions and the European sovereign cloud are left out: nothing of lakegen has been held against them.
 
-use Service::{Cognito, DataBrew, Endpoints, Optimizers};
+use Service::{Cognito, DataBrew, Endpoints, LargeWorkers, Optimizers};
 
 /// A service that not every region has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -20,6 +20,8 @@ pub enum Service {
     Cognito,
     /// What keeps Iceberg tables in order.
     Optimizers,
+    /// Workers of Glue larger than `G.2X`, or with more memory.
+    LargeWorkers,
 }
 
 impl Service {
@@ -32,6 +34,7 @@ impl Service {
             Self::XgBoost => "XGBoost image of SageMaker",
             Cognito => "Amazon Cognito user pools",
             Optimizers => "Glue table optimizers in CloudFormation",
+            LargeWorkers => "large or memory-optimized Glue workers, as far as AWS's pages say",
         }
     }
 
@@ -46,7 +49,14 @@ impl Service {
             Optimizers => {
                 "choose another region, or leave `compaction`, `retention` and `orphan_file_deletion` out here"
             }
+            LargeWorkers => "choose another region, or take more workers of the type `G.2X`",
         }
+    }
+
+    /// Whether regions get it one after another, so that one may have it that is not known to.
+    #[must_use]
+    pub fn spreads(self) -> bool {
+        self == LargeWorkers
     }
 }
 
@@ -135,6 +145,27 @@ const REGIONS: [Region; 38] = [
     ("us-west-2", Some("246618743249"), &[]),
 ];
 
+/// The regions with workers of the types `G.4X` and `G.8X`. Source: `WorkerType` of Glue's `CreateJob` in its API reference. Of the
+/// larger types, and of those with more memory, no reference lists the regions; they came to some of these first.
+const LARGE_WORKERS: [&str; 16] = [
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-south-2",
+    "eu-west-1",
+    "eu-west-2",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+];
+
 /// Every region that lakegen knows.
 pub fn names() -> impl Iterator<Item = &'static str> {
     REGIONS.iter().map(|(region, ..)| *region)
@@ -156,6 +187,7 @@ pub fn is_known(region: &str) -> bool {
 pub fn has(region: &str, service: Service) -> bool {
     find(region).is_some_and(|(_, xgboost, lacks)| match service {
         Service::XgBoost => xgboost.is_some(),
+        LargeWorkers => LARGE_WORKERS.contains(&region),
         DataBrew | Endpoints | Cognito | Optimizers => !lacks.contains(&service),
     })
 }
@@ -174,6 +206,7 @@ mod tests {
     fn the_table_is_sorted_so_that_every_region_is_found() {
         assert!(names().all(is_known));
         assert!(!is_known("eu-west-9"));
+        assert!(LARGE_WORKERS.into_iter().all(is_known));
     }
 
     #[test]

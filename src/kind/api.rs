@@ -393,6 +393,7 @@ impl ApiSpec {
             }
             routes.push((route, key));
         }
+        patience(&routes, cx);
         let last = routes.last().map(|(_, key)| *key);
         let api = Api {
             access,
@@ -547,6 +548,24 @@ fn arn(written: &Spanned<String>, service: &str, prefix: &str, noun: &str, cx: &
     if !fits {
         cx.error(written.span, format!("`{}` is not the ARN of {noun}", written.value))
             .help(format!("write it like `arn:aws:{service}:eu-west-1:111122223333:{prefix}…`"));
+    }
+}
+
+/// How long API Gateway waits for an answer, in seconds. Source: its quotas page, "Integration timeout"; a longer one is given to
+/// accounts that ask for it, at the price of their throttle.
+const PATIENCE: u32 = 29;
+
+/// Notes functions that may work on after API Gateway has answered in their place.
+fn patience(routes: &[(Route, &Spanned<String>)], cx: &mut Check<'_>) {
+    let mut seen = HashSet::new();
+    for (route, key) in routes.iter().filter(|(route, _)| seen.insert(route.function)) {
+        let spec = cx.blueprint.functions.0.get(route.function.index()).and_then(|(_, spec)| spec.as_ref());
+        let timeout = spec.and_then(|spec| spec.timeout.as_ref()).filter(|timeout| timeout.value.0 > PATIENCE);
+        if let Some(timeout) = timeout {
+            let message = format!("API Gateway waits {PATIENCE} seconds for a function, and this one has more");
+            let diagnostic = Diagnostic::error(timeout.span, message).related(key.span, "the route that it answers");
+            cx.push(diagnostic.help(format!("write at most `{PATIENCE} seconds`; a job has hours")));
+        }
     }
 }
 

@@ -122,8 +122,8 @@ impl EnvironmentSpec {
             if region::is_known(&self.region) && !region::has(&self.region, *service) {
                 let message = format!("`{}` has no {}", self.region.value, service.name());
                 let note = format!("the environment `{}` would need it for this", name.value);
-                let diagnostic = Diagnostic::error(self.region.span, message).related(*at, note);
-                cx.push(diagnostic.help(service.without()));
+                let new = if service.spreads() { Diagnostic::warning } else { Diagnostic::error };
+                cx.push(new(self.region.span, message).related(*at, note).help(service.without()));
             }
         }
     }

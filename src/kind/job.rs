@@ -9,7 +9,7 @@ use crate::kind::overrides::OverridesSpec;
 use crate::kind::visual::NodeSpec;
 use crate::lake::{Id, Table};
 use crate::schema::{Language, Shape};
-use crate::source::{Node, Spanned};
+use crate::source::{Node, Span, Spanned};
 use crate::visual::{self, Graph};
 
 section! {
@@ -262,7 +262,16 @@ const DERIVED_PARAMETERS: [(&str, &str); 12] = [
 /// What has spare machines. Source: "Flexible execution" in "Configuring job properties for Spark jobs".
 const FLEXIBLE_WORKER_TYPES: [&str; 2] = ["G.1X", "G.2X"];
 
+/// What `datalake-formats` may name. Source: "Using data lake frameworks with AWS Glue ETL jobs".
+const DATA_LAKE_FORMATS: [&str; 3] = ["delta", "hudi", "iceberg"];
+
 impl JobSpec {
+    /// Where it asks for workers that not every region has.
+    pub(crate) fn large_workers(&self) -> Option<Span> {
+        let ty = self.workers.as_ref()?.ty.as_ref()?;
+        (WORKER_TYPES.contains(&ty.as_str()) && !FLEXIBLE_WORKER_TYPES.contains(&ty.as_str())).then_some(ty.span)
+    }
+
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Job> {
         let script = self.script(name, cx);
         let modules: Vec<Option<PathBuf>> = self.modules.iter().map(|module| cx.module(module)).collect();
@@ -458,6 +467,9 @@ impl JobSpec {
                 cx.error(key.span, format!("Glue has no job parameter `{}`", key.value)).help(help);
             }
             if let Some(Scalar(value)) = value {
+                if key.value == "datalake-formats" {
+                    data_lake_formats(value, key.span, cx);
+                }
                 parameters.push((key.value.clone(), value.clone()));
             }
         }
@@ -482,5 +494,14 @@ impl JobSpec {
             }
         }
         arguments
+    }
+}
+
+/// Notes formats that Glue does not bring along: a job with one of them ends before its script begins.
+fn data_lake_formats(value: &str, place: Span, cx: &mut Check<'_>) {
+    for format in value.split(',').map(str::trim).filter(|format| !DATA_LAKE_FORMATS.contains(format)) {
+        let help = did_you_mean(format, DATA_LAKE_FORMATS)
+            .unwrap_or_else(|| format!("name some of {}, with commas between them", listed(&DATA_LAKE_FORMATS)));
+        cx.error(place, format!("Glue has no data lake format `{format}`")).help(help);
     }
 }
