@@ -23,7 +23,7 @@ pub use crate::kind::lake_formation::{
 pub use crate::kind::learning::{Cut, Learning};
 pub use crate::kind::model::{Gate, Model};
 pub use crate::kind::overrides::{Generated, Override};
-pub use crate::kind::parameter::{Parameter, ParameterType, object_accepts, object_schema};
+pub use crate::kind::parameter::{Parameter, ParameterType, object_faults, object_schema};
 pub use crate::kind::partition::{Interval, Projection};
 pub use crate::kind::pipeline::{Pipeline, Start};
 pub use crate::kind::profile::{Profile, Rule};

@@ -192,7 +192,7 @@ const FAILED: (&str, &str) = ("502", "The function failed");
 const LATE: (&str, &str) = ("504", "The function did not answer in time");
 
 fn refusal() -> Value {
-    json!({ "type": "object", "required": ["message"], "properties": { "message": { "type": "string" } } })
+    json!({ "type": "object", "required": ["message"], "properties": { "message": { "type": "string" }, "detail": { "type": "string" } } })
 }
 
 #[cfg(test)]

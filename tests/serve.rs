@@ -38,7 +38,7 @@ models:
     instance: ml.m5.large
     endpoint: { serverless: { memory: 2 GB, concurrency: 5 } }
 functions:
-  main: { source: main, reads: [serving, orders], calls: [ranker], memory: 512 MB, timeout: 15 minutes, environment: { MODE: test, MEETING: "@MEETING@" } }
+  main: { source: main, reads: [serving, orders], calls: [ranker], memory: 512 MB, timeout: 29 seconds, environment: { MODE: test, MEETING: "@MEETING@" } }
   short: { source: main, timeout: 1 second, environment: { MEETING: "@MEETING@" } }
   broken: { source: broken }
 api:
@@ -482,6 +482,11 @@ async fn the_gateway_answers_as_api_gateway_does() {
     };
     let missing = ("MissingAuthenticationTokenException", "Missing Authentication Token");
     let bad = "BadRequestException";
+    let refused = |method, body, detail| Asked {
+        body,
+        answer: json!({ "message": "Invalid request body", "detail": detail }),
+        ..plain(method, "/do/hello", 400, bad, "")
+    };
     let requests = [
         plain("GET", "/", 403, missing.0, missing.1),
         plain("GET", "/nowhere", 403, missing.0, missing.1),
@@ -500,11 +505,21 @@ async fn the_gateway_answers_as_api_gateway_does() {
         plain("GET", "/users/%ff/cart?size=1", 400, bad, "Bad Request"),
         plain("GET", "/users/1/cart", 400, bad, "Missing required request parameters: [size]"),
         plain("GET", "/users/1/cart?size=+", 400, bad, "Missing required request parameters: [size]"),
-        Asked { body: "[]", ..plain("POST", "/do/hello", 400, bad, "Invalid request body") },
-        Asked { body: "", ..plain("PUT", "/do/hello", 400, bad, "Invalid request body") },
-        Asked { body: "{}", ..plain("PUT", "/do/hello", 400, bad, "Invalid request body") },
-        Asked { body: "{\"text\": \"123456\"}", ..plain("PUT", "/do/hello", 400, bad, "Invalid request body") },
-        Asked { body: "{\"text\": \"1\", \"more\": 1}", ..plain("PUT", "/do/hello", 400, bad, "Invalid request body") },
+        refused(
+            "POST",
+            "[]",
+            r#"[instance type (array) does not match any allowed primitive type (allowed: ["object"])]"#,
+        ),
+        refused("PUT", "", "[Unknown error parsing request body]"),
+        refused("PUT", "{}", r#"[object has missing required properties (["text"])]"#),
+        refused(
+            "PUT",
+            r#"{"text": "123456", "more": 1}"#,
+            concat!(
+                r#"[object instance has properties which are not allowed by the schema: ["more"], "#,
+                r#"string "123456" is too long (length: 6, maximum allowed: 5)]"#
+            ),
+        ),
         Asked {
             answer: json!("hello"),
             body: "{\"text\": \"1\", \"stars\": [5]}",
@@ -512,7 +527,7 @@ async fn the_gateway_answers_as_api_gateway_does() {
         },
         Asked { answer: json!("hello"), headers: &[], ..plain("GET", "/open/hello", 200, "", "") },
         Asked { answer: json!("hello"), ..plain("GET", "/do/hello?count=many", 200, "", "") },
-        Asked { body: "{", ..plain("POST", "/do/hello", 400, bad, "Invalid request body") },
+        refused("POST", "{", "[Unknown error parsing request body]"),
         Asked { answer: json!("hello"), ..plain("GET", "/do/hello", 200, "", "") },
         Asked { answer: json!("hello"), ..plain("GET", "/do/hello/", 200, "", "") },
         Asked { answer: json!("hello"), ..plain("GET", "/do/he%6Clo?count=100&other=1", 200, "", "") },

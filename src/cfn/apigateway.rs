@@ -174,7 +174,8 @@ resource! {
     "AWS::ApiGateway::GatewayResponse" GatewayResponse {
         api: Value<Attribute<RestApi>> = "RestApiId",
         kind: &'static str = "ResponseType",
-        parameters: Vec<(Cow<'static, str>, String)> = "ResponseParameters",
+        parameters: Option<Vec<(Cow<'static, str>, String)>> = "ResponseParameters",
+        templates: Option<Vec<(Cow<'static, str>, &'static str)>> = "ResponseTemplates",
     }
 }
 

@@ -178,7 +178,8 @@ section! {
         /// The parameters behind `?`.
         /// Example: `{ limit: { type: int, default: 10, minimum: 1, maximum: 100 } }`.
         query: Named<ParameterSpec>,
-        /// The fields of the JSON object that a request carries; a request with another body is refused.
+        /// The fields of the JSON object that a request carries; a request with another body is refused, and its answer says why in
+        /// `detail`.
         /// Default: none; any body is taken.
         /// Example: `{ text: { type: string, required: true } }`.
         body: Option<Spanned<Named<ParameterSpec>>>,
@@ -214,7 +215,7 @@ impl Api {
     }
 
     /// How many resources its routes are in CloudFormation: parts of paths, methods with leave to call their functions, models of
-    /// bodies, and what web pages of other origins need.
+    /// bodies, the answer to those that do not fit, and what web pages of other origins need.
     #[must_use]
     pub fn resources(&self) -> usize {
         let parts: HashSet<&[Segment]> =
@@ -223,7 +224,8 @@ impl Api {
         let any = self.routes.iter().any(|route| route.method.has_body() && route.body.is_none());
         let paths: HashSet<&str> = self.routes.iter().map(|route| route.path.as_str()).collect();
         let cors = if self.cors.is_some() { paths.len() + 2 } else { 0 };
-        parts.len() + 2 * self.routes.len() + bodies + usize::from(any) + cors
+        let refused = self.routes.iter().any(|route| route.method.has_body());
+        parts.len() + 2 * self.routes.len() + bodies + usize::from(any) + usize::from(refused) + cors
     }
 
     /// The methods that a web page may use on a path.

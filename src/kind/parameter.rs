@@ -243,27 +243,40 @@ impl Parameter {
         if self.list { json!({ "type": "array", "items": schema }) } else { schema.into() }
     }
 
-    /// Whether a body may carry this value for the field.
-    #[must_use]
-    pub fn accepts_json(&self, value: &Json) -> bool {
+    /// What is wrong with a value that a body carries for the field.
+    fn faults(&self, value: &Json) -> Vec<String> {
         match value {
-            Json::Array(items) => self.list && items.iter().all(|item| self.accepts_one(item)),
-            _ => !self.list && self.accepts_one(value),
+            Json::Array(items) if self.list => items.iter().filter_map(|item| self.fault(item)).collect(),
+            _ if self.list => vec![foreign(value, &["array"])],
+            _ => self.fault(value).into_iter().collect(),
         }
     }
 
-    fn accepts_one(&self, value: &Json) -> bool {
-        let within = |number: f64| {
-            self.minimum.is_none_or(|minimum| number >= minimum) && self.maximum.is_none_or(|maximum| number <= maximum)
+    /// What is wrong with one value, in the words of API Gateway's validator.
+    fn fault(&self, value: &Json) -> Option<String> {
+        let types: &[&str] = match self.ty {
+            ParameterType::String => &["string"],
+            ParameterType::Int => &["integer"],
+            ParameterType::Number => &["integer", "number"],
+            ParameterType::Boolean => &["boolean"],
         };
-        match self.ty {
-            ParameterType::String => value
-                .as_str()
-                .is_some_and(|text| self.maximum_length.is_none_or(|maximum| text.chars().count() <= maximum as usize)),
-            ParameterType::Int => (value.is_i64() || value.is_u64()) && value.as_f64().is_some_and(within),
-            ParameterType::Number => value.as_f64().is_some_and(within),
-            ParameterType::Boolean => value.is_boolean(),
+        if !types.contains(&type_of(value)) {
+            return Some(foreign(value, types));
         }
+        if let Some(text) = value.as_str() {
+            let length = text.chars().count();
+            let most = self.maximum_length.filter(|most| length > *most as usize)?;
+            return Some(format!("string {value} is too long (length: {length}, maximum allowed: {most})"));
+        }
+        let found = value.as_f64()?;
+        if let Some(least) = self.minimum.filter(|least| found < *least) {
+            let least = number(least);
+            return Some(format!(
+                "numeric instance is lower than the required minimum (minimum: {least}, found: {value})"
+            ));
+        }
+        let most = number(self.maximum.filter(|most| found > *most)?);
+        Some(format!("numeric instance is greater than the required maximum (maximum: {most}, found: {value})"))
     }
 
     /// Whether a request may carry this text for the parameter.
@@ -321,14 +334,43 @@ pub fn object_schema(fields: &[Parameter]) -> Json {
     schema.into()
 }
 
-/// Whether a JSON value is an object with these fields and no others.
+/// What keeps a JSON value from being an object with these fields and no others, in the words of API Gateway's validator, the Java
+/// library json-schema-validator. `None` stands for any fields. Nothing is wrong when the list is empty.
 #[must_use]
-pub fn object_accepts(fields: &[Parameter], value: &Json) -> bool {
-    let Json::Object(object) = value else { return false };
-    fields.iter().all(|field| match object.get(&field.name) {
-        Some(value) => field.accepts_json(value),
-        None => !field.required,
-    }) && object.keys().all(|name| fields.iter().any(|field| field.name == *name))
+pub fn object_faults(fields: Option<&[Parameter]>, value: &Json) -> Vec<String> {
+    let Json::Object(object) = value else { return vec![foreign(value, &["object"])] };
+    let Some(fields) = fields else { return Vec::new() };
+    let names = |names: Vec<&str>| (!names.is_empty()).then(|| Json::from(names).to_string());
+    let mut unknown: Vec<&str> = object.keys().map(String::as_str).collect();
+    unknown.retain(|name| fields.iter().all(|field| field.name != *name));
+    let mut missing: Vec<&str> =
+        fields.iter().filter(|field| field.required).map(|field| field.name.as_str()).collect();
+    missing.retain(|name| !object.contains_key(*name));
+    unknown.sort_unstable();
+    missing.sort_unstable();
+    let unknown = names(unknown)
+        .map(|names| format!("object instance has properties which are not allowed by the schema: {names}"));
+    let missing = names(missing).map(|names| format!("object has missing required properties ({names})"));
+    let values = fields.iter().filter_map(|field| Some(field.faults(object.get(&field.name)?)));
+    unknown.into_iter().chain(missing).chain(values.flatten()).collect()
+}
+
+fn foreign(value: &Json, allowed: &[&str]) -> String {
+    let (found, allowed) = (type_of(value), Json::from(allowed));
+    format!("instance type ({found}) does not match any allowed primitive type (allowed: {allowed})")
+}
+
+/// The name of a value's type in JSON Schema.
+fn type_of(value: &Json) -> &'static str {
+    match value {
+        Json::Null => "null",
+        Json::Bool(_) => "boolean",
+        Json::Number(number) if number.is_f64() => "number",
+        Json::Number(_) => "integer",
+        Json::String(_) => "string",
+        Json::Array(_) => "array",
+        Json::Object(_) => "object",
+    }
 }
 
 /// A limit, without `.0` where it is whole.
@@ -352,27 +394,55 @@ mod tests {
         let tags = Parameter { list: true, ..field("tags", ParameterType::String, false) };
         let fields = [text, stars, tags, field("ok", ParameterType::Boolean, false)];
         let table = [
-            (json!({ "text": "abc" }), true),
-            (json!({ "text": "äöü", "stars": 4, "tags": [], "ok": false }), true),
-            (json!({ "text": "abc", "tags": ["a", "b"] }), true),
-            (json!({}), false),
-            (json!({ "stars": 4 }), false),
-            (json!({ "text": "abcd" }), false),
-            (json!({ "text": 1 }), false),
-            (json!({ "text": null }), false),
-            (json!({ "text": "a", "stars": 0 }), false),
-            (json!({ "text": "a", "stars": 5 }), false),
-            (json!({ "text": "a", "stars": 1.5 }), false),
-            (json!({ "text": "a", "stars": [1] }), false),
-            (json!({ "text": "a", "tags": "b" }), false),
-            (json!({ "text": "a", "tags": [1] }), false),
-            (json!({ "text": "a", "more": 1 }), false),
-            (json!([]), false),
-            (json!("abc"), false),
+            (json!({ "text": "abc" }), ""),
+            (json!({ "text": "äöü", "stars": 4, "tags": [], "ok": false }), ""),
+            (json!({ "text": "abc", "tags": ["a", "b"] }), ""),
+            (json!({}), r#"object has missing required properties (["text"])"#),
+            (json!({ "stars": 4 }), r#"object has missing required properties (["text"])"#),
+            (json!({ "text": "a\"cd" }), r#"string "a\"cd" is too long (length: 4, maximum allowed: 3)"#),
+            (
+                json!({ "text": 1 }),
+                r#"instance type (integer) does not match any allowed primitive type (allowed: ["string"])"#,
+            ),
+            (
+                json!({ "text": null }),
+                r#"instance type (null) does not match any allowed primitive type (allowed: ["string"])"#,
+            ),
+            (
+                json!({ "text": "a", "stars": 0 }),
+                "numeric instance is lower than the required minimum (minimum: 1, found: 0)",
+            ),
+            (
+                json!({ "text": "a", "stars": 5 }),
+                "numeric instance is greater than the required maximum (maximum: 4.5, found: 5)",
+            ),
+            (
+                json!({ "text": "a", "stars": 1.5 }),
+                r#"instance type (number) does not match any allowed primitive type (allowed: ["integer"])"#,
+            ),
+            (
+                json!({ "text": "a", "stars": [1] }),
+                r#"instance type (array) does not match any allowed primitive type (allowed: ["integer"])"#,
+            ),
+            (
+                json!({ "text": "a", "tags": "b" }),
+                r#"instance type (string) does not match any allowed primitive type (allowed: ["array"])"#,
+            ),
+            (
+                json!({ "text": "a", "tags": [1] }),
+                r#"instance type (integer) does not match any allowed primitive type (allowed: ["string"])"#,
+            ),
+            (
+                json!({ "text": "a", "more": 1, "all": 2 }),
+                r#"object instance has properties which are not allowed by the schema: ["all","more"]"#,
+            ),
+            (json!([]), r#"instance type (array) does not match any allowed primitive type (allowed: ["object"])"#),
+            (json!("abc"), r#"instance type (string) does not match any allowed primitive type (allowed: ["object"])"#),
         ];
-        for (body, accepted) in table {
-            assert_eq!(object_accepts(&fields, &body), accepted, "{body}");
+        for (body, fault) in table {
+            assert_eq!(object_faults(Some(&fields), &body).join("; "), fault, "{body}");
         }
+        assert_eq!(object_faults(None, &json!({ "any": "thing" })), [""; 0]);
         let schema = json!({
             "type": "object",
             "required": ["text"],

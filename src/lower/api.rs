@@ -12,9 +12,9 @@ use super::storage::Kept;
 use super::{Context, KEY, logs};
 use crate::assembly::{Exported, StackTemplate};
 use crate::cfn::apigateway::{
-    AccessLogSetting, Account, ApiKey, ApiStage, Deployment, EndpointConfiguration, Integration, Method, MethodSetting,
-    Model, QuotaSettings, RequestValidator, Resource, RestApi, Stage, ThrottleSettings, UsagePlan, UsagePlanKey,
-    log_destination,
+    AccessLogSetting, Account, ApiKey, ApiStage, Deployment, EndpointConfiguration, GatewayResponse, Integration,
+    Method, MethodSetting, Model, QuotaSettings, RequestValidator, Resource, RestApi, Stage, ThrottleSettings,
+    UsagePlan, UsagePlanKey, log_destination,
 };
 use crate::cfn::cognito::UserPool;
 use crate::cfn::iam::{Policy, Principal, ServiceRole, Statement};
@@ -29,6 +29,10 @@ pub(super) use access::lower_pool;
 /// The part of the address behind the host.
 const STAGE: &str = "v1";
 const ACCESS_LOG: &str = r#"{"request":"$context.requestId","time":"$context.requestTime","ip":"$context.identity.sourceIp","key":"$context.identity.apiKeyId","caller":"$context.identity.caller","method":"$context.httpMethod","path":"$context.path","status":"$context.status","bytes":"$context.responseLength","milliseconds":"$context.responseLatency","error":"$context.error.message"}"#;
+
+/// What a caller reads whose body is refused: API Gateway's own message, and what its validator finds.
+const INVALID_BODY: &str =
+    r#"{"message":$context.error.messageString,"detail":"$context.error.validationErrorString"}"#;
 
 pub(super) fn lower(
     cx: &Context,
@@ -84,6 +88,17 @@ pub(super) fn lower(
         let method = stack.template.add(Kind::ApiMethod.digested(&text), method);
         deployment = deployment.after(&method);
         stack.template.add(Kind::ApiPermission.digested(&text), permission(&rest, function, route));
+    }
+    if routes.iter().any(|route| route.method.has_body()) {
+        let answer = GatewayResponse {
+            api: rest.api_id(),
+            kind: "BAD_REQUEST_BODY",
+            parameters: cors.as_ref().map(cors::header),
+            templates: Some(vec![("application/json".into(), INVALID_BODY)]),
+        };
+        content.push_str(INVALID_BODY);
+        let answer = stack.template.add(Kind::ApiGatewayResponse.digested(answer.kind), answer);
+        deployment = deployment.after(&answer);
     }
     if let Some(cors) = cors {
         deployment = cors::lower(stack, &mut tree, api, cors, deployment);

@@ -14,7 +14,7 @@ use super::http::{Ids, now_ms, percent_decode, query_pairs};
 use super::runtime::{Fault, Lambda};
 use super::token::{self, Claims, Refused};
 use super::{Event, Observer};
-use crate::lake::{self, Access, Cors, Route, Segment, object_accepts};
+use crate::lake::{self, Access, Cors, Route, Segment, object_faults};
 
 /// The largest body of a request, in bytes.
 pub(super) const MAX_BODY: usize = 10 * 1024 * 1024;
@@ -103,10 +103,12 @@ struct Refusal {
     /// The header `x-amzn-ErrorType`.
     kind: &'static str,
     message: String,
+    /// What the validator finds wrong with a body.
+    detail: Option<String>,
 }
 
 fn refusal(status: StatusCode, kind: &'static str, message: impl Into<String>) -> Refusal {
-    Refusal { status, kind, message: message.into() }
+    Refusal { status, kind, message: message.into(), detail: None }
 }
 
 fn bad_request(message: impl Into<String>) -> Refusal {
@@ -366,7 +368,11 @@ fn refuse(refusal: &Refusal) -> Reply {
     let mut headers = HeaderMap::new();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/json"));
     headers.insert("x-amzn-errortype", HeaderValue::from_static(refusal.kind));
-    Reply { status: refusal.status, headers, body: json!({ "message": refusal.message }).to_string().into() }
+    let mut body = json!({ "message": refusal.message });
+    if let Some(detail) = &refusal.detail {
+        body["detail"] = detail.as_str().into();
+    }
+    Reply { status: refusal.status, headers, body: body.to_string().into() }
 }
 
 /// Compares without telling by its duration how much is right.
@@ -402,12 +408,15 @@ fn validate(route: &Route, query: &[(String, String)], request: &Request) -> Res
     if !route.method.has_body() || !json || (request.body.is_empty() && route.body.is_none()) {
         return Ok(());
     }
-    let body = serde_json::from_slice::<Value>(&request.body);
-    let fits = body.is_ok_and(|body| match &route.body {
-        Some(fields) => object_accepts(fields, &body),
-        None => body.is_object(),
-    });
-    if fits { Ok(()) } else { Err(bad_request("Invalid request body")) }
+    let faults = match serde_json::from_slice::<Value>(&request.body) {
+        Ok(body) => object_faults(route.body.as_deref(), &body),
+        Err(_) => vec!["Unknown error parsing request body".to_owned()],
+    };
+    if faults.is_empty() {
+        return Ok(());
+    }
+    let detail = Some(format!("[{}]", faults.join(", ")));
+    Err(Refusal { detail, ..bad_request("Invalid request body") })
 }
 
 #[cfg(test)]

@@ -24,11 +24,7 @@ pub(super) fn lower(
     mut deployment: Declaration<Deployment>,
 ) -> Declaration<Deployment> {
     for kind in ["DEFAULT_4XX", "DEFAULT_5XX"] {
-        let answer = GatewayResponse {
-            api: tree.rest.api_id(),
-            kind,
-            parameters: vec![(Cow::Owned(format!("gatewayresponse.header.{ORIGIN}")), quoted(&cors.origin))],
-        };
+        let answer = GatewayResponse { api: tree.rest.api_id(), kind, parameters: Some(header(cors)), templates: None };
         let answer = stack.template.add(Kind::ApiGatewayResponse.digested(kind), answer);
         deployment = deployment.after(&answer);
     }
@@ -64,6 +60,11 @@ pub(super) fn lower(
         deployment = deployment.after(&method);
     }
     deployment
+}
+
+/// The header on an answer of the gateway's own, without which a page cannot read it.
+pub(super) fn header(cors: &Cors) -> Vec<(Cow<'static, str>, String)> {
+    vec![(Cow::Owned(format!("gatewayresponse.header.{ORIGIN}")), quoted(&cors.origin))]
 }
 
 /// The headers of the answer to a browser's question about a path.
