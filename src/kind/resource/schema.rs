@@ -8,8 +8,8 @@ use flate2::read::ZlibDecoder;
 use regex_lite::Regex;
 
 use crate::check::Check;
-use crate::cron;
 use crate::diagnostic::{Diagnostic, did_you_mean, listed, nearest};
+use crate::kind::resource::rules::{self, Together};
 use crate::source::{Node, Span, Spanned, Value};
 use crate::text::printable;
 
@@ -39,22 +39,35 @@ enum Shape {
     Whole(Limits),
     Number(Limits),
     Truth,
-    List(Box<Shape>),
+    /// So many of them.
+    List(Limits, Box<Shape>),
     /// A map from any names.
     Names(Box<Shape>),
-    /// These keys; whether each must be there.
-    Keys(Vec<(&'static str, bool, Shape)>),
+    /// These keys; whether each must be there, and what they mean for each other.
+    Keys(Vec<(&'static str, bool, Shape)>, Vec<Rule>),
     Definition(&'static str),
 }
 
-/// What a text or a number is held to.
+/// What keys mean for each other.
+enum Rule {
+    /// Exactly one of them is there.
+    One(Vec<&'static str>),
+    /// At least one is.
+    Some(Vec<&'static str>),
+    /// Beside the first there is none of the others.
+    Without(Vec<&'static str>),
+    /// Beside the first there are all others.
+    With(Vec<&'static str>),
+}
+
+/// What a text, a number or a list is held to.
 #[derive(Default)]
 struct Limits {
     /// Which it may be; none, when it is not one of some.
     words: Vec<&'static str>,
-    /// The shortest text, the smallest number.
+    /// The shortest text, the smallest number, the fewest items.
     least: Option<f64>,
-    /// The longest text, the largest number.
+    /// The longest text, the largest number, the most items.
     most: Option<f64>,
     /// What a text looks like: a pattern's number in the table.
     pattern: Option<usize>,
@@ -86,7 +99,7 @@ impl Type {
     /// The names of its properties.
     pub(crate) fn properties(self) -> Vec<&'static str> {
         match read(&mut { self.shape }) {
-            Shape::Keys(keys) => keys.into_iter().map(|(name, ..)| name).collect(),
+            Shape::Keys(keys, _) => keys.into_iter().map(|(name, ..)| name).collect(),
             _ => Vec::new(),
         }
     }
@@ -126,7 +139,16 @@ fn read(text: &mut &'static str) -> Shape {
         Some('i') => Shape::Whole(limits(text)),
         Some('n') => Shape::Number(limits(text)),
         Some('b') => Shape::Truth,
-        Some('[') => Shape::List(Box::new(read(text))),
+        Some('[') => {
+            let mut limits = Limits::default();
+            if let Some(rest) = text.strip_prefix('#') {
+                *text = rest;
+                limits.least = until(text, &['#']).parse().ok();
+                *text = text.get(1..).unwrap_or_default();
+                limits.most = until(text, &SHAPES).parse().ok();
+            }
+            Shape::List(limits, Box::new(read(text)))
+        }
         Some('<') => Shape::Names(Box::new(read(text))),
         Some('@') => Shape::Definition(until(text, &[',', '}'])),
         Some('{') => {
@@ -139,10 +161,30 @@ fn read(text: &mut &'static str) -> Shape {
                 *text = text.strip_prefix(',').unwrap_or(text);
             }
             *text = text.get(1..).unwrap_or_default();
-            Shape::Keys(keys)
+            Shape::Keys(keys, rules(text))
         }
         _ => Shape::Anything,
     }
+}
+
+/// How shapes begin.
+const SHAPES: [char; 9] = ['*', 's', 'i', 'n', 'b', '[', '<', '@', '{'];
+/// How rules begin.
+const RULES: [char; 4] = ['^', '+', '-', '>'];
+
+fn rules(text: &mut &'static str) -> Vec<Rule> {
+    let mut rules = Vec::new();
+    while let Some(sign) = text.chars().next().filter(|sign| RULES.contains(sign)) {
+        *text = text.get(1..).unwrap_or_default();
+        let names = until(text, &['^', '+', '-', '>', ',', '}']).split('|').collect();
+        rules.push(match sign {
+            '^' => Rule::One(names),
+            '+' => Rule::Some(names),
+            '-' => Rule::Without(names),
+            _ => Rule::With(names),
+        });
+    }
+    rules
 }
 
 fn limits(text: &mut &'static str) -> Limits {
@@ -188,7 +230,8 @@ impl Visit {
             (Shape::Anything, _) | (_, Value::Null) => {}
             (_, Value::Map(entries)) if is_function(entries) => {}
             (Shape::Definition(name), _) => self.value(&self.ty.definition(name), node, cx),
-            (Shape::List(item), Value::List(items)) => {
+            (Shape::List(limits, item), Value::List(items)) => {
+                self.items(limits, items, node.span, cx);
                 // What is in a list is not merged.
                 let inside = Visit { whole: true, place: node.span, path: self.path.clone(), ty: self.ty };
                 for one in items {
@@ -198,7 +241,12 @@ impl Visit {
             (Shape::Names(each), Value::Map(entries)) => {
                 entries.iter().for_each(|(name, node)| self.under(name).value(each, node, cx));
             }
-            (Shape::Keys(keys), Value::Map(entries)) => self.keys(keys, entries, cx),
+            (Shape::Keys(keys, rules), Value::Map(entries)) => {
+                self.keys(keys, entries, cx);
+                for rule in rules {
+                    self.rule(rule, entries, cx);
+                }
+            }
             (Shape::Text(_) | Shape::Whole(_) | Shape::Number(_) | Shape::Truth, Value::String(text))
                 if filled_in(text) => {}
             (Shape::Text(limits), Value::String(text)) => self.text(limits, text, node.span, cx),
@@ -219,8 +267,8 @@ impl Visit {
             (Shape::Whole(_), _) => self.expected("a whole number", node, cx),
             (Shape::Number(_), _) => self.expected("a number", node, cx),
             (Shape::Truth, _) => self.expected("true or false", node, cx),
-            (Shape::List(_), _) => self.expected("a list", node, cx),
-            (Shape::Names(_) | Shape::Keys(_), _) => self.expected("a map", node, cx),
+            (Shape::List(..), _) => self.expected("a list", node, cx),
+            (Shape::Names(_) | Shape::Keys(..), _) => self.expected("a map", node, cx),
         }
     }
 
@@ -237,7 +285,7 @@ impl Visit {
 
     fn text(&self, limits: &Limits, text: &str, span: Span, cx: &mut Check<'_>) {
         let Limits { words, least, most, pattern } = limits;
-        if let Some((message, help)) = self.misread(text) {
+        if let Some((message, help)) = rules::text(self.ty.name, &self.path, text) {
             cx.error(span, message).help(help);
             return;
         }
@@ -257,42 +305,75 @@ impl Visit {
         }
     }
 
-    /// What no schema says and AWS refuses all the same.
-    fn misread(&self, text: &str) -> Option<(String, String)> {
-        let name = self.path.rsplit('.').next().unwrap_or_default();
-        if matches!(name, "Schedule" | "ScheduleExpression" | "CronExpression")
-            && (text.starts_with("cron(") || text.starts_with("rate("))
-        {
-            let mistake = cron::check(text).err()?;
-            return Some((mistake.message, mistake.help));
-        }
-        // The schema's pattern is found anywhere in a name, as schemas go; Athena means the whole.
-        let plain = |c: char| c.is_ascii_alphanumeric() || "._-".contains(c);
-        let group = (self.ty.name == "AWS::Athena::WorkGroup" && self.path == "Name")
-            || (self.ty.name.starts_with("AWS::Athena::") && self.path == "WorkGroup");
-        if group && !text.chars().all(plain) {
-            let message = format!("`{}` cannot be the name of a workgroup", printable(text, &[]));
-            return Some((message, "letters, digits, `.`, `_` and `-`, at most 128".into()));
-        }
-        let role = self.ty.name == "AWS::Lambda::Function" && name == "Role";
-        if (role || name.ends_with("RoleArn")) && !text.starts_with("arn:") {
-            let text = printable(text, &[]);
-            let message = format!("`{}` of `{}` is an ARN, and `{text}` is none", self.path, self.ty.name);
-            let help = "name roles of the lake like `${jobs.features.role.arn}`, and others by `Fn::GetAtt`";
-            return Some((message, help.into()));
-        }
-        None
-    }
-
     fn number(&self, limits: &Limits, written: &str, span: Span, cx: &mut Check<'_>) {
         let Limits { words, least, most, pattern: _ } = limits;
+        let (lower, upper) = rules::range(self.ty.name, &self.path);
+        let (least, most) = (lower.or(*least), upper.or(*most));
         let number: f64 = written.parse().unwrap_or_default();
         if !words.is_empty() && !words.contains(&written) {
             let message = format!("`{}` of `{}` is not {written}", self.path, self.ty.name);
             cx.error(span, message).help(format!("it is one of {}", listed(words)));
         } else if least.is_some_and(|least| number < least) || most.is_some_and(|most| number > most) {
-            let range = between(*least, *most);
+            let range = between(least, most);
             cx.error(span, format!("`{}` of `{}` is {range}, not {written}", self.path, self.ty.name));
+        }
+    }
+
+    fn items(&self, limits: &Limits, items: &[Node], span: Span, cx: &mut Check<'_>) {
+        let Limits { least, most, .. } = limits;
+        #[allow(clippy::cast_precision_loss, reason = "no list is so long")]
+        let count = items.len() as f64;
+        // A function may stand for many items, or for none.
+        let known = items.iter().all(|item| !matches!(&item.value, Value::Map(entries) if is_function(entries)));
+        if least.is_some_and(|least| known && count < least) || most.is_some_and(|most| known && count > most) {
+            let range = between(*least, *most);
+            cx.error(span, format!("`{}` of `{}` has {range} items, not {count}", self.path, self.ty.name));
+        }
+    }
+
+    /// Whether keys are together that must be, and none that must not.
+    fn rule(&self, rule: &Rule, entries: &[(Spanned<String>, Node)], cx: &mut Check<'_>) {
+        let find = |name: &&str| entries.iter().find(|(key, node)| key.value == **name && node.value != Value::Null);
+        let (Rule::One(names) | Rule::Some(names) | Rule::Without(names) | Rule::With(names)) = rule;
+        let written: Vec<_> = names.iter().filter_map(find).collect();
+        let sure: Vec<_> = written.iter().filter(|(_, node)| !may_go(node)).collect();
+        let owner = self.owner();
+        match rule {
+            Rule::One(names) | Rule::Some(names) if written.is_empty() && self.whole => {
+                let choice = if matches!(rule, Rule::One(_)) { "one" } else { "at least one" };
+                cx.error(self.place, format!("{owner} needs {choice} of {}", listed(names)));
+            }
+            Rule::One(names) => {
+                if let [first, second, ..] = sure.as_slice() {
+                    cx.error(second.0.span, format!("{owner} takes one of {}, and here are more", listed(names)))
+                        .related(first.0.span, "the first");
+                }
+            }
+            Rule::Without(names) => {
+                if let [first, second, ..] = sure.as_slice()
+                    && names.first().is_some_and(|name| first.0.value == *name)
+                {
+                    let message = format!("{owner} takes `{}` or `{}`, not both", first.0.value, second.0.value);
+                    cx.error(second.0.span, message).related(first.0.span, "the other");
+                }
+            }
+            Rule::With(names) => {
+                let Some((first, _)) = sure.first().filter(|(key, _)| names.first() == Some(&key.as_str())) else {
+                    return;
+                };
+                let missing = names.iter().filter(|name| find(name).is_none());
+                for name in missing.filter(|_| self.whole) {
+                    cx.error(first.span, format!("beside `{}` {owner} needs `{name}`", first.value));
+                }
+            }
+            Rule::Some(_) => {}
+        }
+    }
+
+    fn owner(&self) -> String {
+        match self.path.is_empty() {
+            true => format!("`{}`", self.ty.name),
+            false => format!("`{}` of `{}`", self.path, self.ty.name),
         }
     }
 
@@ -309,10 +390,7 @@ impl Visit {
     }
 
     fn keys(&self, keys: &[(&'static str, bool, Shape)], entries: &[(Spanned<String>, Node)], cx: &mut Check<'_>) {
-        let owner = match self.path.is_empty() {
-            true => format!("`{}`", self.ty.name),
-            false => format!("`{}` of `{}`", self.path, self.ty.name),
-        };
+        let owner = self.owner();
         let mut meant = Vec::new();
         for (name, node) in entries {
             if let Some((_, _, shape)) = keys.iter().find(|(known, ..)| *known == name.value) {
@@ -331,15 +409,8 @@ impl Visit {
                 None => cx.push(Diagnostic::warning(name.span, message)).help(self.known(keys)),
             };
         }
-        let at = |wanted: &str| entries.iter().find(|(name, _)| name.value == wanted);
-        if self.ty.name == "AWS::Glue::Job"
-            && self.path.is_empty()
-            && let (Some((capacity, _)), Some((worker, _))) = (at("MaxCapacity"), at("WorkerType"))
-        {
-            cx.error(capacity.span, "Glue takes `MaxCapacity` or `WorkerType`, not both")
-                .related(worker.span, "the workers")
-                .help("`NumberOfWorkers` says how many workers there are");
-        }
+        let Self { ty, path, whole, place } = self;
+        Together { ty: ty.name, path, entries, whole: *whole, owner: *place }.check(cx);
         for (name, _, _) in keys.iter().filter(|(name, required, _)| *required && self.whole && !meant.contains(name)) {
             if entries.iter().all(|(key, _)| key.value != *name) {
                 cx.error(self.place, format!("{owner} needs the property `{name}`"));
@@ -353,6 +424,13 @@ impl Visit {
             _ => format!("the documentation of {} lists its properties", self.ty.name),
         }
     }
+}
+
+/// Whether a condition of CloudFormation's may take a property away.
+fn may_go(node: &Node) -> bool {
+    let Value::Map(entries) = &node.value else { return false };
+    let nothing = |node: &Node| matches!(&node.value, Value::String(text) if text == "AWS::NoValue");
+    entries.iter().any(|(key, node)| key.value == "Fn::If" || (key.value == "Ref" && nothing(node)))
 }
 
 /// `1 to 64`, `at least 1`, `at most 64`.

@@ -12,9 +12,14 @@ definition, `#Subscription` and its shape:
     s#1#64 i#0#   from so long or so much to so long or so much
     s~7           text that matches the 7th pattern (from 0) of the lines `/…` at the end
     [shape        a list                    <shape   a map from any names
+    [#1#50shape   a list of so many (either number may be missing)
     @Name         the definition            {Name:shape,Other!:shape}  these keys, `!` after one that must be there
+
+What keys mean for each other stands behind the brace: `^A|B` exactly one of them must be there, `+A|B` at least one,
+`-A|B|C` beside the first none of the others, `>A|B|C` beside the first all others.
 """
 
+import itertools
 import json
 import re
 import sys
@@ -63,7 +68,8 @@ def shape(schema: Schema, leave_out: frozenset[str] = frozenset(), path: str = "
     if isinstance(kind, list) or kind is None:
         return "*"
     if kind == "array":
-        return "[" + shape(schema.get("items", {}))
+        least, most = schema.get("minItems") or "", schema.get("maxItems", "")
+        return "[" + (f"#{least}#{most}" if (least, most) != ("", "") else "") + shape(schema.get("items", {}))
     if kind == "object":
         return mapping(schema, leave_out, path)
     letter = SCALARS.get(kind, "*")
@@ -101,7 +107,28 @@ def mapping(schema: Schema, leave_out: frozenset[str], path: str) -> str:
         for name, value in sorted(schema["properties"].items())
         if f"{path}/{name}" not in leave_out
     ]
-    return "{" + ",".join(entries) + "}"
+    return "{" + ",".join(entries) + "}" + together(schema)
+
+
+def together(schema: Schema) -> str:
+    """What the keys of an object mean for each other."""
+    known = schema["properties"].keys()
+    rules = {("^", *schema.get("requiredXor", [])), ("+", *schema.get("requiredOr", []))}
+    for word, sign in (("oneOf", "^"), ("anyOf", "+")):
+        branches = schema.get(word, [])
+        # Only where each branch asks for one key of its own: then it is a choice of keys.
+        if branches and all(set(branch) == {"required"} and len(branch["required"]) == 1 for branch in branches):
+            rules.add((sign, *(branch["required"][0] for branch in branches)))
+    apart = {frozenset(pair) for sign, *names in rules if sign == "^" for pair in itertools.combinations(names, 2)}
+    for name, others in schema.get("dependentExcluded", {}).items():
+        # What two keys say of each other is said once.
+        others = [other for other in others if frozenset((name, other)) not in apart]
+        apart |= {frozenset((name, other)) for other in others}
+        rules.add(("-", name, *others))
+    for word in ("dependentRequired", "dependencies"):
+        rules |= {(">", name, *others) for name, others in schema.get(word, {}).items() if isinstance(others, list)}
+    fitting = (rule for rule in sorted(rules) if len(rule) > 2 and known >= set(rule[1:]))
+    return "".join(rule[0] + "|".join(rule[1:]) for rule in fitting)
 
 
 def lines(schema: Schema) -> list[str]:
