@@ -118,6 +118,52 @@ BREAKAGES = [
              said("models", "a serverless endpoint has 1 to 6 GB, in whole gigabytes")),
     Breakage("an endpoint that scales to fewer than it has", "endpoint-price", "EndpointTarget", "MaxCapacity", 1,
              said("endpoints", "that scales from 4 has more than that at most")),
+    Breakage("an instance that SageMaker has not", "endpoint-price", "EndpointSettings",
+             "ProductionVariants.0.InstanceType", "ml.m5.huge",
+             said("limits", "SageMaker has no `ml.m5.huge` for training")),
+    Breakage("a function that outlasts the API before it", "serving", "FunctionCodeRecommend", "Timeout", 30,
+             said("api", "API Gateway waits 29 seconds for a function, and this one has more")),
+    Breakage("a data lake format that Glue has not", "processing", "GlueJobFeatures",
+             "DefaultArguments.--datalake-formats", "detla", said("jobs", "Glue has no data lake format `detla`")),
+    Breakage("an argument that Glue keeps for itself", "processing", "GlueJobFeatures", "DefaultArguments.--mode", "a",
+             said("jobs", "Glue keeps the argument `tempdir` for itself")),
+    Breakage("spare machines of a large worker type", "processing", "GlueJobLetters", "WorkerType", "G.4X",
+             said("jobs", "Glue has no spare machines of the type `G.4X`")),
+    Breakage("eleven retries of a job", "processing", "GlueJobFeatures", "MaxRetries", 11,
+             said("escape_properties", "`MaxRetries` of `AWS::Glue::Job` is 0 to 10, not 11")),
+    Breakage("workers without their number", "processing", "GlueJobFeatures", "NumberOfWorkers", None,
+             said("escape_properties", "`AWS::Glue::Job` needs `NumberOfWorkers` beside `WorkerType`")),
+    Breakage("a scan limit of a kilobyte", "processing", "AthenaWorkGroup",
+             "WorkGroupConfiguration.BytesScannedCutoffPerQuery", 1000,
+             said("workgroups", "Athena limits how much a query scans to 10 MB at the least")),
+    Breakage("a crawler every minute", "processing", "GlueCrawlerRaw", "Schedule.ScheduleExpression",
+             "cron(* * * * ? *)", said("limits", "Glue starts a crawler every 5 minutes at the most")),
+    Breakage("a comment of two lines in the catalog", "processing", "CatalogTableSales",
+             "TableInput.StorageDescriptor.Columns.0.Comment", "one\ntwo",
+             said("limits", "the catalog takes comments of one line")),
+    Breakage("a throttle beyond the account's", "serving", "RestStage", "MethodSettings.0.ThrottlingBurstLimit", 100000,
+             said("api", "API Gateway takes 1 to 5000 here")),
+    Breakage("a path in the origin of web pages", "serving", "ApiCorsMethodCustomersCustomerTaste*",
+             "Integration.IntegrationResponses.0.ResponseParameters.method\\.response\\.header\\."
+             "Access-Control-Allow-Origin", "'shop.example/path'",
+             said("api", "`shop.example/path` is not where a web page comes from")),
+    Breakage("objects that expire before they come", "storage", "ZoneBucketCurated",
+             "LifecycleConfiguration.Rules.0.ExpirationInDays", 0,
+             said("escape_properties", "of `AWS::S3::Bucket` is at least 1, not 0")),
+    Breakage("provisioned capacity that nobody gives", "storage", "ItemTableProfiles", "BillingMode", "PROVISIONED",
+             said("escape_properties", "a table whose capacity is provisioned needs `ProvisionedThroughput`")),
+    Breakage("a public ACL on a bucket that has none", "storage", "ZoneBucketRaw", "AccessControl", "PublicRead",
+             said("escape_properties", "`AWS::S3::Bucket` needs `OwnershipControls` for `AccessControl: PublicRead`")),
+    Breakage("an ordered queue whose name does not say so", "pipelines", "FailedEventsQueue", "FifoQueue", True,
+             said("escape_properties", "with `FifoQueue: true` a name ends in `.fifo`")),
+    Breakage("an alarm of two statistics", "pipelines", "FailedEventsAlarm", "ExtendedStatistic", "p90",
+             said("escape_properties", "`AWS::CloudWatch::Alarm` takes `ExtendedStatistic` or `Statistic`, not both")),
+    Breakage("an alarm that looks every 90 seconds", "pipelines", "FailedEventsAlarm", "Period", 90,
+             said("escape_properties", "an alarm looks every 10, 20, 30 or a multiple of 60 seconds, not 90")),
+    Breakage("a function without a runtime", "serving", "FunctionCodeRecommend", "Runtime", None,
+             said("escape_properties", "`AWS::Lambda::Function` needs `Runtime` where its code is no image")),
+    Breakage("a rule that waits for nothing", "pipelines", "EventRule*Nightly*", "ScheduleExpression", None,
+             said("escape_properties", "needs at least one of `EventPattern` and `ScheduleExpression`")),
     Breakage("an action of IAM that is misspelt", "serving", "FunctionRoleRecommend",
              "Policies.0.PolicyDocument.Statement.0.Action.0", "dynamodb:GetItm",
              Ours("pub struct Action(&'static str);", "src/cfn/iam.rs")),
@@ -148,12 +194,17 @@ def alone(whole: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def set_at(properties: Properties, path: str, value: Any) -> None:
-    """Sets what a path leads to; a dot in a key stands behind a backslash, and maps on the way are made."""
+    """Sets what a path leads to; a dot in a key stands behind a backslash, and maps on the way are made.
+
+    Nothing (`None`) takes it away.
+    """
     *way, last = [part.replace("\0", ".") for part in path.replace("\\.", "\0").split(".")]
     at: Any = properties
     for part in way:
         at = at[int(part)] if isinstance(at, list) else at.setdefault(part, {})
-    if isinstance(at, list):
+    if value is None:
+        del at[last]
+    elif isinstance(at, list):
         at[int(last)] = value
     else:
         at[last] = value
@@ -180,6 +231,7 @@ def table(program: str) -> str:
     with tempfile.TemporaryDirectory() as folder:
         pairs = []
         for number, broken in enumerate(BREAKAGES):
+            assert broken.ours.holds(), f"{broken.what}: {broken.ours.file} says something else"
             whole = template(broken.stack)
             pattern = re.compile(re.escape(broken.resource).replace(r"\*", ".*"))
             name = next(name for name in whole["Resources"] if pattern.fullmatch(name))
@@ -194,7 +246,6 @@ def table(program: str) -> str:
         for broken, (sound, wrong) in zip(BREAKAGES, pairs, strict=True):
             by_lint = lint[wrong.name] - lint[sound.name]
             by_validate = found_by_validate(wrong) - found_by_validate(sound)
-            assert broken.ours.holds(), f"{broken.what}: {broken.ours.file} says something else"
             seen = [", ".join(sorted(rules)) or "—" for rules in (by_lint, by_validate)]
             rows.append(f"| {broken.what} | {seen[0]} | {seen[1]} | {broken.ours} |")
     head = (
