@@ -87,7 +87,7 @@ impl Relations {
             }
             let _ = writeln!(out, "  \"{name}\" {{");
             for column in &table.columns {
-                let ty = column.ty.replace(',', "-");
+                let ty = column.ty.replace(',', "-").replace('<', "(").replace('>', ")").replace(':', "_");
                 let keys = match (column.key, column.references.is_some()) {
                     (true, true) => " PK, FK",
                     (true, false) => " PK",

@@ -17,6 +17,7 @@ pub mod job;
 pub mod lake_formation;
 pub mod learning;
 pub mod model;
+pub mod nested;
 pub mod overrides;
 pub mod parameter;
 pub mod partition;

@@ -7,6 +7,7 @@ use crate::check::Check;
 use crate::decode::{Attempt, Decode, Decoder, Named, Scalar, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::kind::iceberg::{Iceberg, IcebergSpec};
+use crate::kind::nested::{self, Nested};
 use crate::kind::overrides::OverridesSpec;
 use crate::kind::partition::{self, PartitionSpec, Projection};
 use crate::lake::{Crawler, Id, StepId, Zone};
@@ -157,7 +158,7 @@ section! {
     /// A column in full.
     "a column"
     struct ColumnMap {
-        /// The type of its values, by Glue's name.
+        /// The type of its values, by Glue's name; in JSON and Parquet also lists, maps and structs of such types.
         /// Example: `bigint`.
         ty as "type": Spanned<String>,
         /// Whether it belongs to what tells rows apart.
@@ -315,6 +316,8 @@ pub enum ColumnType {
     Timestamp,
     /// Bytes.
     Binary,
+    /// Made of others.
+    Nested(Nested),
 }
 
 impl ColumnType {
@@ -350,6 +353,19 @@ impl ColumnType {
             | Self::Decimal(..)
             | Self::Date
             | Self::Timestamp => self.to_string(),
+            Self::Nested(nested) => nested.written(&Self::athena, &nested::ATHENA),
+        }
+    }
+
+    /// What DuckDB calls it.
+    #[must_use]
+    pub fn duckdb(self) -> String {
+        match self {
+            Self::String => "VARCHAR".into(),
+            Self::Int => "INTEGER".into(),
+            Self::Binary => "BLOB".into(),
+            Self::Nested(nested) => nested.written(&Self::duckdb, &nested::DUCKDB),
+            plain => plain.to_string().to_uppercase(),
         }
     }
 
@@ -382,7 +398,7 @@ impl ColumnType {
             | Self::Float
             | Self::Double
             | Self::Decimal(..) => true,
-            Self::String | Self::Boolean | Self::Date | Self::Timestamp | Self::Binary => false,
+            Self::String | Self::Boolean | Self::Date | Self::Timestamp | Self::Binary | Self::Nested(_) => false,
         }
     }
 
@@ -424,6 +440,9 @@ impl fmt::Display for ColumnType {
         if let Self::Decimal(precision, scale) = self {
             return write!(f, "decimal({precision},{scale})");
         }
+        if let Self::Nested(nested) = self {
+            return nested.fmt(f);
+        }
         let name = Self::SIMPLE.iter().find(|(_, ty)| ty == self).map_or("string", |(name, _)| name);
         f.write_str(name)
     }
@@ -448,6 +467,9 @@ impl FromStr for ColumnType {
                 Some((precision @ 1..=38, scale)) if scale <= precision => Ok(Self::Decimal(precision, scale)),
                 _ => Err(Some("write it like `decimal(10,2)`; the precision is at most 38".into())),
             };
+        }
+        if let Some(nested) = nested::parse(text) {
+            return nested;
         }
         let foreign = Self::FOREIGN.iter().find(|(name, _)| text.eq_ignore_ascii_case(name));
         let lower = text.to_ascii_lowercase();
@@ -520,6 +542,9 @@ impl TableSpec {
                 .help("declare them: `columns: { id: int }`");
         }
         let home = self.home(name, written.as_deref().unwrap_or_default(), cx);
+        if let Some(home) = &home {
+            self.refuse_nested(home, cx);
+        }
         if let Some(Home::Zone { format: Format::Csv(Csv { quote: Some(_), .. }), .. }) = &home {
             self.check_quoted(cx);
         }
@@ -572,6 +597,28 @@ impl TableSpec {
         }
     }
 
+    /// Notes columns that are made of others, which not every table can hold.
+    fn refuse_nested(&self, home: &Home, cx: &mut Check<'_>) {
+        let (table, help) = match home {
+            Home::Zone { format: Format::Json { .. } | Format::Parquet(_), .. } | Home::View { .. } => return,
+            Home::Zone { format: Format::Csv(_), .. } => {
+                ("a CSV file holds no", "choose `json` or `parquet`, or declare `string`")
+            }
+            Home::Zone { format: Format::Iceberg(_), .. } => {
+                ("lakegen makes no Iceberg tables with", "choose `parquet`, or take its values out with a query")
+            }
+            Home::DynamoDb { .. } => {
+                ("a key-value table declares no", "declare `string`: an item may hold a list or a map there")
+            }
+        };
+        for (_, column) in &self.columns.0 {
+            let Some(column) = column else { continue };
+            if let Ok(ty @ ColumnType::Nested(_)) = column.ty.parse() {
+                cx.error(column.ty.span, format!("{table} `{ty}`")).help(help);
+            }
+        }
+    }
+
     /// The further properties; those that follow from other keys are refused.
     fn properties(&self, cx: &mut Check<'_>) -> Vec<(String, String)> {
         const DERIVED: [&str; 6] = [
@@ -603,7 +650,7 @@ impl TableSpec {
         for (_, column) in &self.columns.0 {
             let Some(column) = column else { continue };
             if let Ok(ty) = column.ty.parse::<ColumnType>()
-                && !matches!(ty, String | Boolean | Int | BigInt | Double)
+                && !matches!(ty, String | Boolean | Int | BigInt | Double | ColumnType::Nested(_))
             {
                 cx.error(column.ty.span, format!("Athena cannot read `{ty}` from CSV with quotes"))
                     .help("declare `string`, and let a query or a recipe turn it into what it is");
@@ -730,6 +777,12 @@ fn columns<'a>(
             let named = cx.name(name, noun);
             let column = column?;
             let ty = column_type(&column.ty, cx);
+            if let Some(ty @ ColumnType::Nested(_)) = ty
+                && (column.primary_key || column.references.is_some() || noun == "a partition")
+            {
+                let what = if noun == "a partition" { noun } else { "a key" };
+                cx.error(column.ty.span, format!("{what} cannot be `{ty}`")).help("a plain type tells rows apart");
+            }
             if let Some(comment) = &column.comment {
                 check_comment(comment, cx);
             }
@@ -766,11 +819,24 @@ pub(crate) fn column_type(written: &Spanned<String>, cx: &mut Check<'_>) -> Opti
         .map_err(|help: Option<String>| {
             let help = help.unwrap_or_else(|| {
                 let names: Vec<&str> = ColumnType::SIMPLE.iter().map(|(name, _)| *name).collect();
-                format!("the types are {} and `decimal(p,s)`", names.join(", "))
+                format!(
+                    "the types are {}, `decimal(p,s)`, and `array<…>`, `map<…,…>` and `struct<name:…,…>` of them",
+                    names.join(", ")
+                )
             });
             cx.error(written.span, format!("no column type named `{}`", written.value)).help(help);
         })
         .ok()
+}
+
+/// The same for values that must not be made of others.
+pub(crate) fn plain_type(written: &Spanned<String>, cx: &mut Check<'_>) -> Option<ColumnType> {
+    let ty = column_type(written, cx)?;
+    if matches!(ty, ColumnType::Nested(_)) {
+        cx.error(written.span, format!("`{ty}` cannot be made of a plain value"));
+        return None;
+    }
+    Some(ty)
 }
 
 impl Spanned<Attempt<FormatSpec>> {

@@ -1,6 +1,7 @@
 //! What a crawler found, held against what the blueprint declares.
 use serde::Deserialize;
 
+use crate::kind::nested::Form;
 use crate::lake::{Column, ColumnType, Table};
 
 /// The result of a crawl.
@@ -70,6 +71,20 @@ fn holds(declared: ColumnType, found: &str) -> bool {
         ColumnType::Date => is(&["date", "string", "timestamp"]),
         ColumnType::Timestamp => is(&["timestamp", "date", "string"]),
         ColumnType::Binary => is(&["binary", "string"]),
+        ColumnType::Nested(nested) => {
+            // A crawler takes every JSON object for a struct.
+            let Ok(ColumnType::Nested(found)) = found.parse::<ColumnType>() else { return false };
+            match (nested.form(), found.form()) {
+                (Form::Array(ours), Form::Array(theirs)) => holds(*ours, &theirs.to_string()),
+                (Form::Map(_, ours), Form::Struct(fields)) => {
+                    fields.iter().all(|(_, theirs)| holds(*ours, &theirs.to_string()))
+                }
+                (Form::Struct(ours), Form::Struct(theirs)) => theirs.iter().all(|(name, found)| {
+                    ours.iter().any(|(known, ty)| known == name && holds(*ty, &found.to_string()))
+                }),
+                _ => nested == found,
+            }
+        }
     }
 }
 
@@ -92,6 +107,18 @@ mod tests {
         ];
         for (declared, found, expected) in table {
             assert_eq!(holds(declared, found), expected, "{declared} {found}");
+        }
+        let table = [
+            ("array<double>", "array<bigint>", true),
+            ("array<int>", "array<string>", false),
+            ("array<int>", "string", false),
+            ("map<string,int>", "struct<a:bigint,b:int>", true),
+            ("map<string,int>", "struct<a:bigint,b:string>", false),
+            ("struct<a:int,b:array<string>>", "struct<b:array<string>>", true),
+            ("struct<a:int>", "struct<a:int,b:int>", false),
+        ];
+        for (declared, found, expected) in table {
+            assert_eq!(holds(declared.parse().unwrap(), found), expected, "{declared} {found}");
         }
     }
 

@@ -421,12 +421,14 @@ impl<'r, 'a, 'c> Resolver<'r, 'a, 'c> {
                         .error(span, format!("Athena has no table function `{name}`"))
                         .help("read a table of the lake; `unnest(…)` makes rows of an array");
                 }
-                self.add(unnested(alias.as_ref(), unnest));
+                self.add(if unnest { unnested(alias.as_ref(), None) } else { Relation::default() });
             }
             TableFactor::NestedJoin { table_with_joins, alias: None } => self.from(table_with_joins),
             TableFactor::UNNEST { alias, array_exprs, .. } => {
                 array_exprs.iter().for_each(|expression| self.expression(expression));
-                self.add(unnested(alias.as_ref(), true));
+                let types = array_exprs.iter().map(|expression| types::unnested(self.type_of(expression)?));
+                let types = types.collect::<Option<Vec<_>>>().map(|types| types.concat());
+                self.add(unnested(alias.as_ref(), types));
             }
             _ => self.add(Relation::default()),
         }
@@ -550,6 +552,38 @@ impl<'r, 'a, 'c> Resolver<'r, 'a, 'c> {
             None if self.visible(&fold(qualifier)) => {}
             None => self.unknown_qualifier(qualifier),
         }
+        if let Some((ty, fields)) = self.beginning(parts) {
+            let before = parts.len() - fields.len();
+            self.fields(ty, parts, before);
+        }
+    }
+
+    /// The type of the column that a compound name begins with, and what is behind that column.
+    fn beginning<'p>(&self, parts: &'p [Ident]) -> Option<(ColumnType, &'p [Ident])> {
+        let [first, rest @ ..] = parts else { return None };
+        match self.qualified(first) {
+            Some(relation) => {
+                let [column, rest @ ..] = rest else { return None };
+                let columns = relation.columns?;
+                let (_, ty) = columns.into_iter().find(|(name, _)| *name == fold(column))?;
+                Some((ty?, rest))
+            }
+            None => Some((self.column_type(&Expr::Identifier(first.clone()))?, rest)),
+        }
+    }
+
+    /// Notes a field that `parts` names from `at` on, and that a value of this type has not.
+    fn fields(&mut self, ty: ColumnType, parts: &[Ident], at: usize) {
+        let (Some(field), Some(names)) = (parts.get(at), types::fields(ty)) else { return };
+        match types::field(ty, &fold(field)) {
+            Some(ty) => self.fields(ty, parts, at + 1),
+            None => {
+                let help = did_you_mean(&fold(field), names.iter().copied())
+                    .unwrap_or_else(|| format!("it has {}", crate::diagnostic::listed(&names)));
+                let message = format!("no field named `{}` in `{}`", field.value, parts[at - 1].value);
+                self.cx.push(Diagnostic::error(self.span(field), message).help(help));
+            }
+        }
     }
 
     fn expression(&mut self, expression: &Expr) {
@@ -567,8 +601,8 @@ impl<'r, 'a, 'c> Resolver<'r, 'a, 'c> {
         };
         match expression {
             Expr::CompoundIdentifier(parts) => {
-                let [qualifier, column] = parts.as_slice() else { return None };
-                found(&self.qualified(qualifier)?, &fold(column))?
+                let (ty, fields) = self.beginning(parts)?;
+                fields.iter().try_fold(ty, |ty, field| types::field(ty, &fold(field)))
             }
             Expr::Identifier(ident) => {
                 let folded = fold(ident);
@@ -659,7 +693,15 @@ impl Visitor for Walker<'_, '_, '_, '_> {
                 OneOrManyWithParens::One(parameter) => vec![fold(&parameter.name)],
                 OneOrManyWithParens::Many(parameters) => parameters.iter().map(|p| fold(&p.name)).collect(),
             }),
-            Expr::CompoundFieldAccess { access_chain, .. } => {
+            Expr::CompoundFieldAccess { root, access_chain } => {
+                // `t.tags[1]` begins like a column of the table `t`.
+                let (parts, _) = types::beginning(root, access_chain);
+                if let [first, _, ..] = parts.as_slice()
+                    && !bound(&self.lambda, first)
+                {
+                    self.resolver.compound(&parts);
+                    self.fields.push(first.span.start);
+                }
                 self.fields.extend(access_chain.iter().filter_map(|access| match access {
                     AccessExpr::Dot(Expr::Identifier(field)) => Some(field.span.start),
                     _ => None,
@@ -698,9 +740,10 @@ fn both(left: Option<Vec<Output>>, right: Option<&[Output]>) -> Option<Vec<Outpu
     Some(output)
 }
 
-/// The columns that `unnest` gives, when its alias names them.
-fn unnested(alias: Option<&TableAlias>, known: bool) -> Relation {
-    let columns = alias.filter(|alias| known && !alias.columns.is_empty()).and_then(|alias| renamed(None, alias));
+/// The columns that `unnest` gives, when its alias names them; `types`: theirs, when they are known.
+fn unnested(alias: Option<&TableAlias>, types: Option<Vec<ColumnType>>) -> Relation {
+    let columns = types.map(|types| types.into_iter().map(|ty| (String::new(), Some(ty))).collect());
+    let columns = alias.filter(|alias| !alias.columns.is_empty()).and_then(|alias| renamed(columns, alias));
     Relation { name: alias.map(|alias| fold(&alias.name)), columns, origins: Vec::new() }
 }
 

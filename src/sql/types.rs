@@ -4,13 +4,16 @@
 //! operators" of the Trino documentation; the local engine follows the same rules.
 
 use sqlparser::ast::{
-    BinaryOperator, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr, FunctionArguments,
-    TimezoneInfo, UnaryOperator, Value,
+    AccessExpr, BinaryOperator, DataType, ExactNumberInfo, Expr, Function, FunctionArg, FunctionArgExpr,
+    FunctionArguments, Ident, Subscript, TimezoneInfo, UnaryOperator, Value,
 };
 
+use crate::kind::nested::Form;
 use crate::lake::ColumnType;
 
-use ColumnType::{BigInt, Binary, Boolean, Date, Decimal, Double, Float, Int, SmallInt, String, Timestamp, TinyInt};
+use ColumnType::{
+    BigInt, Binary, Boolean, Date, Decimal, Double, Float, Int, Nested, SmallInt, String, Timestamp, TinyInt,
+};
 
 /// The most digits of a decimal.
 const MAX_PRECISION: u8 = 38;
@@ -23,6 +26,8 @@ pub(super) enum Family {
     Time,
     Truth,
     Bytes,
+    /// Lists, maps and rows, which are compared only with their own kind.
+    Nested,
 }
 
 impl Family {
@@ -33,7 +38,57 @@ impl Family {
             Date | Timestamp => Self::Time,
             Boolean => Self::Truth,
             Binary => Self::Bytes,
+            Nested(_) => Self::Nested,
         }
+    }
+}
+
+/// The names of the fields of a row; none when it is no row.
+pub(super) fn fields(ty: ColumnType) -> Option<Vec<&'static str>> {
+    let Nested(nested) = ty else { return None };
+    let Form::Struct(fields) = nested.form() else { return None };
+    Some(fields.iter().map(|(name, _)| name.as_str()).collect())
+}
+
+/// The type of a field of a row.
+pub(super) fn field(ty: ColumnType, name: &str) -> Option<ColumnType> {
+    let Nested(nested) = ty else { return None };
+    let Form::Struct(fields) = nested.form() else { return None };
+    fields.iter().find(|(known, _)| known == name).map(|(_, ty)| *ty)
+}
+
+/// The types of the columns that `unnest` makes of a value: a row's fields become columns.
+pub(super) fn unnested(ty: ColumnType) -> Option<Vec<ColumnType>> {
+    let Nested(nested) = ty else { return None };
+    match nested.form() {
+        Form::Array(Nested(of)) => match of.form() {
+            Form::Struct(fields) => Some(fields.iter().map(|(_, ty)| *ty).collect()),
+            Form::Array(_) | Form::Map(..) => Some(vec![Nested(*of)]),
+        },
+        Form::Array(of) => Some(vec![*of]),
+        Form::Map(key, value) => Some(vec![*key, *value]),
+        Form::Struct(_) => None,
+    }
+}
+
+/// The names that an access begins with, `t.tags` in `t.tags[1].name`, and what comes behind them.
+pub(super) fn beginning<'e>(root: &Expr, chain: &'e [AccessExpr]) -> (Vec<Ident>, &'e [AccessExpr]) {
+    let Expr::Identifier(first) = root else { return (Vec::new(), chain) };
+    let names = chain.iter().map_while(|access| match access {
+        AccessExpr::Dot(Expr::Identifier(name)) => Some(name.clone()),
+        _ => None,
+    });
+    let parts: Vec<Ident> = std::iter::once(first.clone()).chain(names).collect();
+    let rest = &chain[parts.len() - 1..];
+    (parts, rest)
+}
+
+/// What `[…]` takes out of a list or a map.
+fn element(ty: ColumnType) -> Option<ColumnType> {
+    let Nested(nested) = ty else { return None };
+    match nested.form() {
+        Form::Array(of) | Form::Map(_, of) => Some(*of),
+        Form::Struct(_) => None,
     }
 }
 
@@ -43,6 +98,15 @@ pub(super) fn of(expression: &Expr, column: &dyn Fn(&Expr) -> Option<ColumnType>
     match expression {
         Expr::Identifier(_) | Expr::CompoundIdentifier(_) => column(expression),
         Expr::Nested(inner) => of(inner),
+        Expr::CompoundFieldAccess { root, access_chain } => {
+            let (parts, rest) = beginning(root, access_chain);
+            let ty = if parts.len() > 1 { column(&Expr::CompoundIdentifier(parts))? } else { of(root)? };
+            rest.iter().try_fold(ty, |ty, access| match access {
+                AccessExpr::Dot(Expr::Identifier(name)) => field(ty, &name.value.to_lowercase()),
+                AccessExpr::Subscript(Subscript::Index { .. }) => element(ty),
+                _ => None,
+            })
+        }
         Expr::Value(value) => literal(&value.value),
         Expr::TypedString(typed) => cast(&typed.data_type),
         Expr::Cast { data_type, .. } => cast(data_type),

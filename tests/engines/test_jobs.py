@@ -213,6 +213,7 @@ def test_what_a_job_wrote_is_checked(job: Job, code: str, message: str) -> None:
         ('"1 as x"', "table `out` declares column `id`, but was given `x`"),
         ('"id", "1 as x"', "column `x` is not declared by table `out`, which has `id`"),
         ('"9999999999 as id"', "9999999999"),
+        ('"array(cast(id as int)) as id"', "is declared int, but was given a list; cast it, or declare its type"),
     ],
 )
 def test_what_a_job_writes_as_json_is_checked(job: Job, columns: str, message: str) -> None:
@@ -232,12 +233,15 @@ def test_all_types_pass_from_sql_to_spark_and_back(job: Job) -> None:
     types = {
         "a": "tinyint", "b": "smallint", "c": "int", "d": "bigint", "e": "float", "f": "double", "g": "decimal(10,2)",
         "h": "string", "i": "boolean", "j": "date", "k": "timestamp", "l": "binary",
+        "m": "array<struct<a:int,b:string>>", "n": "map<string,double>", "o": "struct<p:array<date>,q:decimal(5,1)>",
     }  # fmt: skip
     source = job.lake.table("source", "parquet", **types)
     sql = (
         "select cast(1 as tinyint) a, cast(2 as smallint) b, 3 c, cast(4 as bigint) d, cast(1.5 as real) e, 2.5e0 f, "
         "cast(3.25 as decimal(10,2)) g, 'x' h, true i, date '2020-02-29' j, timestamp '2020-02-29 23:59:59.123' k, "
-        "cast('yz' as varbinary) l"
+        "cast('yz' as varbinary) l, array[cast(row(1, 'z') as row(a integer, b varchar))] m, "
+        "map(array['k'], array[1e0]) n, "
+        "cast(row(array[date '2020-02-29'], 2.5) as row(p array(date), q decimal(5,1))) o"
     )
     job.worker.ask("query", sql=sql, tables=[], output=source)
     job.output = job.lake.table("typed", "parquet", **types)
@@ -245,8 +249,9 @@ def test_all_types_pass_from_sql_to_spark_and_back(job: Job) -> None:
         '"out"]', '"out", "source"]'), ""]), source=source["dir"])  # fmt: skip
     answer = job.worker.ask("select", sql="select * from typed", tables=[job.output], limit=1)
     assert answer["rows"] == [
-        [1, 2, 3, 4, 1.5, 2.5, "3.25", "x", True, "2020-02-29", "2020-02-29 23:59:59.123", "eXo="]
-    ]
+        [1, 2, 3, 4, 1.5, 2.5, "3.25", "x", True, "2020-02-29", "2020-02-29 23:59:59.123", "eXo=",
+         [{"a": 1, "b": "z"}], {"k": 1.0}, {"p": ["2020-02-29"], "q": "2.5"}]
+    ]  # fmt: skip
 
 
 def test_spark_dies_with_its_worker(tmp_path: Path) -> None:

@@ -26,10 +26,17 @@ def rows_of(table: dict[str, Any]) -> str:
     typed = [(sources.name(column["name"]), sources.duckdb_type(column["type"])) for column in table["columns"]]
     names = ", ".join(name for name, _ in typed)
     casts = ", ".join(f"CAST({name} AS {kind}) AS {name}" for name, kind in typed)
-    values = ", ".join(
-        "(" + ", ".join("NULL" if value is None else sources.text(str(value)) for value in line) + ")" for line in lines
-    )
+    values = ", ".join("(" + ", ".join(map(literal, line)) + ")" for line in lines)
     return f"SELECT {casts} FROM (VALUES {values}) AS t({names})"
+
+
+def literal(value: Any) -> str:
+    """A value as SQL reads it into any type: lists and objects as JSON."""
+    if value is None:
+        return "NULL"
+    if isinstance(value, list | dict):
+        return f"{sources.text(json.dumps(value))}::JSON"
+    return sources.text(str(value))
 
 
 def same(found: Any, wanted: Any) -> bool:

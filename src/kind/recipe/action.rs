@@ -114,6 +114,14 @@ pub(crate) enum Holds {
 pub(crate) enum Fits {
     /// All.
     Any,
+    /// All whose values are not made of others.
+    Plain,
+    /// Lists.
+    Array,
+    /// Maps.
+    Map,
+    /// Structs.
+    Struct,
     /// Text.
     Text,
     /// Numbers.
@@ -226,8 +234,10 @@ pub(super) const fn choice(word: &'static str, databrew: &'static str, sql: &'st
     Choice { word, databrew, sql }
 }
 
-/// The column that a step is about.
-pub(super) const COLUMN: Key = key("column", "sourceColumn", Holds::Column(Fits::Any));
+/// The column that a step is about, whatever it holds.
+pub(super) const ANY: Key = key("column", "sourceColumn", Holds::Column(Fits::Any));
+/// The same, of plain values.
+pub(super) const COLUMN: Key = key("column", "sourceColumn", Holds::Column(Fits::Plain));
 /// The same, of text.
 pub(super) const TEXT: Key = key("column", "sourceColumn", Holds::Column(Fits::Text));
 /// The same, of numbers.
@@ -245,7 +255,10 @@ impl Holds {
     /// What to write, for people.
     pub(crate) fn words(self) -> String {
         let fitting = |noun: &str, fits: Fits| match fits {
-            Fits::Any => noun.to_owned(),
+            Fits::Any | Fits::Plain => noun.to_owned(),
+            Fits::Array => format!("{noun} of lists"),
+            Fits::Map => format!("{noun} of maps"),
+            Fits::Struct => format!("{noun} of structs"),
             Fits::Text => format!("{noun} of text"),
             Fits::Number => format!("{noun} of numbers"),
             Fits::Time => format!("{noun} of dates, moments or text that says one"),

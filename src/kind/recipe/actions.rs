@@ -2,14 +2,14 @@
 //!
 //! Operations, parameters and their words are those of the recipe step and function reference in the DataBrew developer guide
 //! (`docs.aws.amazon.com/databrew/latest/dg/recipe-actions.<OPERATION>.html`). Operations whose reference leaves open from where they
-//! count (`SUBSTRING`, `SPLIT_COLUMN_BETWEEN_POSITIONS`), or whose columns no table can hold (`NEST_TO_…`), have no row: a `raw` step
-//! says what they do.
+//! count (`SPLIT_COLUMN_WITH_INTERVALS`), or which columns they make (`JSON_TO_STRUCTS`), have no row: a `raw` step says what they do.
 
 mod columns;
 mod combine;
 mod dates;
 mod flags;
 mod missing;
+mod nesting;
 mod numbers;
 mod reshape;
 mod rows;
@@ -19,7 +19,7 @@ mod windows;
 use super::action::Action;
 
 /// All steps, by what they are about.
-pub(crate) static GROUPS: [(&str, &[Action]); 10] = [
+pub(crate) static GROUPS: [(&str, &[Action]); 11] = [
     ("Columns", &columns::ACTIONS),
     ("Text", &text::ACTIONS),
     ("Missing and invalid values", &missing::ACTIONS),
@@ -28,6 +28,7 @@ pub(crate) static GROUPS: [(&str, &[Action]); 10] = [
     ("Dates and moments", &dates::ACTIONS),
     ("Rows and groups", &rows::ACTIONS),
     ("Splitting and pivoting", &reshape::ACTIONS),
+    ("Lists, maps and structs", &nesting::ACTIONS),
     ("Other tables", &combine::ACTIONS),
     ("Windows over neighbouring rows", &windows::ACTIONS),
 ];

@@ -237,7 +237,7 @@ pub(super) fn typed(value: &str, ty: Option<ColumnType>) -> String {
     match ty {
         Some(ty) if ty.is_number() => value.to_owned(),
         Some(ColumnType::String) | None => literal(value),
-        Some(ty) => format!("CAST({} AS {ty})", literal(value)),
+        Some(ty) => format!("CAST({} AS {})", literal(value), ty.duckdb()),
     }
 }
 

@@ -3,10 +3,12 @@
 use super::action::{Action, Fits, Holds, Key};
 use super::arg::{Aggregate, Arg, Columns, FUNCTIONS, Function, Other, SortKey, strftime};
 use super::condition;
+use super::sql;
 use crate::check::Check;
 use crate::decode::{Scalar, section};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
-use crate::kind::table::column_type;
+use crate::kind::nested::Form;
+use crate::kind::table::plain_type;
 use crate::lake::{ColumnType, Id, Table};
 use crate::source::{Node, Span, Spanned, Value};
 
@@ -129,7 +131,7 @@ impl Reader<'_> {
             }
             Holds::Type | Holds::Sort => {
                 let written = cx.decode::<Spanned<String>>(node)?;
-                column_type(&written, cx).map(|ty| Arg::Type(ty, matches!(key.holds, Holds::Type)))
+                plain_type(&written, cx).map(|ty| Arg::Type(ty, matches!(key.holds, Holds::Type)))
             }
             Holds::Choice(choices) => {
                 let word = cx.decode::<Spanned<String>>(node)?;
@@ -295,13 +297,21 @@ impl Reader<'_> {
             let (wanted, to) = match fits {
                 Fits::Number => ("numbers", "double"),
                 Fits::Time => ("dates and moments", "timestamp"),
-                Fits::Text | Fits::Any => ("text", "string"),
+                Fits::Text => ("text", "string"),
+                Fits::Array => ("lists", ""),
+                Fits::Map => ("maps", ""),
+                Fits::Struct => ("structs", ""),
+                Fits::Plain | Fits::Any => ("plain values", ""),
             };
-            cx.error(
-                name.span,
-                format!("`{}` works on {wanted}, but `{}` is `{found}` here", self.action.name, name.value),
-            )
-            .help(format!("add `change_type: {{ column: {}, to: {to} }}` before it", name.value));
+            let help = match ty.and_then(sql::form) {
+                Some(Form::Array(_)) => Some("`unnest_array` makes a row of each of its elements".to_owned()),
+                Some(Form::Map(..)) => Some("`unnest_map` makes a row of each of its entries".to_owned()),
+                Some(Form::Struct(_)) => Some("`unnest_struct` makes columns of its fields".to_owned()),
+                None if to.is_empty() => None,
+                None => Some(format!("add `change_type: {{ column: {}, to: {to} }}` before it", name.value)),
+            };
+            let message = format!("`{}` works on {wanted}, but `{}` is `{found}` here", self.action.name, name.value);
+            cx.push(Diagnostic::error(name.span, message).maybe_help(help));
         }
         ty
     }
@@ -316,7 +326,7 @@ impl Reader<'_> {
         // The columns that `group_by` and `unpivot` do away with may come again under their old names.
         let gone = |column: &str| match self.action.name {
             "group_by" => true,
-            "rename" | "pivot" => self.column.as_ref().is_some_and(|(own, _)| own == column),
+            "rename" | "pivot" | "unnest_array" => self.column.as_ref().is_some_and(|(own, _)| own == column),
             _ => false,
         };
         let there = self
@@ -331,7 +341,7 @@ impl Reader<'_> {
 
     fn aggregate(&mut self, spec: &AggregateSpec, cx: &mut Check<'_>) -> Option<Aggregate> {
         let (function, ty) = self.calculated(&spec.function, &spec.column, cx);
-        let ty = spec.ty.as_ref().map_or(ty, |written| column_type(written, cx));
+        let ty = spec.ty.as_ref().map_or(ty, |written| plain_type(written, cx));
         self.fresh(&spec.to, cx);
         Some(Aggregate { column: spec.column.value.clone(), function: function?, to: spec.to.value.clone(), ty })
     }
@@ -343,7 +353,7 @@ impl Reader<'_> {
         column: &Spanned<String>,
         cx: &mut Check<'_>,
     ) -> (Option<&'static Function>, Option<ColumnType>) {
-        let source = self.existing(column, Fits::Any, cx);
+        let source = self.existing(column, Fits::Plain, cx);
         let known = FUNCTIONS.iter().find(|known| known.word == function.value);
         if known.is_none() {
             let words: Vec<&str> = FUNCTIONS.iter().map(|function| function.word).collect();
@@ -418,7 +428,7 @@ impl Reader<'_> {
     }
 
     fn order(&self, spec: &OrderSpec, cx: &mut Check<'_>) -> Option<SortKey> {
-        self.existing(&spec.column, Fits::Any, cx);
+        self.existing(&spec.column, Fits::Plain, cx);
         let mut second = |written: &Option<Spanned<String>>, first: &str, second: &str, noun: &str| match written {
             None => Some(false),
             Some(word) if word.value == first => Some(false),

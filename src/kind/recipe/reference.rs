@@ -20,6 +20,7 @@ pub fn reference(example: &dyn Fn(&str) -> String) -> String {
     for shape in &condition::SHAPES {
         let _ = writeln!(page, "| `{}` | {} |", shape.name, shape.about);
     }
+    page.push_str(OPEN);
     page
 }
 
@@ -78,8 +79,8 @@ recipes:
 
 Columns and their types flow through the steps. A step that names a column which is not there, or not of its kind, is an error at
 that word, and what the last step leaves must be what the written table declares. DataBrew's reference does not say which type it
-gives to every number that it calculates; where the type matters to a reader outside the lake, end with `change_type`. Neither does it
-name the columns of a split or a pivot: lakegen names them as DataBrew's console is known to, so look at the first run in AWS.
+gives to every number that it calculates; where the type matters to a reader outside the lake, end with `change_type`. What else it
+leaves open, and what lakegen does there, the last section says.
 
 A value is *missing* when it is null or empty text.
 
@@ -94,6 +95,28 @@ the cloud.
     makes: { name_1: string, name_2: string }
     local: select *, split_part(name, ',', 1) as name_1, split_part(name, ',', 2) as name_2 from rows
 ```
+";
+
+/// Read in the developer guide's recipe action reference and the Glue developer guide in November 2026.
+const OPEN: &str = "
+## What DataBrew's reference leaves open
+
+A local run does one of the things that the reference allows. Compare the first run in AWS with a local one where a recipe depends on
+it; `raw` says it otherwise.
+
+| of | the reference says | lakegen takes it that |
+|---|---|---|
+| `split`, `split_at_any`, `split_between`, `split_from_start`, `split_from_end` | how many columns there are, not their names | they are `<column>_1`, `<column>_2`… behind the others, and the column stays |
+| `split_between`, `split_from_start`, `split_from_end` | that a position or an offset is where the split is | so many characters are before it |
+| `pivot` | that values become columns; a group without a row of a value is not mentioned | the columns are named after the values, or as `values` says; such a group has null, as in Spark |
+| `unnest_array`, `unnest_map` | that there is a row for each element; empty lists are not mentioned | rows without elements are left out, as by Spark's `explode` |
+| `unnest_map` | that there is a column for the key and one for the value, not their names | they are named as `key` and `value` say |
+| `unnest_struct` | names like `user.address.zip` with the delimiter between them | they are named so, behind the other columns |
+| `nest_to_array`, `nest_to_map` | that there is a common type of all columns | it is the wider of two numbers; of a day and a moment, a moment; text of anything else |
+| `hash` | the algorithms, and that `secretId` is for keyed ones | hexadecimal digits stand in the column's own place. Glue's `CryptographicHash` writes base64 into `<column>_hashed` in its example |
+| `flag_outliers` and its like | each strategy in a sentence, no formula | `z_score` is reckoned with the sample's standard deviation, `modified_z_score` with the median absolute deviation and the usual 0.6745, `iqr` in interquartile ranges beyond the quartiles |
+| `date_diff` | two dates and a unit, no result | it is the second less the first, in whole units |
+| joined columns of one name | nothing | they are refused |
 ";
 
 const CONDITIONS: &str = "

@@ -75,11 +75,13 @@ impl Holds {
     fn example(self) -> String {
         match self {
             Self::Column(Fits::Time) => "ordered_at".into(),
-            Self::Column(Fits::Number) | Self::Operand(Fits::Any | Fits::Text | Fits::Number) => "price".into(),
+            Self::Column(Fits::Array) => "tags".into(),
+            Self::Column(Fits::Map | Fits::Struct) => "address".into(),
+            Self::Operand(Fits::Time) => "shipped_at".into(),
+            Self::Column(Fits::Number) | Self::Operand(_) => "price".into(),
             Self::Column(_) => "name".into(),
             Self::Columns(_) | Self::Taken => "[price, tax]".into(),
             Self::NewColumn => "total".into(),
-            Self::Operand(Fits::Time) => "shipped_at".into(),
             Self::Text | Self::Value => "unknown".into(),
             Self::Pattern => "\"[0-9]+\"".into(),
             Self::Number => "1.5".into(),

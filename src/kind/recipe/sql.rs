@@ -3,6 +3,7 @@
 use super::action::{Action, Does, Fits, Key, Makes, Need};
 use super::arg::{Aggregate, Arg, Columns, Other};
 use super::condition;
+use crate::kind::nested::Form;
 use crate::lake::ColumnType;
 
 /// A step with its keys read, and the columns before it.
@@ -230,11 +231,11 @@ fn over_rows(selected: &str, template: &str) -> String {
 
 /// A value made into a type, if there is one to make it into.
 pub(super) fn cast(value: &str, ty: Option<ColumnType>) -> String {
-    ty.map_or_else(|| value.to_owned(), |ty| format!("CAST({value} AS {ty})"))
+    ty.map_or_else(|| value.to_owned(), |ty| format!("CAST({value} AS {})", ty.duckdb()))
 }
 
 /// The type that holds both; none when that depends on more than the types.
-fn wider(a: ColumnType, b: ColumnType) -> Option<ColumnType> {
+pub(super) fn wider(a: ColumnType, b: ColumnType) -> Option<ColumnType> {
     use ColumnType::{BigInt, Double, Float, Int, SmallInt, TinyInt};
     const INTEGERS: [ColumnType; 4] = [TinyInt, SmallInt, Int, BigInt];
     match (a, b) {
@@ -247,12 +248,24 @@ fn wider(a: ColumnType, b: ColumnType) -> Option<ColumnType> {
     }
 }
 
+/// How a type is made of others, if it is.
+pub(super) fn form(ty: ColumnType) -> Option<&'static Form> {
+    match ty {
+        ColumnType::Nested(nested) => Some(nested.form()),
+        _ => None,
+    }
+}
+
 impl Fits {
     /// Whether a column of this type may stand here; one of unknown type may.
     pub(super) fn takes(self, ty: Option<ColumnType>) -> bool {
         let Some(ty) = ty else { return true };
         match self {
             Self::Any => true,
+            Self::Plain => !matches!(ty, ColumnType::Nested(_)),
+            Self::Array => matches!(form(ty), Some(Form::Array(_))),
+            Self::Map => matches!(form(ty), Some(Form::Map(..))),
+            Self::Struct => matches!(form(ty), Some(Form::Struct(_))),
             Self::Text => ty == ColumnType::String,
             Self::Number => ty.is_number(),
             Self::Time => matches!(ty, ColumnType::String | ColumnType::Date | ColumnType::Timestamp),

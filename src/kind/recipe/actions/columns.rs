@@ -1,13 +1,13 @@
 //! Columns: their names, places and types.
 
-use super::super::action::{Action, COLUMN, Does, Fits, Holds, Makes, TO, key};
+use super::super::action::{ANY, Action, COLUMN, Does, Fits, Holds, Makes, TO, key};
 use super::super::sql::{Outcome, Step, ident};
 use crate::lake::ColumnType;
 
 pub(super) static ACTIONS: [Action; 9] = [
-    Action::new("rename", "RENAME", "Gives a column another name.", &[COLUMN, TO], Does::Columns(rename)),
-    Action::new("delete", "DELETE", "Removes a column.", &[COLUMN], Does::Columns(delete)),
-    Action::new("duplicate", "DUPLICATE", "Copies a column.", &[COLUMN, TO], Does::Make("{column}", Makes::Same)),
+    Action::new("rename", "RENAME", "Gives a column another name.", &[ANY, TO], Does::Columns(rename)),
+    Action::new("delete", "DELETE", "Removes a column.", &[ANY], Does::Columns(delete)),
+    Action::new("duplicate", "DUPLICATE", "Copies a column.", &[ANY, TO], Does::Make("{column}", Makes::Same)),
     Action::new(
         "change_type",
         "CHANGE_DATA_TYPE",
@@ -19,35 +19,35 @@ pub(super) static ACTIONS: [Action; 9] = [
         "move_to_start",
         "MOVE_TO_START",
         "Makes a column the first.",
-        &[COLUMN],
+        &[ANY],
         Does::Columns(|step| moved(step, |_| 0)),
     ),
     Action::new(
         "move_to_end",
         "MOVE_TO_END",
         "Makes a column the last.",
-        &[COLUMN],
+        &[ANY],
         Does::Columns(|step| moved(step, |others| others.len())),
     ),
     Action::new(
         "move_after",
         "MOVE_AFTER",
         "Puts a column right behind another.",
-        &[COLUMN, key("other", "targetColumn", Holds::Column(Fits::Any))],
+        &[ANY, key("other", "targetColumn", Holds::Column(Fits::Any))],
         Does::Columns(|step| moved(step, |others| position(others, step) + 1)),
     ),
     Action::new(
         "move_before",
         "MOVE_BEFORE",
         "Puts a column right before another.",
-        &[COLUMN, key("other", "targetColumn", Holds::Column(Fits::Any))],
+        &[ANY, key("other", "targetColumn", Holds::Column(Fits::Any))],
         Does::Columns(|step| moved(step, |others| position(others, step))),
     ),
     Action::new(
         "move_to_index",
         "MOVE_TO_INDEX",
         "Puts a column at a place, counted from 0.",
-        &[COLUMN, key("index", "targetIndex", Holds::Whole(0, 10_000))],
+        &[ANY, key("index", "targetIndex", Holds::Whole(0, 10_000))],
         Does::Columns(|step| {
             moved(step, |others| step.sql("index").parse::<usize>().unwrap_or(usize::MAX).min(others.len()))
         }),

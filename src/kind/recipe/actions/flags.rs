@@ -48,7 +48,7 @@ pub(super) static ACTIONS: [Action; 9] = [
         "BOOLEAN_OPERATION",
         "Says in a new column whether conditions hold.",
         &[
-            key("column", "", Holds::Column(Fits::Any)),
+            key("column", "", Holds::Column(Fits::Plain)),
             key("where", "valueExpression", Holds::Expression),
             TO,
             key("yes", "trueValueExpression", Holds::Text).or("True"),

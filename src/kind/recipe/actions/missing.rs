@@ -71,7 +71,7 @@ pub(super) static ACTIONS: [Action; 10] = [
         "coalesce",
         "COALESCE",
         "Takes the first value that is not null into a new column.",
-        &[key("columns", "sourceColumns", Holds::Columns(Fits::Any)), TO],
+        &[key("columns", "sourceColumns", Holds::Columns(Fits::Plain)), TO],
         Does::Make("coalesce({columns})", Makes::Wider),
     ),
     Action::new(

@@ -63,7 +63,7 @@ pub(super) static ACTIONS: [Action; 6] = [
         from the data; a local run stops at one that is not listed. Where DataBrew's console shows another name than the value itself, \
         write the columns as a map from the values to their names.",
         &[
-            key("column", "sourceColumn", Holds::Column(Fits::Any)),
+            key("column", "sourceColumn", Holds::Column(Fits::Plain)),
             key("values", "", Holds::Pivoted),
             key("of", "valueColumn", Holds::Aggregated),
         ],

@@ -44,7 +44,7 @@ pub(super) static ACTIONS: [Action; 7] = [
         "MERGE",
         "Joins the text of columns into a new one; a missing value leaves nothing, not even its delimiter.",
         &[
-            key("columns", "sourceColumns", Holds::Columns(Fits::Any)),
+            key("columns", "sourceColumns", Holds::Columns(Fits::Plain)),
             key("delimiter", "delimiter", Holds::Text).or_sql("''"),
             TO,
         ],
@@ -55,7 +55,7 @@ pub(super) static ACTIONS: [Action; 7] = [
         "GROUP_BY",
         "Makes one row of each group.",
         &[
-            key("by", "sourceColumns", Holds::Columns(Fits::Any)),
+            key("by", "sourceColumns", Holds::Columns(Fits::Plain)),
             key("aggregate", "groupByAggFunctionOptions", Holds::Aggregates),
         ],
         Does::Columns(group_by),
@@ -66,7 +66,7 @@ pub(super) static ACTIONS: [Action; 7] = [
         "UNPIVOT",
         "Makes one row of each of some columns: its name and its value.",
         &[
-            key("columns", "sourceColumns", Holds::Columns(Fits::Any)),
+            key("columns", "sourceColumns", Holds::Columns(Fits::Plain)),
             key("names", "unpivotColumn", Holds::NewColumn),
             key("values", "valueColumn", Holds::NewColumn),
         ],

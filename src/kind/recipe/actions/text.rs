@@ -163,7 +163,7 @@ pub(super) static ACTIONS: [Action; 18] = [
         "CRYPTOGRAPHIC_HASH",
         "Replaces values by their hash. A local run writes hexadecimal digits; DataBrew's reference leaves open how it writes them.",
         &[
-            key("columns", "sourceColumns", Holds::Columns(Fits::Any)),
+            key("columns", "sourceColumns", Holds::Columns(Fits::Plain)),
             key("algorithm", "algorithm", ALGORITHM).or("sha256"),
         ],
         Does::Change("{algorithm}", STRING),

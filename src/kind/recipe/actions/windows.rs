@@ -56,8 +56,8 @@ pub(super) static ACTIONS: [Action; 8] = [
         "ROW_NUMBER",
         "Numbers the rows of each group, from 1, into a new column.",
         &[
-            key("by", "groupByColumns", Holds::Columns(Fits::Any)),
-            key("order", "orderByColumns", Holds::Columns(Fits::Any)),
+            key("by", "groupByColumns", Holds::Columns(Fits::Plain)),
+            key("order", "orderByColumns", Holds::Columns(Fits::Plain)),
             TO,
         ],
         Does::Make(

@@ -169,7 +169,7 @@ def _json(table: Table, files: list[str], custom: dict[str, Any]) -> tuple[str, 
                     raise StepError("BadRow", f"{shown}:{number}: not a JSON object", file=files[0], line=number)
                 for key, value in each.items():
                     merged[key.lower()] = _wider(merged.get(key.lower()), _json_type(value))
-    return "json", [Column(key, kind or "string") for key, kind in merged.items()]
+    return "json", [Column(key, _settled(kind)) for key, kind in merged.items()]
 
 
 def _at(record: Any, path: str) -> list[Any]:
@@ -185,6 +185,7 @@ def _at(record: Any, path: str) -> list[Any]:
 
 
 def _json_type(value: Any) -> str:
+    """The type of a JSON value; nothing in the place of a type that no value has shown yet."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -197,11 +198,16 @@ def _json_type(value: Any) -> str:
         element = ""
         for item in value:
             element = _wider(element, _json_type(item))
-        return f"array<{element or 'string'}>"
+        return f"array<{element}>"
     if isinstance(value, dict):
-        fields = ",".join(f"{key}:{_json_type(item) or 'string'}" for key, item in value.items())
-        return f"struct<{fields}>"
+        return f"struct<{','.join(f'{key.lower()}:{_json_type(item)}' for key, item in value.items())}>"
     return "string"
+
+
+def _settled(kind: str) -> str:
+    """What no value has shown is text."""
+    kind = re.sub("struct<>", "string", kind)
+    return re.sub("(?<=[<:])(?=[,>])", "string", kind) or "string"
 
 
 def _wider(left: str | None, right: str) -> str:
@@ -212,6 +218,15 @@ def _wider(left: str | None, right: str) -> str:
         return left
     if left in order and right in order:
         return max(left, right, key=order.index)
+    if left.startswith("array<") and right.startswith("array<"):
+        return f"array<{_wider(left[6:-1], right[6:-1])}>"
+    if left.startswith("struct<") and right.startswith("struct<"):
+        fields: dict[str, str] = {}
+        for part in sources.parts(left[7:-1]) + sources.parts(right[7:-1]):
+            key, _, kind = part.partition(":")
+            if key:
+                fields[key] = _wider(fields.get(key), kind)
+        return f"struct<{','.join(f'{key}:{kind}' for key, kind in fields.items())}>"
     return "string"
 
 

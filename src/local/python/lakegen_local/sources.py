@@ -116,12 +116,45 @@ def connect(request: dict[str, Any]) -> duckdb.DuckDBPyConnection:
 
 
 def duckdb_type(glue: str) -> str:
-    return DUCKDB_TYPES.get(glue) or glue.upper()
+    """The DuckDB type of a Glue type: `array<struct<a:int>>` is `STRUCT("a" INTEGER)[]`."""
+    if not glue.endswith(">"):
+        return DUCKDB_TYPES.get(glue) or glue.upper()
+    form, inside = glue[:-1].split("<", 1)
+    if form == "array":
+        return f"{duckdb_type(inside)}[]"
+    if form == "map":
+        return f"MAP({', '.join(duckdb_type(part) for part in parts(inside))})"
+    fields = (part.split(":", 1) for part in parts(inside))
+    return f"STRUCT({', '.join(f'{name(field)} {duckdb_type(kind)}' for field, kind in fields)})"
+
+
+def parts(inside: str) -> list[str]:
+    """What stands between the commas that are in no brackets."""
+    found, depth = [""], 0
+    for sign in inside:
+        depth += (sign in "<(") - (sign in ">)")
+        if sign == "," and depth == 0:
+            found.append("")
+        else:
+            found[-1] += sign
+    return found
 
 
 def glue_type(duck: str) -> str:
     """The Glue type of a DuckDB result; types that no column can have keep their DuckDB name."""
+    if duck.endswith("]") or duck.startswith(("STRUCT(", "MAP(")):
+        return _nested_type(duckdb.sqltype(duck))
     return GLUE_TYPES.get(duck) or (duck.lower() if duck.startswith("DECIMAL") else duck)
+
+
+def _nested_type(duck: duckdb.sqltypes.DuckDBPyType) -> str:
+    if duck.id == "struct":
+        return f"struct<{','.join(f'{field}:{_nested_type(kind)}' for field, kind in duck.children)}>"
+    if duck.id == "map":
+        return f"map<{','.join(_nested_type(kind) for _, kind in duck.children)}>"
+    if duck.id in ("list", "array"):
+        return f"array<{_nested_type(duck.children[0][1])}>"
+    return glue_type(str(duck))
 
 
 def name(identifier: str) -> str:
@@ -369,7 +402,7 @@ def check_json(database: duckdb.DuckDBPyConnection, table: Table) -> int:
         if rows and column not in found:
             got = ", ".join(f"`{field}`" for field in found)
             raise StepError("MissingColumn", f"table `{table.name}` declares column `{column}`, but was given {got}")
-        fitting = JSON_TYPES.get(kind.split("(")[0], ("VARCHAR",))
+        fitting = JSON_TYPES.get(re.split("[(<]", kind)[0], ("VARCHAR",))
         if wrong := [got for got in found.get(column, []) if got not in fitting]:
             raise StepError(
                 "WrongType",
@@ -390,7 +423,7 @@ def check_json(database: duckdb.DuckDBPyConnection, table: Table) -> int:
 WHOLE = ("BIGINT", "UBIGINT", "HUGEINT")
 # What DuckDB's `json_type` may say of a value of a Glue type; the others are text in JSON.
 JSON_TYPES = dict.fromkeys(INTEGERS, WHOLE) | dict.fromkeys(("float", "double", "decimal"), (*WHOLE, "DOUBLE"))
-JSON_TYPES["boolean"] = ("BOOLEAN",)
+JSON_TYPES |= {"boolean": ("BOOLEAN",), "array": ("ARRAY",), "map": ("OBJECT",), "struct": ("OBJECT",)}
 JSON_WORDS = {
     "VARCHAR": "text",
     "DOUBLE": "a number with a fraction",
@@ -404,6 +437,12 @@ def arrow_type(kind: Any) -> str:
     """The Glue type of a Parquet column."""
     import pyarrow.types as is_type
 
+    if is_type.is_list(kind) or is_type.is_large_list(kind):
+        return f"array<{arrow_type(kind.value_type)}>"
+    if is_type.is_map(kind):
+        return f"map<{arrow_type(kind.key_type)},{arrow_type(kind.item_type)}>"
+    if is_type.is_struct(kind):
+        return f"struct<{','.join(f'{field.name.lower()}:{arrow_type(field.type)}' for field in kind)}>"
     if is_type.is_decimal(kind):
         return f"decimal({kind.precision},{kind.scale})"
     if is_type.is_timestamp(kind):

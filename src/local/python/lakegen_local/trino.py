@@ -261,6 +261,49 @@ def _split_part(node: exp.Expression, _: exp.Expression) -> exp.Expression:
     return _call("list_extract", parts, node.args["part_index"])
 
 
+def _unnest(node: exp.Expression, _: exp.Expression) -> exp.Expression | None:
+    """The fields of rows, and the keys and values of maps, are columns of their own; DuckDB gives the row as one."""
+    kinds = [argument.type for argument in node.expressions]
+    if not any(_of_rows(kind) or _is_map(kind) for kind in kinds):
+        return None
+    deep = exp.PropertyEQ(this=exp.to_identifier("max_depth"), expression=exp.Literal.number(2))
+    columns = []
+    for argument, kind in zip(node.expressions, kinds, strict=True):
+        list_of = _call("map_entries", argument) if _is_map(kind) else argument
+        columns.append(_call("unnest", list_of, *([deep] if _is_map(kind) or _of_rows(kind) else [])))
+    alias = node.args.get("alias")
+    alias = alias.copy() if alias else None
+    if offset := node.args.get("offset"):
+        lengths = [_call("len", column.expressions[0]) for column in columns]
+        columns.append(_call("unnest", _call("generate_series", exp.Literal.number(1), _call("greatest", *lengths))))
+        if alias and isinstance(offset, exp.Identifier):
+            alias.append("columns", offset.copy())
+    return exp.Lateral(this=exp.Subquery(this=exp.Select(expressions=columns)), alias=alias)
+
+
+def _reduce(node: exp.Expression, _: exp.Expression) -> exp.Expression | None:
+    """What Trino does with the result at the end; DuckDB's function ends before."""
+    finish = node.args.get("finish")
+    if finish is None:
+        return None
+    rest = node.copy()
+    rest.set("finish", None)
+    return _call("list_extract", _call("list_transform", exp.array(rest), finish), exp.Literal.number(1))
+
+
+def _is_map(kind: exp.DataType | None) -> bool:
+    return kind is not None and kind.is_type(exp.DType.MAP)
+
+
+def _of_rows(kind: exp.DataType | None) -> bool:
+    return (
+        kind is not None
+        and kind.is_type(exp.DType.ARRAY)
+        and bool(kind.expressions)
+        and kind.expressions[0].is_type(exp.DType.STRUCT)
+    )
+
+
 def _extreme(name: str) -> Rewrite:
     def rewrite(node: exp.Expression, whole: exp.Expression) -> exp.Expression | None:
         """`max_by` gives the value beside the greatest key even if that value is NULL."""
@@ -289,7 +332,10 @@ def _unknown_function(node: exp.Expression, _: exp.Expression) -> exp.Expression
 
 
 NOT_HERE = {
+    "all_match": "use `cardinality(filter(…)) = cardinality(…)`",
+    "any_match": "use `cardinality(filter(…)) > 0`",
     "format_datetime": "use `date_format`",
+    "none_match": "use `cardinality(filter(…)) = 0`",
     "parse_datetime": "use `date_parse`",
     "width_bucket": "write a CASE",
     "zip_with": "use `transform` over `sequence`",
@@ -310,5 +356,7 @@ REWRITES: dict[type[exp.Expression], Rewrite] = {
     exp.RegexpExtract: _regexp_extract,
     exp.ArgMax: _extreme("arg_max_null"),
     exp.ArgMin: _extreme("arg_min_null"),
+    exp.Unnest: _unnest,
+    exp.Reduce: _reduce,
     exp.Anonymous: _unknown_function,
 }
