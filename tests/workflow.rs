@@ -63,17 +63,20 @@ fn no_judge_of_workflows_finds_anything() {
     for (name, workflow) in workflows() {
         fs::write(directory.join(format!("{name}.yml")), workflow.render()).unwrap();
     }
-    let list = || fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect::<Vec<_>>();
-    // It knows no permission to write attestations, which only the release has.
-    for file in list() {
-        must_succeed(Node::install().script("@action-validator/cli/cli.mjs").arg(file));
-    }
     for own in fs::read_dir(root().join(".github/workflows")).unwrap() {
         let own = own.unwrap();
         fs::copy(own.path(), directory.join(format!("own-{}", own.file_name().display()))).unwrap();
     }
-    let files = list();
+    let files: Vec<_> = fs::read_dir(&directory).unwrap().map(|entry| entry.unwrap().path()).collect();
     assert!(files.len() > 3);
+    let known = folder.path().join("known.yml");
+    for file in &files {
+        // It knows no permission to write attestations, which the release has; the schema below does.
+        let text = fs::read_to_string(file).unwrap();
+        let lines = text.lines().filter(|line| !line.trim_start().starts_with("attestations: write"));
+        fs::write(&known, lines.collect::<Vec<_>>().join("\n")).unwrap();
+        must_succeed(Node::install().script("@action-validator/cli/cli.mjs").arg(&known));
+    }
     must_succeed(actionlint(folder.path()).args(&files));
     must_succeed(
         workflow_judge("zizmor").args(["--offline", "--no-progress", "--persona", "auditor"]).arg(folder.path()),
