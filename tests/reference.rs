@@ -297,7 +297,8 @@ async fn what_cannot_be_answered_is_refused_with_the_reason() {
         (Some(r#"{"cart": [24852, 1.5]}"#), "Invalid request body"),
         (Some(r#"{"cart": [true]}"#), "Invalid request body"),
         (Some(r#"{"cart": [24852, 0]}"#), "Invalid request body"),
-        (Some(r#"{"cart": [2147483648]}"#), "`cart[0]` must be a whole number from 1 to 2147483647, not 2147483648"),
+        // The field has the type of its column, `int`.
+        (Some(r#"{"cart": [2147483648]}"#), "Invalid request body"),
     ];
     for (body, expected) in bodies {
         let (status, answer) = api.ask("POST", "/users/42/cart/next", body.map(str::to_owned)).await;

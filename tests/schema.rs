@@ -75,7 +75,8 @@ fn starters_name_the_schema_that_they_bring() {
 }
 
 /// Blueprints with mistakes that no JSON Schema can see: in names, in the contents of texts, in what belongs together. Each was read.
-const ONLY_CHECK: [&str; 27] = [
+const ONLY_CHECK: &[&str] = &[
+    "api_columns.yaml",
     "appended_twice.yaml",
     "column_types.yaml",
     "cycle.yaml",
@@ -120,7 +121,7 @@ fn a_bad_blueprint_is_refused_unless_only_check_can_see_why() {
     let names = cases.iter().map(|(name, _)| name.as_str());
     let accepted: BTreeSet<&str> =
         names.zip(&verdicts).filter(|(_, verdict)| verdict.is_none()).map(|(name, _)| name).collect();
-    assert_eq!(accepted, BTreeSet::from(ONLY_CHECK));
+    assert_eq!(accepted, ONLY_CHECK.iter().copied().collect());
 }
 
 /// Every path is there.

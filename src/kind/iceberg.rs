@@ -124,9 +124,9 @@ pub enum By {
 }
 
 impl IcebergSpec {
-    pub(super) fn check(&self, columns: &[Column], cx: &mut Check<'_>) -> Option<Iceberg> {
+    pub(super) fn check(&self, table: &Spanned<String>, columns: &[Column], cx: &mut Check<'_>) -> Option<Iceberg> {
         let Self { partition, compaction, retention, orphan_file_deletion } = self;
-        let partition: Vec<_> = partition.iter().map(|written| transform(written, columns, cx)).collect();
+        let partition: Vec<_> = partition.iter().map(|written| transform(written, table, columns, cx)).collect();
         let mut number = |written: &Option<Spanned<u32>>| {
             if let Some(written) = written.as_ref().filter(|written| written.value == 0) {
                 cx.error(written.span, "this is 1 or more");
@@ -156,7 +156,12 @@ impl IcebergSpec {
     }
 }
 
-fn transform(written: &Spanned<String>, columns: &[Column], cx: &mut Check<'_>) -> Option<Transform> {
+fn transform(
+    written: &Spanned<String>,
+    table: &Spanned<String>,
+    columns: &[Column],
+    cx: &mut Check<'_>,
+) -> Option<Transform> {
     let (function, inside) = match written.strip_suffix(')').and_then(|text| text.split_once('(')) {
         Some((function, inside)) => (Some(function.trim()), inside),
         None => (None, written.as_str()),
@@ -182,7 +187,8 @@ fn transform(written: &Spanned<String>, columns: &[Column], cx: &mut Check<'_>) 
     };
     let Some(column) = columns.iter().position(|column| column.name == name) else {
         let help = did_you_mean(name, columns.iter().map(|column| column.name.as_str()));
-        cx.error(written.span, format!("the table has no column `{name}`"))
+        cx.error(written.span, format!("no column named `{name}` in `{}`", table.value))
+            .related(table.span, format!("`{}` declares its columns here", table.value))
             .help(help.unwrap_or_else(|| "a partition is made of a column".into()));
         return None;
     };

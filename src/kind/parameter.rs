@@ -4,6 +4,7 @@ use serde_json::{Map, Value as Json, json};
 
 use crate::check::Check;
 use crate::decode::{Decode, Decoder, Named, Scalar, alternatives, section};
+use crate::lake::{ColumnType, Id, Table};
 use crate::schema::{Language, Shape};
 use crate::source::{Node, Spanned, Value};
 
@@ -15,9 +16,9 @@ section! {
     /// A parameter in full.
     "a parameter"
     struct ParameterMap {
-        /// `string`, `int`, `number` or `boolean`.
+        /// `string`, `int`, `number`, `boolean`, or a column of a table, `customers.user_id`, whose type and range it then has.
         /// Example: `int`.
-        ty as "type": Spanned<ParameterType>,
+        ty as "type": Spanned<TypeSpec>,
         /// Whether a request without it is refused.
         /// Default: `false`.
         /// Example: `true`.
@@ -49,6 +50,68 @@ section! {
     }
 }
 
+/// The type of a parameter: its own, or that of a column.
+#[derive(Debug, Clone, PartialEq)]
+enum TypeSpec {
+    Own(ParameterType),
+    /// `table.column`
+    Column(String),
+}
+
+impl Decode for TypeSpec {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        match &node.value {
+            Value::String(text) if text.contains('.') => Some(Self::Column(text.clone())),
+            _ => ParameterType::decode(node, decoder).map(Self::Own),
+        }
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        let column = Shape::Form { words: "a column, `customers.user_id`".into(), pattern: r"[^.]*\..*".into() };
+        Shape::Either(vec![ParameterType::shape(language), column])
+    }
+}
+
+/// What a type says of a parameter.
+struct Meant {
+    ty: ParameterType,
+    /// The range of its column, and where that is declared.
+    range: Option<(f64, f64, Id<Table>, String)>,
+}
+
+impl Spanned<TypeSpec> {
+    fn check(&self, cx: &mut Check<'_>) -> Option<Meant> {
+        let written = match &self.value {
+            TypeSpec::Own(ty) => return Some(Meant { ty: *ty, range: None }),
+            TypeSpec::Column(written) => written,
+        };
+        let (table, column) = written.split_once('.')?;
+        let id = cx.table(&Spanned::new(table.to_owned(), self.span))?;
+        let Some((_, declared)) = cx.columns(id)?.into_iter().find(|(name, _)| name == column) else {
+            cx.no_column(self.span, column, id);
+            return None;
+        };
+        let whole = |bits: i32| (ParameterType::Int, Some((-f64::from(2).powi(bits), f64::from(2).powi(bits) - 1.0)));
+        let (ty, range) = match declared? {
+            ColumnType::String | ColumnType::Date | ColumnType::Timestamp => (ParameterType::String, None),
+            ColumnType::Boolean => (ParameterType::Boolean, None),
+            ColumnType::TinyInt => whole(7),
+            ColumnType::SmallInt => whole(15),
+            ColumnType::Int => whole(31),
+            ColumnType::BigInt => (ParameterType::Int, None),
+            ColumnType::Float | ColumnType::Double | ColumnType::Decimal(..) => (ParameterType::Number, None),
+            sort @ (ColumnType::Binary | ColumnType::Nested(_)) => {
+                let place = cx.declaration(id, column).map(|span| (span, format!("declared `{sort}`")));
+                cx.error(self.span, format!("`{written}` is `{sort}`, which no parameter is"))
+                    .places(place)
+                    .help("choose another type, and let the function make one of the other");
+                return None;
+            }
+        };
+        Some(Meant { ty, range: range.map(|(least, most)| (least, most, id, column.to_owned())) })
+    }
+}
+
 alternatives! {
     /// The type of a parameter.
     #[derive(Copy, Eq)]
@@ -68,7 +131,7 @@ alternatives! {
 impl Decode for ParameterSpec {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if matches!(node.value, Value::String(_)) {
-            let ty = Spanned::<ParameterType>::decode(node, decoder)?;
+            let ty = Spanned::<TypeSpec>::decode(node, decoder)?;
             return Some(Self(ParameterMap {
                 ty,
                 required: None,
@@ -84,7 +147,7 @@ impl Decode for ParameterSpec {
     }
 
     fn shape(language: &mut Language) -> Shape {
-        Shape::Either(vec![ParameterType::shape(language), ParameterMap::shape(language)])
+        Shape::Either(vec![TypeSpec::shape(language), ParameterMap::shape(language)])
     }
 }
 
@@ -153,7 +216,14 @@ impl ParameterMap {
             cx.error(default.span, "a field of a body has no default: the function gets the body as it was sent")
                 .help("remove this key, and let the function choose");
         }
-        let ty = self.ty.value;
+        let Meant { ty, range } = self.ty.check(cx)?;
+        if let Some((least, most, table, column)) = &range {
+            let outside = [&self.minimum, &self.maximum].into_iter().flatten();
+            for limit in outside.filter(|limit| !(*least..=*most).contains(&limit.value)) {
+                let place = cx.declaration(*table, column).map(|span| (span, format!("it holds {least} to {most}")));
+                cx.error(limit.span, "the column cannot hold such a number").places(place).help("choose another limit");
+            }
+        }
         let numeric = matches!(ty, ParameterType::Int | ParameterType::Number);
         for limit in [&self.minimum, &self.maximum].into_iter().flatten() {
             if !numeric {
@@ -182,8 +252,8 @@ impl ParameterMap {
             ty,
             required: in_path || self.required.as_ref().is_some_and(|required| required.value),
             default: self.default.as_ref().map(|default| default.value.0.clone()),
-            minimum: self.minimum.as_ref().map(|limit| limit.value),
-            maximum: self.maximum.as_ref().map(|limit| limit.value),
+            minimum: self.minimum.as_ref().map(|limit| limit.value).or(range.as_ref().map(|(least, ..)| *least)),
+            maximum: self.maximum.as_ref().map(|limit| limit.value).or(range.as_ref().map(|(_, most, ..)| *most)),
             maximum_length: self.maximum_length.as_ref().map(|length| length.value),
             list: self.list.as_ref().is_some_and(|list| list.value),
             description: self.description.clone(),

@@ -679,7 +679,7 @@ impl TableSpec {
             (Some(zone), None) => {
                 let zone = cx.zone(zone);
                 let format = match &self.format {
-                    Some(format) => format.check(columns, cx),
+                    Some(format) => format.check(name, columns, cx),
                     None => {
                         cx.error(name.span, format!("the table `{}` needs a format", name.value))
                             .help("add `format: csv`, `json`, `parquet` or `iceberg`");
@@ -840,7 +840,7 @@ pub(crate) fn plain_type(written: &Spanned<String>, cx: &mut Check<'_>) -> Optio
 }
 
 impl Spanned<Attempt<FormatSpec>> {
-    fn check(&self, columns: &[Column], cx: &mut Check<'_>) -> Option<Format> {
+    fn check(&self, table: &Spanned<String>, columns: &[Column], cx: &mut Check<'_>) -> Option<Format> {
         let character = |cx: &mut Check<'_>, written: &Spanned<String>| {
             let mut characters = written.chars();
             match (characters.next(), characters.next()) {
@@ -861,7 +861,7 @@ impl Spanned<Attempt<FormatSpec>> {
                 Some(Format::Parquet(compression.unwrap_or(Compression::Snappy)))
             }
             FormatSpec::Iceberg(iceberg) => match iceberg {
-                Some(iceberg) => iceberg.check(columns, cx).map(Format::Iceberg),
+                Some(iceberg) => iceberg.check(table, columns, cx).map(Format::Iceberg),
                 None => Some(Format::Iceberg(Iceberg::default())),
             },
             FormatSpec::Csv(None) => Some(Format::Csv(Csv { delimiter: ',', quote: None })),

@@ -107,7 +107,8 @@ fn existing_in(other: &Other, name: &Spanned<String>, cx: &mut Check<'_>) -> Opt
         let columns = || other.columns.iter().map(|(column, _)| column.as_str());
         let help = did_you_mean(name, columns())
             .unwrap_or_else(|| format!("it has {}", listed(&columns().collect::<Vec<_>>())));
-        cx.error(name.span, format!("no column named `{}` in `{}`", name.value, other.name)).help(help);
+        let places = cx.declarations(&[other.id], name);
+        cx.error(name.span, format!("no column named `{}` in `{}`", name.value, other.name)).help(help).places(places);
     }
     found.flatten()
 }
