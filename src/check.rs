@@ -449,6 +449,9 @@ impl<'a> Check<'a> {
             });
             if let (Some(id), false) = (known, key_value) {
                 self.refuse_without_files(name, id, reader);
+                if reader == "a job" {
+                    self.refuse_avro(name, id, reader);
+                }
             }
         }
     }

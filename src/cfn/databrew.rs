@@ -32,7 +32,7 @@ impl Ref<Dataset> {
 
 choice! {
     /// Formats that both datasets and outputs know.
-    FileFormat { Csv = "CSV", Json = "JSON", Parquet = "PARQUET" }
+    FileFormat { Csv = "CSV", Json = "JSON", Parquet = "PARQUET", Orc = "ORC" }
 }
 
 shape! {

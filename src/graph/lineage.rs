@@ -182,6 +182,8 @@ pub(super) fn format_name(format: &Format) -> &'static str {
         Format::Csv(_) => "csv",
         Format::Json { .. } => "json",
         Format::Parquet(_) => "parquet",
+        Format::Orc(_) => "orc",
+        Format::Avro => "avro",
         Format::Iceberg(_) => "iceberg",
     }
 }

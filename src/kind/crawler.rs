@@ -321,6 +321,17 @@ impl Check<'_> {
             .help("let a query write what it gives to a table of Parquet files");
     }
 
+    /// Notes an error when a table's files are Avro, which the engine behind `reader` does not read or write by itself.
+    ///
+    /// Sources: "Apache Avro Data Source Guide" of Spark, of which it is a module apart; `InputFormat` of the DataBrew API reference.
+    pub(crate) fn refuse_avro(&mut self, name: &Spanned<String>, id: Id<Table>, reader: &str) {
+        let table = self.tables.get(id.index()).and_then(Option::as_ref);
+        if matches!(table, Some(Table { home: Home::Zone { format: Format::Avro, .. }, .. })) {
+            self.error(name.span, format!("{reader} does not work on Avro, and `{}` is Avro", name.value))
+                .help("let a query turn it into ORC or Parquet, or into Avro at the end");
+        }
+    }
+
     /// Notes an error when a table is a key-value table.
     pub(crate) fn refuse_dynamodb(&mut self, name: &Spanned<String>, id: Id<Table>, reader: &str) {
         let table = self.tables.get(id.index()).and_then(Option::as_ref);

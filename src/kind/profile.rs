@@ -263,6 +263,7 @@ impl ProfileSpec {
         let reads = cx.table(&self.reads);
         if let Some(id) = reads {
             cx.refuse_without_files(&self.reads, id, "a profile");
+            cx.refuse_avro(&self.reads, id, "a profile");
         }
         if let Some(rows) = self.rows.as_ref().filter(|rows| rows.value == 0) {
             cx.error(rows.span, "a profile looks at 1 row or more");

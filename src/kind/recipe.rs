@@ -181,6 +181,7 @@ impl RecipeSpec {
         for (written, id) in [(&self.reads, reads), (&self.writes, writes)] {
             if let Some(id) = id {
                 cx.refuse_without_files(written, id, "a recipe");
+                cx.refuse_avro(written, id, "a recipe");
             }
         }
         if self.steps.len() > 100 {

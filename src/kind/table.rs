@@ -76,6 +76,11 @@ alternatives! {
         /// Apache Parquet.
         /// Example: `{ compression: zstd }`.
         Parquet(Option<ParquetSpec>) = "parquet",
+        /// Apache ORC, whose columns are read by their names.
+        /// Example: `{ compression: zstd }`.
+        Orc(Option<OrcSpec>) = "orc",
+        /// Apache Avro, which crawlers, queries and checks work on: Spark and DataBrew do not read it by themselves.
+        Avro = "avro",
         /// Apache Iceberg, which queries append to or merge into.
         /// Example: `{ partition: [day(started_at)] }`.
         Iceberg(Option<IcebergSpec>) = "iceberg",
@@ -117,6 +122,33 @@ alternatives! {
         Gzip = "gzip",
         /// Not at all.
         None = "none",
+    }
+}
+
+section! {
+    /// How ORC is written.
+    "the orc format"
+    pub struct OrcSpec {
+        /// How its stripes are compressed.
+        /// Default: `zlib`.
+        /// Example: `zstd`.
+        compression: Option<OrcCompression>,
+    }
+}
+
+alternatives! {
+    /// How ORC's stripes are compressed. What Athena, Spark and Arrow can all write.
+    #[derive(Copy, Eq)]
+    "a compression of ORC"
+    pub enum OrcCompression {
+        /// Small; what Athena and Hive write when they are not told.
+        Zlib = "zlib",
+        /// Fast; what Spark writes when it is not told.
+        Snappy = "snappy",
+        /// Smaller than Snappy, and nearly as fast.
+        Zstd = "zstd",
+        /// The fastest to read.
+        Lz4 = "lz4",
     }
 }
 
@@ -261,6 +293,10 @@ pub enum Format {
     },
     /// Apache Parquet.
     Parquet(Compression),
+    /// Apache ORC.
+    Orc(OrcCompression),
+    /// Apache Avro, compressed with DEFLATE.
+    Avro,
     /// Apache Iceberg, of Parquet files.
     Iceberg(Iceberg),
 }
@@ -493,6 +529,19 @@ impl Compression {
     }
 }
 
+impl OrcCompression {
+    /// As the property `orc.compress` and Athena write it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Zlib => "ZLIB",
+            Self::Snappy => "SNAPPY",
+            Self::Zstd => "ZSTD",
+            Self::Lz4 => "LZ4",
+        }
+    }
+}
+
 impl Table {
     /// The column of that name, partitions included.
     #[must_use]
@@ -565,7 +614,11 @@ impl TableSpec {
         let extension = match &home {
             Some(Home::Zone { format: Format::Csv(_), .. }) => "csv",
             Some(Home::Zone { format: Format::Parquet(_) | Format::Iceberg(_), .. }) => "parquet",
-            _ => "json",
+            Some(Home::Zone { format: Format::Orc(_), .. }) => "orc",
+            Some(Home::Zone { format: Format::Avro, .. }) => "avro",
+            Some(Home::Zone { format: Format::Json { .. }, .. } | Home::DynamoDb { .. } | Home::View { .. }) | None => {
+                "json"
+            }
         };
         Some(Table {
             name: name.value.clone(),
@@ -582,15 +635,19 @@ impl TableSpec {
         })
     }
 
-    /// Source: "Schemas and Data Types" of the Iceberg specification.
-    fn check_iceberg(&self, cx: &mut Check<'_>) {
+    /// Sources: "Schemas and Data Types" of the Iceberg specification, "Primitive Types" of the Avro specification.
+    fn check_small_integers(&self, format: &str, cx: &mut Check<'_>) {
         for (_, column) in &self.columns.0 {
             if let Some(column) = column
                 && let Ok(ty @ (ColumnType::TinyInt | ColumnType::SmallInt)) = column.ty.parse()
             {
-                cx.error(column.ty.span, format!("Iceberg has no `{ty}`")).help("declare `int`");
+                cx.error(column.ty.span, format!("{format} has no `{ty}`")).help("declare `int`");
             }
         }
+    }
+
+    fn check_iceberg(&self, cx: &mut Check<'_>) {
+        self.check_small_integers("Iceberg", cx);
         if let Some((partition, _)) = self.partitions.0.first() {
             cx.error(partition.span, "the partitions of an Iceberg table are no columns of their own")
                 .help("group its files: `format: { iceberg: { partition: [day(at)] } }`");
@@ -600,7 +657,11 @@ impl TableSpec {
     /// Notes columns that are made of others, which not every table can hold.
     fn refuse_nested(&self, home: &Home, cx: &mut Check<'_>) {
         let (table, help) = match home {
-            Home::Zone { format: Format::Json { .. } | Format::Parquet(_), .. } | Home::View { .. } => return,
+            Home::Zone { format: Format::Json { .. } | Format::Parquet(_) | Format::Orc(_), .. }
+            | Home::View { .. } => return,
+            Home::Zone { format: Format::Avro, .. } => {
+                ("lakegen makes no Avro tables with", "choose `json`, `orc` or `parquet`, or take its values out")
+            }
             Home::Zone { format: Format::Csv(_), .. } => {
                 ("a CSV file holds no", "choose `json` or `parquet`, or declare `string`")
             }
@@ -621,12 +682,13 @@ impl TableSpec {
 
     /// The further properties; those that follow from other keys are refused.
     fn properties(&self, cx: &mut Check<'_>) -> Vec<(String, String)> {
-        const DERIVED: [&str; 6] = [
+        const DERIVED: [&str; 7] = [
             "EXTERNAL",
             "classification",
             "table_type",
             "metadata_location",
             "parquet.compression",
+            "orc.compress",
             "skip.header.line.count",
         ];
         let mut properties = Vec::new();
@@ -682,12 +744,14 @@ impl TableSpec {
                     Some(format) => format.check(name, columns, cx),
                     None => {
                         cx.error(name.span, format!("the table `{}` needs a format", name.value))
-                            .help("add `format: csv`, `json`, `parquet` or `iceberg`");
+                            .help("add `format: csv`, `json`, `parquet`, `orc`, `avro` or `iceberg`");
                         None
                     }
                 };
-                if let Some(Format::Iceberg(_)) = format {
-                    self.check_iceberg(cx);
+                match format {
+                    Some(Format::Iceberg(_)) => self.check_iceberg(cx),
+                    Some(Format::Avro) => self.check_small_integers("Avro", cx),
+                    Some(Format::Csv(_) | Format::Json { .. } | Format::Parquet(_) | Format::Orc(_)) | None => {}
                 }
                 Some(Home::Zone { zone: zone?, format: format? })
             }
@@ -860,6 +924,11 @@ impl Spanned<Attempt<FormatSpec>> {
                 let compression = parquet.as_ref().and_then(|parquet| parquet.compression);
                 Some(Format::Parquet(compression.unwrap_or(Compression::Snappy)))
             }
+            FormatSpec::Orc(orc) => {
+                let compression = orc.as_ref().and_then(|orc| orc.compression);
+                Some(Format::Orc(compression.unwrap_or(OrcCompression::Zlib)))
+            }
+            FormatSpec::Avro => Some(Format::Avro),
             FormatSpec::Iceberg(iceberg) => match iceberg {
                 Some(iceberg) => iceberg.check(table, columns, cx).map(Format::Iceberg),
                 None => Some(Format::Iceberg(Iceberg::default())),

@@ -21,6 +21,22 @@ pub enum Content {
     Json,
     /// Apache Parquet.
     Parquet,
+    /// Apache ORC.
+    Orc,
+    /// Apache Avro.
+    Avro,
+}
+
+impl Content {
+    fn noun(&self) -> &'static str {
+        match self {
+            Self::Csv(_) => "CSV",
+            Self::Json => "JSON Lines",
+            Self::Parquet => "Parquet",
+            Self::Orc => "ORC",
+            Self::Avro => "Avro",
+        }
+    }
 }
 
 /// A raw table, as far as its files are concerned.
@@ -312,15 +328,14 @@ fn copy(
     let source = match File::open(from).and_then(|file| check_format(file, content)) {
         Ok(Some(file)) => file,
         Ok(None) => {
-            let format = if *content == Content::Parquet { "Parquet" } else { "JSON Lines" };
-            return Ok(Err(Problem::NotTheFormat(from.to_owned(), format)));
+            return Ok(Err(Problem::NotTheFormat(from.to_owned(), content.noun())));
         }
         Err(error) => return Ok(Err(Problem::File(FileError::new("read", from, error)))),
     };
     let mut source = source;
     let mut scanner = match content {
         Content::Csv(shape) => Some(Scanner::new(shape.clone())),
-        Content::Json | Content::Parquet => None,
+        Content::Json | Content::Parquet | Content::Orc | Content::Avro => None,
     };
     let mut buffer = vec![0; 1 << 18];
     loop {
@@ -362,6 +377,8 @@ fn check_format(mut file: File, content: &Content) -> io::Result<Option<File>> {
                 start == *b"PAR1" && end == *b"PAR1"
             }
         }
+        Content::Orc => file.read_exact(&mut start).is_ok() && start.starts_with(b"ORC"),
+        Content::Avro => file.read_exact(&mut start).is_ok() && start == *b"Obj\x01",
     };
     file.rewind()?;
     Ok(fits.then_some(file))

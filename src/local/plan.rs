@@ -120,6 +120,8 @@ pub fn raw_tables(lake: &Lake, layout: &Layout) -> Vec<RawTable> {
             }),
             Format::Json { ignore_malformed: _ } => Content::Json,
             Format::Parquet(_) | Format::Iceberg(_) => Content::Parquet,
+            Format::Orc(_) => Content::Orc,
+            Format::Avro => Content::Avro,
         };
         let raw =
             RawTable { name: table.name.clone(), file: table.file.clone(), content, place: place(lake, layout, id) };
@@ -162,6 +164,11 @@ pub fn table_source(table: &Table, dir: &Path) -> Option<Value> {
             source["format"] = json!("parquet");
             source["compression"] = json!(compression.name());
         }
+        Format::Orc(compression) => {
+            source["format"] = json!("orc");
+            source["compression"] = json!(compression.name());
+        }
+        Format::Avro => source["format"] = json!("avro"),
         Format::Iceberg(_) => source["format"] = json!("parquet"),
     }
     Some(source)

@@ -253,6 +253,10 @@ fn unload(sql: &str, table: &Table, location: Value<Text>) -> Value<Text> {
             let delimiter = csv.delimiter.to_string().replace('\'', "''");
             format!("format = 'TEXTFILE', field_delimiter = '{delimiter}'")
         }
+        Home::Zone { format: Format::Orc(compression), .. } => {
+            format!("format = 'ORC', compression = '{}'", compression.name())
+        }
+        Home::Zone { format: Format::Avro, .. } => "format = 'AVRO'".to_owned(),
         Home::Zone { format: Format::Iceberg(_), .. } => "format = 'PARQUET'".to_owned(),
         Home::Zone { format: Format::Json { .. }, .. } | Home::DynamoDb { .. } | Home::View { .. } => {
             "format = 'JSON'".to_owned()

@@ -313,7 +313,8 @@ fn input_format(cx: &Context, table: Id<Table>) -> (FileFormat, Option<FormatOpt
             let json = JsonOptions { multi_line: false };
             (FileFormat::Json, Some(FormatOptions { csv: None, json: Some(json) }))
         }
-        Home::Zone { format: Format::Parquet(_) | Format::Iceberg(_), .. }
+        Home::Zone { format: Format::Orc(_), .. } => (FileFormat::Orc, None),
+        Home::Zone { format: Format::Parquet(_) | Format::Avro | Format::Iceberg(_), .. }
         | Home::DynamoDb { .. }
         | Home::View { .. } => (FileFormat::Parquet, None),
     }
@@ -327,7 +328,8 @@ fn job_output(cx: &Context, table: Id<Table>, location: S3Location, max_files: O
             (FileFormat::Csv, None, Some(OutputFormatOptions { csv }))
         }
         Home::Zone { format: Format::Json { .. }, .. } => (FileFormat::Json, None, None),
-        Home::Zone { format: Format::Parquet(_) | Format::Iceberg(_), .. }
+        Home::Zone { format: Format::Orc(compression), .. } => (FileFormat::Orc, Some(compression.name()), None),
+        Home::Zone { format: Format::Parquet(_) | Format::Avro | Format::Iceberg(_), .. }
         | Home::DynamoDb { .. }
         | Home::View { .. } => (FileFormat::Parquet, Some("SNAPPY"), None),
     };

@@ -101,7 +101,7 @@ impl Catalog {
 
 /// A table of files that its SerDe reads.
 fn files(table: &Table, format: &Format, location: Value<S3Uri>) -> TableInput {
-    let mut reading = Reading::of(format, &table.columns);
+    let mut reading = Reading::of(format, &table.name, &table.columns);
     reading.table_parameters.extend(projected(table));
     let further = table.properties.iter();
     reading
@@ -227,7 +227,7 @@ const TEXT_INPUT: &str = "org.apache.hadoop.mapred.TextInputFormat";
 const TEXT_OUTPUT: &str = "org.apache.hadoop.hive.ql.io.HiveIgnoreKeyTextOutputFormat";
 
 impl Reading {
-    fn of(format: &Format, columns: &[Column]) -> Self {
+    fn of(format: &Format, name: &str, columns: &[Column]) -> Self {
         match format {
             Format::Csv(csv) => Self::csv(csv, columns),
             Format::Json { ignore_malformed } => Self {
@@ -242,7 +242,7 @@ impl Reading {
                 table_parameters: parameters([("EXTERNAL", "TRUE"), ("classification", "json")]),
             },
             // Never asked for: its metadata say how an Iceberg table is read.
-            Format::Iceberg(_) => Self::of(&Format::Parquet(Compression::Zstd), columns),
+            Format::Iceberg(_) => Self::of(&Format::Parquet(Compression::Zstd), name, columns),
             Format::Parquet(compression) => Self {
                 input_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetInputFormat",
                 output_format: "org.apache.hadoop.hive.ql.io.parquet.MapredParquetOutputFormat",
@@ -253,6 +253,29 @@ impl Reading {
                     ("classification", "parquet"),
                     ("parquet.compression", compression.name()),
                 ]),
+            },
+            Format::Orc(compression) => Self {
+                input_format: "org.apache.hadoop.hive.ql.io.orc.OrcInputFormat",
+                output_format: "org.apache.hadoop.hive.ql.io.orc.OrcOutputFormat",
+                serde: "org.apache.hadoop.hive.ql.io.orc.OrcSerde",
+                // Athena takes the columns of ORC by their position otherwise. Source: "Understand index access for Apache ORC and
+                // Apache Parquet" of the Athena user guide.
+                serde_parameters: parameters([("serialization.format", "1"), ("orc.column.index.access", "false")]),
+                table_parameters: parameters([
+                    ("EXTERNAL", "TRUE"),
+                    ("classification", "orc"),
+                    ("orc.compress", compression.name()),
+                ]),
+            },
+            Format::Avro => Self {
+                input_format: "org.apache.hadoop.hive.ql.io.avro.AvroContainerInputFormat",
+                output_format: "org.apache.hadoop.hive.ql.io.avro.AvroContainerOutputFormat",
+                serde: "org.apache.hadoop.hive.serde2.avro.AvroSerDe",
+                serde_parameters: vec![
+                    (Cow::Borrowed("serialization.format"), Value::literal("1")),
+                    (Cow::Borrowed("avro.schema.literal"), Value::literal(avro_schema(name, columns).to_string())),
+                ],
+                table_parameters: parameters([("EXTERNAL", "TRUE"), ("classification", "avro")]),
             },
         }
     }
@@ -285,6 +308,35 @@ impl Reading {
         };
         Self { input_format: TEXT_INPUT, output_format: TEXT_OUTPUT, serde, serde_parameters, table_parameters }
     }
+}
+
+/// The schema that Athena's Avro SerDe reads files by: each column may be missing.
+///
+/// Sources: "Avro SerDe" of the Athena user guide; "Logical Types" of the Avro specification, of which Hive knows these.
+fn avro_schema(name: &str, columns: &[Column]) -> serde_json::Value {
+    use serde_json::json;
+    let fields: Vec<_> = columns
+        .iter()
+        .map(|column| {
+            let ty = match column.ty {
+                // Nothing nested comes here: `check` refuses it.
+                ColumnType::String | ColumnType::Nested(_) => json!("string"),
+                ColumnType::Boolean => json!("boolean"),
+                ColumnType::TinyInt | ColumnType::SmallInt | ColumnType::Int => json!("int"),
+                ColumnType::BigInt => json!("long"),
+                ColumnType::Float => json!("float"),
+                ColumnType::Double => json!("double"),
+                ColumnType::Binary => json!("bytes"),
+                ColumnType::Decimal(precision, scale) => {
+                    json!({ "type": "bytes", "logicalType": "decimal", "precision": precision, "scale": scale })
+                }
+                ColumnType::Date => json!({ "type": "int", "logicalType": "date" }),
+                ColumnType::Timestamp => json!({ "type": "long", "logicalType": "timestamp-millis" }),
+            };
+            json!({ "name": column.name, "type": ["null", ty], "default": null })
+        })
+        .collect();
+    json!({ "type": "record", "name": name, "fields": fields })
 }
 
 /// The properties from which Athena reckons partitions. Source: "Supported types for partition projection" of the Athena user

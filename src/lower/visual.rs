@@ -239,7 +239,8 @@ fn target(
     let format = match &table.home {
         Home::Zone { format: Format::Csv(_), .. } => Some("csv"),
         Home::Zone { format: Format::Json { .. }, .. } => Some("json"),
-        Home::Zone { format: Format::Parquet(_) | Format::Iceberg(_), .. }
+        Home::Zone { format: Format::Orc(_), .. } => Some("orc"),
+        Home::Zone { format: Format::Parquet(_) | Format::Avro | Format::Iceberg(_), .. }
         | Home::DynamoDb { .. }
         | Home::View { .. } => None,
     };

@@ -255,6 +255,7 @@ impl Flow<'_, '_> {
     fn source(&mut self, written: &Spanned<String>) -> (Option<Operation>, Columns) {
         let Some(id) = self.cx.table(written) else { return (None, None) };
         self.cx.refuse_without_files(written, id, "a visual job");
+        self.cx.refuse_avro(written, id, "a visual job");
         let table = self.cx.tables.get(id.index()).and_then(Option::as_ref);
         (Some(Operation::Source(id)), table.map(columns_of))
     }
@@ -630,6 +631,7 @@ impl Flow<'_, '_> {
         let TargetSpec { from: written_from, table: written } = spec;
         let id = self.cx.table(written)?;
         self.cx.refuse_without_files(written, id, "a visual job");
+        self.cx.refuse_avro(written, id, "a visual job");
         let table = self.cx.tables.get(id.index()).and_then(Option::as_ref)?;
         let declared = if matches!(table.home, Home::Zone { .. }) { columns_of(table) } else { Vec::new() };
         let Some(given) = given else { return Some(Operation::Target { from, table: id }) };

@@ -150,7 +150,11 @@ fn source(lake: &Lake, node: &Node, table: Id<Table>) -> String {
         Home::Zone { format: Format::Json { .. }, .. } => {
             call(&target, "json", &[place, format!("schema={schema}")], "")
         }
-        Home::Zone { format: Format::Parquet(_) | Format::Iceberg(_), .. }
+        Home::Zone { format: Format::Orc(_), .. } => {
+            let target = if table.partitions.is_empty() { target } else { format!("{target}.schema({schema})") };
+            call(&target, "orc", &[place], "")
+        }
+        Home::Zone { format: Format::Parquet(_) | Format::Avro | Format::Iceberg(_), .. }
         | Home::DynamoDb { .. }
         | Home::View { .. } => {
             let target = if table.partitions.is_empty() { target } else { format!("{target}.schema({schema})") };
@@ -181,7 +185,10 @@ fn target(lake: &Lake, from: &str, table: Id<Table>) -> String {
         Home::Zone { format: Format::Parquet(compression), .. } if *compression != Compression::Snappy => {
             format!("parquet({place}, compression=\"{}\")", compression.name())
         }
-        Home::Zone { format: Format::Parquet(_) | Format::Iceberg(_), .. }
+        Home::Zone { format: Format::Orc(compression), .. } => {
+            format!("orc({place}, compression=\"{}\")", compression.name())
+        }
+        Home::Zone { format: Format::Parquet(_) | Format::Avro | Format::Iceberg(_), .. }
         | Home::DynamoDb { .. }
         | Home::View { .. } => format!("parquet({place})"),
     };

@@ -13,6 +13,7 @@ impl Reader<'_> {
     pub(super) fn other_table(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Other> {
         let id = cx.table(name)?;
         cx.refuse_without_files(name, id, "a recipe");
+        cx.refuse_avro(name, id, "a recipe");
         let table = cx.tables.get(id.index())?.as_ref()?;
         let columns: Columns = table.columns.iter().map(|column| (column.name.clone(), Some(column.ty))).collect();
         if !table.partitions.is_empty() {

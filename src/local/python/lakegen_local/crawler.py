@@ -12,7 +12,7 @@ from typing import Any
 
 import duckdb
 
-from lakegen_local import sources
+from lakegen_local import formats, sources
 from lakegen_local.errors import StepError, relative
 from lakegen_local.sources import Column, Table
 
@@ -39,7 +39,7 @@ def crawl_table(database: duckdb.DuckDBPyConnection, table: Table, classifiers: 
     if not files:
         raise StepError("MissingData", f"table `{table.name}` has no files in {table.dir}")
     custom = next((each[table.format] for each in classifiers if table.format in each), {})
-    kind, columns = {"csv": _csv, "json": _json, "parquet": _parquet}[table.format](table, files, custom)
+    kind, columns = {"csv": _csv, "json": _json}.get(table.format, _own)(table, files, custom)
     return {
         "name": table.name,
         "format": kind,
@@ -66,8 +66,8 @@ def _count(database: duckdb.DuckDBPyConnection, table: Table, files: list[str], 
             width = len(_sample(table, files[0])[0])
             generic = [(f"c{index}", "VARCHAR") for index in range(width)]
             query = f"SELECT count(*) FROM {sources.scan_csv(table, files, generic)}"
-        elif table.format == "parquet":
-            return _parquet_rows(files)
+        elif table.format in formats.NAMES:
+            return sum(formats.rows(table, file) for file in files)
         else:
             counts = ", ".join(["count(*)", *(f"count({sources.name(column)})" for column in names)])
             query = f"SELECT {counts} FROM ({sources.read(database, table)})"
@@ -230,21 +230,9 @@ def _wider(left: str | None, right: str) -> str:
     return "string"
 
 
-def _parquet(table: Table, files: list[str], _custom: dict[str, Any]) -> tuple[str, list[Column]]:
-    import pyarrow
-    import pyarrow.parquet
-
+def _own(table: Table, files: list[str], _custom: dict[str, Any]) -> tuple[str, list[Column]]:
+    """What files that carry their own schema say."""
     columns: dict[str, str] = {}
     for file in files:
-        try:
-            schema = pyarrow.parquet.read_schema(file)
-        except (pyarrow.ArrowInvalid, OSError) as error:
-            raise StepError("BadParquet", f"`{relative(file, table.dir)}` is not a Parquet file: {error}") from error
-        columns |= {field.name.lower(): sources.arrow_type(field.type) for field in schema}
-    return "parquet", [Column(column, kind) for column, kind in columns.items()]
-
-
-def _parquet_rows(files: list[str]) -> int:
-    import pyarrow.parquet
-
-    return sum(pyarrow.parquet.read_metadata(file).num_rows for file in files)
+        columns |= {name.lower(): kind for name, kind in formats.columns(table, file).items()}
+    return table.format, [Column(column, kind) for column, kind in columns.items()]

@@ -13,6 +13,7 @@ from typing import Any, BinaryIO
 
 import duckdb
 
+from lakegen_local import formats
 from lakegen_local.errors import StepError, relative
 
 DUCKDB_TYPES = {
@@ -182,8 +183,11 @@ def read(database: duckdb.DuckDBPyConnection, table: Table) -> str:
         lenient = ", ignore_errors = true" if table.ignore_malformed else ""
         scan = f"read_json({listed}, format = 'newline_delimited', columns = {columns}{lenient}{partitions})"
     else:
-        check_parquet(table)
-        scan = f"read_parquet({listed}, union_by_name = true{partitions})"
+        check_files(table)
+        if table.format in formats.FOREIGN:
+            scan = formats.scan(database, table, files)
+        else:
+            scan = f"read_parquet({listed}, union_by_name = true{partitions})"
     columns = ", ".join(f"{name(c.name)}::{duckdb_type(c.type)} AS {name(c.name)}" for c in table.all_columns)
     return f"SELECT {columns} FROM {scan}"
 
@@ -360,25 +364,12 @@ def _csv_error(table: Table | None, file: str, line: int, content: str, reason: 
     return StepError("BadRow", f"{shown}:{line}: {reason}: `{content}`", file=file, line=line)
 
 
-def check_parquet(table: Table) -> int:
-    """Compares Parquet files with the declaration, from their metadata alone; gives the number of rows."""
-    import pyarrow
-    import pyarrow.parquet
-
-    rows = 0
-    declared = {column.name: column.type for column in table.columns}
+def check_files(table: Table) -> None:
+    """Compares files that carry their own schema with the declaration."""
+    partitions = {column.name for column in table.partitions}
     for file in table.files():
-        try:
-            with pyarrow.parquet.ParquetFile(file) as parquet:
-                rows += parquet.metadata.num_rows
-                found = {field.name: arrow_type(field.type) for field in parquet.schema_arrow}
-        except (pyarrow.ArrowInvalid, OSError) as error:
-            raise StepError("BadParquet", f"`{relative(file, table.dir)}` is not a Parquet file: {error}") from error
-        partitions = [column.name for column in table.partitions if column.name in found]
+        found = formats.columns(table, file)
         compare_columns(table, {key: kind for key, kind in found.items() if key not in partitions}, exact=True)
-    if declared and rows == 0 and not table.files():
-        return 0
-    return rows
 
 
 def check_json(database: duckdb.DuckDBPyConnection, table: Table) -> int:
@@ -431,28 +422,6 @@ JSON_WORDS = {
     "ARRAY": "a list",
     "OBJECT": "an object",
 }
-
-
-def arrow_type(kind: Any) -> str:
-    """The Glue type of a Parquet column."""
-    import pyarrow.types as is_type
-
-    if is_type.is_list(kind) or is_type.is_large_list(kind):
-        return f"array<{arrow_type(kind.value_type)}>"
-    if is_type.is_map(kind):
-        return f"map<{arrow_type(kind.key_type)},{arrow_type(kind.item_type)}>"
-    if is_type.is_struct(kind):
-        return f"struct<{','.join(f'{field.name.lower()}:{arrow_type(field.type)}' for field in kind)}>"
-    if is_type.is_decimal(kind):
-        return f"decimal({kind.precision},{kind.scale})"
-    if is_type.is_timestamp(kind):
-        return "timestamp"
-    names = {
-        "bool": "boolean", "int8": "tinyint", "int16": "smallint", "int32": "int", "int64": "bigint", "float": "float",
-        "double": "double", "date32[day]": "date", "string": "string", "large_string": "string", "binary": "binary",
-        "large_binary": "binary",
-    }  # fmt: skip
-    return names.get(str(kind), str(kind))
 
 
 def compare_columns(table: Table, found: dict[str, str], *, exact: bool) -> None:
@@ -514,17 +483,22 @@ def write(
     """Writes what `sql` gives as the table's files and gives the number of rows. `found`: its columns and types."""
     compare_columns(table, found, exact=False)
     columns = ", ".join(f"CAST({name(c.name)} AS {duckdb_type(c.type)}) AS {name(c.name)}" for c in table.all_columns)
+    foreign = table.format in formats.FOREIGN
+    through = "parquet" if foreign else table.format
     options = {
-        "parquet": f"FORMAT parquet, COMPRESSION {table.compression.lower()}",
+        "parquet": f"FORMAT parquet, COMPRESSION {'snappy' if foreign else table.compression.lower()}",
         "csv": f"FORMAT csv, HEADER true, DELIMITER {text(table.delimiter)}"
         + (f", QUOTE {text(table.quote)}, ESCAPE {text(table.quote)}" if table.quote else ", QUOTE ''"),
         "json": "FORMAT json",
-    }[table.format]
-    target = os.path.join(table.dir, f"{part}.{table.format}")
+    }[through]
+    target = os.path.join(table.dir, f"{part}.{through}")
     if table.partitions:
         target = table.dir
         options += f", PARTITION_BY ({', '.join(name(c.name) for c in table.partitions)})"
         options += f", OVERWRITE_OR_IGNORE true, FILENAME_PATTERN {text(part + '-{i}')}"
     rows = database.execute(f"COPY (SELECT {columns} FROM ({sql})) TO {text(target)} ({options})").fetchall()[0][0]
+    if foreign:
+        for written in sorted(Path(table.dir).rglob(f"{part}*.parquet")):
+            formats.convert(written, table)
     Path(table.dir, "_SUCCESS").touch()
     return int(rows)

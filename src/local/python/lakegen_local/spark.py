@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-from lakegen_local import sources
+from lakegen_local import formats, sources
 from lakegen_local.errors import StepError, UserFiles, describe
 from lakegen_local.jvm import Jvm, Settings
 from lakegen_local.sources import Table
@@ -195,8 +195,9 @@ def written_rows(table: Table, script: str) -> int:
     """Rows of a table that a job wrote; its files must be there and have the declared columns."""
     if not table.files() and not Path(table.dir, "_SUCCESS").exists():
         raise StepError("NothingWritten", f"`{script}` wrote no files to its `{table.name}` location")
-    if table.format == "parquet":
-        return sources.check_parquet(table)
+    if table.format in ("parquet", "orc"):
+        sources.check_files(table)
+        return sum(formats.rows(table, file) for file in table.files())
     database = sources.connect({})
     try:
         if table.format == "json" and table.files():
