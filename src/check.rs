@@ -12,6 +12,7 @@ use crate::blueprint::{self, Blueprint};
 use crate::decode::{Attempt, Decode, Decoder, Named};
 use crate::diagnostic::{Diagnostic, Diagnostics, Noted, Severity, did_you_mean, nearest};
 use crate::files::{FileKind, Files};
+use crate::kind::api::ApiSpec;
 use crate::kind::lake_formation::LakeFormationSpec;
 use crate::kind::table::TableSpec;
 use crate::kind::{learning, overrides, renamed, resource, tags};
@@ -287,10 +288,12 @@ impl<'a> Check<'a> {
             (Service::LargeWorkers, b.jobs.0.iter().find_map(|(_, spec)| spec.as_ref()?.large_workers())),
         ];
         let needed: Vec<_> = needed.into_iter().filter_map(|(service, at)| Some((service, at?))).collect();
+        let placed = b.api.as_ref().map(ApiSpec::placed).unwrap_or_default();
         for (name, spec) in &b.environments.0 {
             let Some(spec) = spec else { continue };
             if environment.map_or(spec.set.is_none(), |only| only == name.value) {
                 spec.check_services(name, &needed, self);
+                spec.check_placed(name, &placed, self);
             }
         }
     }

@@ -42,6 +42,21 @@ fn cfn_lint_finds_nothing_in_permissions_by_lake_formation() {
     cfn_lint_finds_nothing_in(folder.path());
 }
 
+#[test]
+fn cfn_lint_finds_nothing_in_china_and_govcloud() {
+    let folder = tempfile::tempdir().unwrap();
+    shop(folder.path());
+    let blueprint = folder.path().join("blueprints/shop.yaml");
+    let text = std::fs::read_to_string(&blueprint).unwrap();
+    let (_, lake) = text.split_once("\nzones:\n").unwrap();
+    // China has no user pools.
+    let environments = "name: shop\nenvironments:\n  gov: { region: us-gov-west-1, protected: true, alert: ops@example.com }\n  \
+        china: { region: cn-north-1, set: { api.access: iam, api.domain.certificate: \"arn:aws-cn:acm:cn-north-1:111122223333:certificate/a\" } }\n";
+    let lake = lake.replace("arn:aws:acm:eu-west-1", "arn:aws-us-gov:acm:us-gov-west-1");
+    std::fs::write(&blueprint, format!("{environments}zones:\n{lake}")).unwrap();
+    cfn_lint_finds_nothing_in(folder.path());
+}
+
 /// A blueprint that has one script, as a project.
 fn small(project: &Path, name: &str) {
     std::fs::create_dir_all(project.join("blueprints")).unwrap();

@@ -92,6 +92,7 @@ const ONLY_CHECK: &[&str] = &[
     "no_name.yaml",
     "overtaking.yaml",
     "paths.yaml",
+    "placed.yaml",
     "recipe_columns.yaml",
     "references.yaml",
     "regions_and_accounts.yaml",

@@ -118,6 +118,19 @@ pub enum WafSpec {
 }
 
 impl ApiSpec {
+    /// What it names that must be of the environment's own region: that region, the place, and what it is.
+    pub(crate) fn placed(&self) -> Vec<(&str, Span, &'static str)> {
+        let certificate = self.domain.as_ref().map(|domain| &domain.certificate);
+        let certificate = certificate.map(|arn| (arn.as_str(), arn.span, "the certificate"));
+        let firewall = self.waf.as_ref().and_then(|waf| match &waf.value {
+            WafSpec::Existing(arn) => Some((arn.as_str(), waf.span, "the web ACL")),
+            WafSpec::Own(_) => None,
+        });
+        let region = |arn| str::split(arn, ':').nth(3).filter(|region| crate::region::is_known(region));
+        let placed = certificate.into_iter().chain(firewall);
+        placed.filter_map(|(arn, span, noun)| Some((region(arn)?, span, noun))).collect()
+    }
+
     /// Where it speaks of users that sign in to Cognito, if it does.
     pub(crate) fn users(&self) -> Option<Span> {
         let access = self.access.as_ref()?;

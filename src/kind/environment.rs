@@ -116,6 +116,16 @@ impl EnvironmentSpec {
         })
     }
 
+    /// Notes what is of another region than the environment, where AWS takes only what is of its own.
+    pub(crate) fn check_placed(&self, name: &Spanned<String>, placed: &[(&str, Span, &str)], cx: &mut Check<'_>) {
+        for (region, at, noun) in placed.iter().filter(|(region, ..)| *region != self.region.value) {
+            let message =
+                format!("{noun} is of `{region}`, and the environment `{}` is in `{}`", name.value, self.region.value);
+            cx.push(Diagnostic::error(*at, message).related(self.region.span, "the environment's region"))
+                .help("name one of that region, in the environment's `set` if the others have another");
+        }
+    }
+
     /// Notes what the lake needs and the region does not have; `needed` says where the lake speaks of it.
     pub(crate) fn check_services(&self, name: &Spanned<String>, needed: &[(Service, Span)], cx: &mut Check<'_>) {
         for (service, at) in needed {

@@ -290,7 +290,7 @@ fn an_environment_has_what_it_sets_and_its_own_tags() {
 #[test]
 fn a_lake_in_china_names_nothing_of_another_partition() {
     let text = SHOP.replace("dev:  { region: eu-west-1 }", "dev:  { region: cn-north-1, set: { api.access: iam } }");
-    let text = text.replace("arn:aws:acm:us-east-1", "arn:aws-cn:acm:cn-north-1");
+    let text = text.replace("arn:aws:acm:eu-west-1", "arn:aws-cn:acm:cn-north-1");
     let (lake, assets) = read(&text);
     for (name, text) in files(&lake, &assets, "dev", Notation::Json) {
         assert!(!text.contains("arn:aws:"), "{name}");
