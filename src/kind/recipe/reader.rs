@@ -326,7 +326,9 @@ impl Reader<'_> {
         // The columns that `group_by` and `unpivot` do away with may come again under their old names.
         let gone = |column: &str| match self.action.name {
             "group_by" => true,
-            "rename" | "pivot" | "unnest_array" => self.column.as_ref().is_some_and(|(own, _)| own == column),
+            "rename" | "pivot" | "transpose" | "unnest_array" => {
+                self.column.as_ref().is_some_and(|(own, _)| own == column)
+            }
             _ => false,
         };
         let there = self
@@ -367,18 +369,7 @@ impl Reader<'_> {
             cx.error(column.span, message)
                 .help(format!("add `change_type: {{ column: {}, to: double }}` before it", column.value));
         }
-        let ty = match function.as_str() {
-            "count" | "count_distinct" => Some(ColumnType::BigInt),
-            "average" | "median" => Some(ColumnType::Double),
-            "sum" => match source {
-                Some(ColumnType::Float) => Some(ColumnType::Double),
-                Some(ColumnType::Decimal(_, scale)) => Some(ColumnType::Decimal(38, scale)),
-                Some(ty) if ty.is_integer() => Some(ColumnType::BigInt),
-                other => other,
-            },
-            _ => source,
-        };
-        (known, ty)
+        (known, result(function, source))
     }
 
     /// The function and the column of `{ sum: price }`.
@@ -454,6 +445,18 @@ impl Reader<'_> {
         if let (Some(keys), false) = (keys, takes) {
             self.takes_others(keys, cx);
         }
+        let number = |names: [&str; 3]| {
+            args.iter().find(|(key, _)| names.contains(&key.name)).and_then(|(key, arg)| match arg {
+                Arg::Number(number) => Some((key.name, number.parse::<u32>().ok()?)),
+                _ => None,
+            })
+        };
+        if let (Some((first, from)), Some((last, until))) =
+            (number(["start", "from", ""]), number(["stop", "end", "through"]))
+            && (from > until || from == until && last != "through")
+        {
+            cx.error(self.span, format!("there is nothing from `{first}: {from}` to `{last}: {until}`"));
+        }
         let list = |name: &str| {
             args.iter().find(|(key, _)| key.name == name).and_then(|(_, arg)| match arg {
                 Arg::List(texts) => Some(texts.len()),
@@ -471,6 +474,21 @@ impl Reader<'_> {
                 .help("write one name more than edges"),
             );
         }
+    }
+}
+
+/// The type of what a function computes of values of a type.
+pub(super) fn result(function: &str, source: Option<ColumnType>) -> Option<ColumnType> {
+    match function {
+        "count" | "count_distinct" => Some(ColumnType::BigInt),
+        "average" | "median" => Some(ColumnType::Double),
+        "sum" => match source {
+            Some(ColumnType::Float) => Some(ColumnType::Double),
+            Some(ColumnType::Decimal(_, scale)) => Some(ColumnType::Decimal(38, scale)),
+            Some(ty) if ty.is_integer() => Some(ColumnType::BigInt),
+            other => other,
+        },
+        _ => source,
     }
 }
 

@@ -106,9 +106,10 @@ it; `raw` says it otherwise.
 
 | of | the reference says | lakegen takes it that |
 |---|---|---|
-| `split`, `split_at_any`, `split_between`, `split_from_start`, `split_from_end` | how many columns there are, not their names | they are `<column>_1`, `<column>_2`… behind the others, and the column stays |
-| `split_between`, `split_from_start`, `split_from_end` | that a position or an offset is where the split is | so many characters are before it |
-| `pivot` | that values become columns; a group without a row of a value is not mentioned | the columns are named after the values, or as `values` says; such a group has null, as in Spark |
+| all splits | how many columns there are, not their names | they are `<column>_1`, `<column>_2`… behind the others, and the column stays |
+| `split_at_positions`, `split_from_start`, `split_from_end` | that a position or an offset is where the split is | so many characters are before it |
+| `pivot`, `transpose` | that values become columns; a group without a row of a value is not mentioned | the columns are named after the values, or as `values` says; such a group has null, as in Spark |
+| `substring` | \"starting and ending index\", and an example that takes 5 to 8 for `chars_5_through_8` | both are counted from 1, and both are with it |
 | `unnest_array`, `unnest_map` | that there is a row for each element; empty lists are not mentioned | rows without elements are left out, as by Spark's `explode` |
 | `unnest_map` | that there is a column for the key and one for the value, not their names | they are named as `key` and `value` say |
 | `unnest_struct` | names like `user.address.zip` with the delimiter between them | they are named so, behind the other columns |

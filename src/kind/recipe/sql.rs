@@ -235,7 +235,7 @@ pub(super) fn cast(value: &str, ty: Option<ColumnType>) -> String {
 }
 
 /// The type that holds both; none when that depends on more than the types.
-pub(super) fn wider(a: ColumnType, b: ColumnType) -> Option<ColumnType> {
+fn wider(a: ColumnType, b: ColumnType) -> Option<ColumnType> {
     use ColumnType::{BigInt, Double, Float, Int, SmallInt, TinyInt};
     const INTEGERS: [ColumnType; 4] = [TinyInt, SmallInt, Int, BigInt];
     match (a, b) {
@@ -246,6 +246,20 @@ pub(super) fn wider(a: ColumnType, b: ColumnType) -> Option<ColumnType> {
             Some(INTEGERS[size(a)?.max(size(b)?)])
         }
     }
+}
+
+/// The type that holds the values of all columns, as Spark finds it; none when that is not known.
+pub(super) fn common(columns: &[(String, Option<ColumnType>)]) -> Option<ColumnType> {
+    let mut types = columns.iter().map(|(_, ty)| *ty);
+    let first = types.next()??;
+    types.try_fold(first, |widest, ty| {
+        let ty = ty?;
+        if widest.is_number() && ty.is_number() || widest == ty {
+            return wider(widest, ty);
+        }
+        let day = |ty| matches!(ty, ColumnType::Date | ColumnType::Timestamp);
+        Some(if day(widest) && day(ty) { ColumnType::Timestamp } else { ColumnType::String })
+    })
 }
 
 /// How a type is made of others, if it is.

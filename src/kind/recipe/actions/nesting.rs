@@ -5,7 +5,7 @@
 
 use super::super::action::{Action, Choice, Does, Fits, Holds, Key, TO, choice, key};
 use super::super::arg::Columns;
-use super::super::sql::{Outcome, Step, cast, form, ident, literal, wider};
+use super::super::sql::{Outcome, Step, cast, common, form, ident, literal};
 use crate::kind::nested::{Form, Nested};
 use crate::lake::ColumnType;
 
@@ -89,20 +89,6 @@ pub(super) static ACTIONS: [Action; 6] = [
         Does::Columns(unnest_struct),
     ),
 ];
-
-/// The type that holds the values of all columns, as Spark finds it; none when that is not known.
-fn common(columns: &[(String, Option<ColumnType>)]) -> Option<ColumnType> {
-    let mut types = columns.iter().map(|(_, ty)| *ty);
-    let first = types.next()??;
-    types.try_fold(first, |widest, ty| {
-        let ty = ty?;
-        if widest.is_number() && ty.is_number() || widest == ty {
-            return wider(widest, ty);
-        }
-        let day = |ty| matches!(ty, ColumnType::Date | ColumnType::Timestamp);
-        Some(if day(widest) && day(ty) { ColumnType::Timestamp } else { ColumnType::String })
-    })
-}
 
 /// The columns that stay, and how SQL leaves the others out.
 fn left(step: &Step<'_>, sources: &[String]) -> (Columns, String) {

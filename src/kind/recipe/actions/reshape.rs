@@ -3,15 +3,16 @@
 //! DataBrew's reference does not name the columns that these operations make. A split numbers them, `<column>_1` and so on, as its
 //! console does; a pivot's are the author's to say, since they follow from the data.
 
-use super::super::action::{Action, Does, Fits, Holds, Key, TEXT, key};
-use super::super::arg::json;
-use super::super::sql::{Outcome, Step, cast, ident, literal};
+use super::super::action::{Action, Choice, Does, Fits, Holds, Key, TEXT, choice, key};
+use super::super::arg::{Aggregate, Columns, json};
+use super::super::reader::result;
+use super::super::sql::{Outcome, Step, cast, common, ident, literal};
 use super::super::step::ActionParameter;
 use crate::lake::ColumnType;
 
 const TIMES: Key = key("times", "limit", Holds::Whole(1, 20)).or("1");
 
-pub(super) static ACTIONS: [Action; 6] = [
+pub(super) static ACTIONS: [Action; 8] = [
     Action::new(
         "split",
         "SPLIT_COLUMN_SINGLE_DELIMITER",
@@ -57,6 +58,20 @@ pub(super) static ACTIONS: [Action; 6] = [
         Does::Columns(|step| cut(step, "greatest(length({column}) - {position}, 0)")),
     ),
     Action::new(
+        "split_at_positions",
+        "SPLIT_COLUMN_BETWEEN_POSITIONS",
+        "Splits text behind so many characters, and once more behind so many: the columns `<column>_1`, `<column>_2` and `<column>_3`.",
+        &[
+            TEXT,
+            key("start", "startPosition", Holds::Whole(1, 10_000)),
+            key("end", "endPosition", Holds::Whole(1, 10_000)),
+        ],
+        Does::Columns(|step| {
+            let parts = ["left({column}, {start})", "substr({column}, {start} + 1, {end} - {start})", "substr({column}, {end} + 1)"];
+            numbered(step, &parts.map(|part| step.fill(part)))
+        }),
+    ),
+    Action::new(
         "pivot",
         "PIVOT",
         "Makes a column of each value of a column, and one row of those that are equal in all other columns. DataBrew takes the values \
@@ -69,6 +84,29 @@ pub(super) static ACTIONS: [Action; 6] = [
         ],
         Does::Columns(pivot),
     ),
+    Action::new(
+        "transpose",
+        "TRANSPOSE",
+        "Makes rows of columns and columns of rows: a row of each of `rows`, named in the new column, and a column of each value of the \
+        column. A local run stops at a value that is not listed.",
+        &[
+            key("column", "", Holds::Column(Fits::Plain)),
+            key("values", "", Holds::Pivoted),
+            key("rows", "valueColumns", Holds::Columns(Fits::Plain)),
+            key("function", "aggregateFunction", Holds::Choice(&AGGREGATES)).or("max"),
+            key("to", "newColumn", Holds::NewColumn),
+        ],
+        Does::Combine(transpose, |step| vec![("pivotColumns", json(&[step.column()]).into())]),
+    ),
+];
+
+static AGGREGATES: [Choice; 6] = [
+    choice("max", "MAX", "max"),
+    choice("min", "MIN", "min"),
+    choice("sum", "SUM", "sum"),
+    choice("average", "AVERAGE", "avg"),
+    choice("median", "MEDIAN", "median"),
+    choice("count", "COUNT", "count"),
 ];
 
 fn option(delimiter: &str) -> serde_json::Value {
@@ -132,22 +170,48 @@ fn pivot(step: &Step<'_>) -> Outcome {
     let column = step.column();
     let of = step.aggregates("of").first();
     let gone = |name: &str| name == column || of.is_some_and(|of| of.column == name);
-    let mut columns: Vec<_> = step.columns.iter().filter(|(name, _)| !gone(name)).cloned().collect();
-    let groups = columns.iter().map(|(name, _)| ident(name)).collect::<Vec<_>>().join(", ");
+    let kept = step.columns.iter().filter(|(name, _)| !gone(name)).cloned().collect();
+    let call = of.map_or_else(String::new, Aggregate::call);
+    turned(step, kept, "rows", &call, of.and_then(|of| of.ty))
+}
+
+/// As Spark does it: `stack`, then `pivot`.
+fn transpose(step: &Step<'_>) -> Outcome {
+    const VALUE: &str = "\"value here\"";
+    let (column, to, rows) = (step.column(), step.name("to"), step.listed("rows"));
+    let gone = |name: &str| name == column || rows.iter().any(|(row, _)| row == name);
+    let mut kept: Columns = step.columns.iter().filter(|(name, _)| !gone(name)).cloned().collect();
+    let ty = common(rows);
+    let names = rows.iter().map(|(name, _)| literal(name)).collect::<Vec<_>>().join(", ");
+    let values = rows.iter().map(|(name, _)| cast(&ident(name), ty)).collect::<Vec<_>>().join(", ");
+    let others: String = kept.iter().map(|(name, _)| format!("{}, ", ident(name))).collect();
+    let stacked = format!(
+        "(SELECT {others}{}, unnest([{names}]) AS {}, unnest([{values}]) AS {VALUE} FROM rows)",
+        ident(column),
+        ident(to)
+    );
+    kept.push((to.to_owned(), Some(ColumnType::String)));
+    turned(step, kept, &stacked, &format!("{}({VALUE})", step.sql("function")), result(step.chosen("function"), ty))
+}
+
+/// A row of those that are equal in the columns that are kept, and a column of each value of the step's own column.
+fn turned(step: &Step<'_>, kept: Columns, rows: &str, call: &str, ty: Option<ColumnType>) -> Outcome {
+    let column = step.column();
+    let groups = kept.iter().map(|(name, _)| ident(name)).collect::<Vec<_>>().join(", ");
     let values = step.pairs("values");
     let listed = values.iter().map(|(value, _)| literal(value)).collect::<Vec<_>>().join(", ");
     let text = format!("{}::VARCHAR", ident(column));
-    let complaint = literal(&format!("a value of `{column}` is not listed in `pivot`: "));
+    let complaint = literal(&format!("a value of `{column}` is not listed in `{}`: ", step.action.name));
     let unknown = format!("error({complaint} || coalesce({text}, 'null'))");
-    let known = format!("SELECT * FROM rows WHERE CASE WHEN {text} IN ({listed}) THEN true ELSE {unknown} END");
-    let mut selected: Vec<String> = columns.iter().map(|(name, _)| ident(name)).collect();
+    let known = format!("SELECT * FROM {rows} WHERE CASE WHEN {text} IN ({listed}) THEN true ELSE {unknown} END");
+    let mut selected: Vec<String> = kept.iter().map(|(name, _)| ident(name)).collect();
+    let mut columns = kept;
     for (value, to) in values {
-        let Some(of) = of else { continue };
         // Spark's pivot leaves null where a group has no such row, also where it counts.
         let these = format!("FILTER ({text} = {})", literal(value));
-        let value = format!("CASE WHEN count(*) {these} > 0 THEN {} {these} END", of.call());
-        selected.push(format!("{} AS {}", cast(&value, of.ty), ident(to)));
-        columns.push((to.clone(), of.ty));
+        let value = format!("CASE WHEN count(*) {these} > 0 THEN {call} {these} END");
+        selected.push(format!("{} AS {}", cast(&value, ty), ident(to)));
+        columns.push((to.clone(), ty));
     }
     let selected = selected.join(", ");
     let groups = if groups.is_empty() { String::new() } else { format!(" GROUP BY {groups} ORDER BY {groups}") };

@@ -22,7 +22,7 @@ const ALGORITHM: Holds = Holds::Choice(&[
     choice("sha256", "SHA256", "sha256({column}::VARCHAR)"),
 ]);
 
-pub(super) static ACTIONS: [Action; 18] = [
+pub(super) static ACTIONS: [Action; 19] = [
     // Spark makes two letters of the German ß, DuckDB one.
     Action::new(
         "upper_case",
@@ -134,6 +134,18 @@ pub(super) static ACTIONS: [Action; 18] = [
         "Takes the last characters into a new column.",
         &[TEXT, key("length", "position", Holds::Whole(1, 10_000)), TO],
         Does::Make("right({column}, {length})", STRING),
+    ),
+    Action::new(
+        "substring",
+        "SUBSTRING",
+        "Takes the characters from one to another, both counted from 1 and both with it, into a new column.",
+        &[
+            TEXT,
+            key("from", "startPosition", Holds::Whole(1, 10_000)),
+            key("through", "endPosition", Holds::Whole(1, 10_000)),
+            TO,
+        ],
+        Does::Make("substr({column}, {from}, greatest({through} - {from} + 1, 0))", STRING),
     ),
     Action::new(
         "length",
