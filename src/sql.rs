@@ -10,10 +10,10 @@ use std::sync::Arc;
 use sqlparser::ast::{Query, Statement};
 use sqlparser::dialect::DatabricksDialect;
 use sqlparser::parser::{Parser, ParserError};
-use sqlparser::tokenizer::{Location, Token, TokenWithSpan};
+use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::check::Check;
-use crate::diagnostic::did_you_mean;
+use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::lake::{Home, Id, Table};
 use crate::source::{Span, Spanned};
 
@@ -103,7 +103,26 @@ pub(crate) fn check_rule(text: &Spanned<String>, relations: &[Relation], cx: &mu
     query.map(|query| resolve::over(&query, relations, &places, cx).0).unwrap_or_default()
 }
 
+/// Notes texts with a quote that is written twice. Source: "Literals" of the Spark SQL reference: Spark 3, which Glue 5 runs, takes
+/// `'it''s'` for two texts in a row and makes `its` of them; Spark 4 makes `it's`.
+fn doubled_quotes(text: &str, places: &Places, cx: &mut Check<'_>) {
+    let tokens = Tokenizer::new(&DatabricksDialect {}, text).with_unescape(false).tokenize_with_location();
+    for TokenWithSpan { token, span } in tokens.unwrap_or_default() {
+        if let Token::SingleQuotedString(inside) = token
+            && inside.replace("\\'", "").contains("''")
+        {
+            let place = places.word(span.start, inside.chars().count() + 2);
+            let plain = inside.replace("''", "");
+            cx.push(
+                Diagnostic::warning(place, format!("Spark 3 reads this as `{plain}`, without the quote"))
+                    .help("write a quote in a text as `\\'`"),
+            );
+        }
+    }
+}
+
 fn parse_spark(text: &str, places: &Places, noun: &str, cx: &mut Check<'_>) -> Option<Box<Query>> {
+    doubled_quotes(text, places, cx);
     let statements = Parser::new(&DatabricksDialect {}).with_recursion_limit(64).try_with_sql(text);
     match statements.and_then(|mut parser| parser.parse_statements()) {
         Ok(statements) => match <[Statement; 1]>::try_from(statements) {
@@ -125,6 +144,7 @@ fn parse_spark(text: &str, places: &Places, noun: &str, cx: &mut Check<'_>) -> O
 /// Checks an expression of Spark SQL over the columns of `relation`, when they are known.
 pub(crate) fn check_expression(text: &Spanned<String>, relation: Relation, cx: &mut Check<'_>) {
     let places = Places::new(text, cx);
+    doubled_quotes(text, &places, cx);
     let parser = Parser::new(&DatabricksDialect {}).with_recursion_limit(64).try_with_sql(text);
     let expression = parser.and_then(|mut parser| {
         let expression = parser.parse_expr()?;
