@@ -297,7 +297,7 @@ impl Holds {
             Self::Pivoted => {
                 "a list of the values, at most 10, or a map from them to the names of their columns".into()
             }
-            Self::Order => "a list of `{ column, order, nulls }`".into(),
+            Self::Order => "a list of columns, or of `{ column, order, nulls }`".into(),
             Self::Table => "another table".into(),
             Self::Tables => "a list of other tables".into(),
             Self::Keys => "a list of columns that both have, or a map from columns to columns of the table".into(),

@@ -5,11 +5,12 @@ use super::arg::{Aggregate, Arg, Columns, FUNCTIONS, Function, Other, SortKey, s
 use super::condition;
 use super::sql;
 use crate::check::Check;
-use crate::decode::{Scalar, section};
+use crate::decode::{Decode, Decoder, Scalar, section};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
 use crate::kind::nested::Form;
 use crate::kind::table::plain_type;
 use crate::lake::{ColumnType, Id, Table};
+use crate::schema::{Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
 
 section! {
@@ -48,6 +49,22 @@ section! {
         /// Default: `first`.
         /// Example: `last`.
         nulls: Option<Spanned<String>>,
+    }
+}
+
+/// A key of `sort`: a column, or a map.
+pub(super) struct SortKeySpec(OrderSpec);
+
+impl Decode for SortKeySpec {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        if matches!(node.value, Value::String(_)) {
+            return Some(Self(OrderSpec { column: Decode::decode(node, decoder)?, order: None, nulls: None }));
+        }
+        OrderSpec::decode(node, decoder).map(Self)
+    }
+
+    fn shape(language: &mut Language) -> Shape {
+        Shape::Either(vec![Shape::Text, OrderSpec::shape(language)])
     }
 }
 
@@ -187,8 +204,8 @@ impl Reader<'_> {
             }
             Holds::Pivoted => self.pivoted(node, cx),
             Holds::Order => {
-                let keys = cx.decode::<Vec<OrderSpec>>(node)?;
-                Some(Arg::Order(keys.iter().filter_map(|spec| self.order(spec, cx)).collect()))
+                let keys = cx.decode::<Vec<SortKeySpec>>(node)?;
+                Some(Arg::Order(keys.iter().filter_map(|SortKeySpec(spec)| self.order(spec, cx)).collect()))
             }
             Holds::Table => {
                 let name = cx.decode::<Spanned<String>>(node)?;

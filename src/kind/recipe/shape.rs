@@ -2,7 +2,7 @@
 
 use super::action::{Action, Fits, Holds, Key, Need};
 use super::condition;
-use super::reader::{AggregateSpec, OrderSpec};
+use super::reader::{AggregateSpec, SortKeySpec};
 use crate::decode::Decode;
 use crate::schema::{self, Doc, Form, Language, Shape};
 
@@ -63,7 +63,7 @@ impl Holds {
                 let map = Shape::Map { names: None, values: Box::new(Shape::Text) };
                 Shape::Either(vec![map, Shape::Items(Box::new(Shape::Scalar))])
             }
-            Self::Order => Vec::<OrderSpec>::shape(language),
+            Self::Order => Vec::<SortKeySpec>::shape(language),
             Self::Keys => {
                 let map = Shape::Map { names: None, values: Box::new(Shape::Text) };
                 Shape::Either(vec![map, Shape::Items(Box::new(Shape::Text))])

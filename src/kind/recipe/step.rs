@@ -11,7 +11,7 @@ use super::reader::Reader;
 use super::sql;
 use crate::check::Check;
 use crate::decode::{Decode, Decoder, Fields};
-use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::diagnostic::{Diagnostic, did_you_mean, listed};
 use crate::lake::{Id, Table};
 use crate::schema::{Form, Key, Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
@@ -69,6 +69,12 @@ pub struct ReadableSpec {
     fields: Node,
 }
 
+/// The steps that become an operation of DataBrew, when that was written.
+fn of_operation(name: &str) -> Option<String> {
+    let steps: Vec<&str> = actions::all().filter(|action| action.operation == name).map(|action| action.name).collect();
+    (!steps.is_empty()).then(|| format!("here it is written {}, as docs/recipe-steps.md explains", listed(&steps)))
+}
+
 impl Decode for StepSpec {
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         let (name, fields) = match &node.value {
@@ -89,10 +95,12 @@ impl Decode for StepSpec {
             return RawSpec::decode(&fields, decoder).map(|raw| Self::Raw(Box::new(raw)));
         }
         let Some(action) = actions::all().find(|action| action.name == name.value) else {
-            let help = did_you_mean(name, actions::all().map(|action| action.name)).unwrap_or_else(|| {
-                "docs/recipe-steps.md lists the steps; `raw: { operation: …, parameters: { … } }` takes any other"
-                    .into()
-            });
+            let help = of_operation(name)
+                .or_else(|| did_you_mean(&name.to_lowercase(), actions::all().map(|action| action.name)))
+                .unwrap_or_else(|| {
+                    "docs/recipe-steps.md lists the steps; `raw: { operation: …, parameters: { … } }` takes any other"
+                        .into()
+                });
             decoder.push(Diagnostic::error(name.span, format!("no recipe step named `{}`", name.value)).help(help));
             return None;
         };
