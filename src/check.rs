@@ -286,6 +286,8 @@ impl<'a> Check<'a> {
             (Service::Cognito, users),
             (Service::Optimizers, optimized.map(|(name, _)| name.span)),
             (Service::LargeWorkers, b.jobs.0.iter().find_map(|(_, spec)| spec.as_ref()?.large_workers())),
+            (Service::LaterGlue, b.jobs.0.iter().find_map(|(name, spec)| spec.as_ref()?.later_glue(name))),
+            (Service::Unsigned, b.api.as_ref().and_then(ApiSpec::unsigned)),
         ];
         let needed: Vec<_> = needed.into_iter().filter_map(|(service, at)| Some((service, at?))).collect();
         let placed = b.api.as_ref().map(ApiSpec::placed).unwrap_or_default();

@@ -5,7 +5,7 @@
 //! `sagemaker/core/image_uri_config/xgboost.json` of the PyPI package `sagemaker-core`, the same for every image since 0.90-1.
 //! The isolated partitions and the European sovereign cloud are left out: nothing of lakegen has been held against them.
 
-use Service::{Cognito, DataBrew, Endpoints, LargeWorkers, Optimizers};
+use Service::{Cognito, DataBrew, Endpoints, LargeWorkers, LaterGlue, Optimizers, Unsigned};
 
 /// A service that not every region has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -22,6 +22,10 @@ pub enum Service {
     Optimizers,
     /// Workers of Glue larger than `G.2X`, or with more memory.
     LargeWorkers,
+    /// Glue 5.1 and later.
+    LaterGlue,
+    /// An API that answers those who do not sign their requests.
+    Unsigned,
 }
 
 impl Service {
@@ -35,6 +39,8 @@ impl Service {
             Cognito => "Amazon Cognito user pools",
             Optimizers => "Glue table optimizers in CloudFormation",
             LargeWorkers => "large or memory-optimized Glue workers, as far as AWS's pages say",
+            LaterGlue => "Glue 5.1 or later, as far as AWS's pages say",
+            Unsigned => "API for callers who do not sign, and no domain for one, until its owner has an ICP licence",
         }
     }
 
@@ -50,13 +56,17 @@ impl Service {
                 "choose another region, or leave `compaction`, `retention` and `orphan_file_deletion` out here"
             }
             LargeWorkers => "choose another region, or take more workers of the type `G.2X`",
+            LaterGlue => "let the environment `set` the job's `glue: 5.0`",
+            Unsigned => {
+                "let the environment `set` `api.access: iam` and no `domain`, or leave it so if the account has a licence"
+            }
         }
     }
 
-    /// Whether regions get it one after another, so that one may have it that is not known to.
+    /// Whether a region may have it that is not known to: because regions get it one after another, or some accounts do.
     #[must_use]
     pub fn spreads(self) -> bool {
-        self == LargeWorkers
+        matches!(self, LargeWorkers | LaterGlue | Unsigned)
     }
 }
 
@@ -188,6 +198,10 @@ pub fn has(region: &str, service: Service) -> bool {
     find(region).is_some_and(|(_, xgboost, lacks)| match service {
         Service::XgBoost => xgboost.is_some(),
         LargeWorkers => LARGE_WORKERS.contains(&region),
+        // Source: "AWS Glue in AWS GovCloud (US)" of its user guide, whose last version is 5.0.
+        LaterGlue => Partition::of(region) != Partition::GovCloud,
+        // Source: "Amazon API Gateway" of "Getting Started with Amazon Web Services in China".
+        Unsigned => Partition::of(region) != Partition::China,
         DataBrew | Endpoints | Cognito | Optimizers => !lacks.contains(&service),
     })
 }

@@ -131,6 +131,17 @@ impl ApiSpec {
         placed.filter_map(|(arn, span, noun)| Some((region(arn)?, span, noun))).collect()
     }
 
+    /// Where it lets in those who do not sign their requests, or is given a domain.
+    pub(crate) fn unsigned(&self) -> Option<Span> {
+        let signed = self.access.as_ref().is_some_and(|access| access.value == AccessSpec::Iam);
+        let open = |(key, route): &(Spanned<String>, Option<RouteSpec>)| {
+            (!signed || route.as_ref()?.public == Some(true)).then_some(key.span)
+        };
+        let access = self.access.as_ref().filter(|_| !signed).map(|access| access.span);
+        let domain = self.domain.as_ref().map(|domain| domain.name.span);
+        access.or(domain).or_else(|| self.routes.0.iter().find_map(open))
+    }
+
     /// Where it speaks of users that sign in to Cognito, if it does.
     pub(crate) fn users(&self) -> Option<Span> {
         let access = self.access.as_ref()?;

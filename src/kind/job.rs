@@ -266,6 +266,14 @@ const FLEXIBLE_WORKER_TYPES: [&str; 2] = ["G.1X", "G.2X"];
 const DATA_LAKE_FORMATS: [&str; 3] = ["delta", "hudi", "iceberg"];
 
 impl JobSpec {
+    /// Where it asks for a version of Glue that not every region has; without a version it has one.
+    pub(crate) fn later_glue(&self, name: &Spanned<String>) -> Option<Span> {
+        match &self.glue {
+            Some(version) => (version.value.0 != GLUE_VERSIONS[0]).then_some(version.span),
+            None => Some(name.span),
+        }
+    }
+
     /// Where it asks for workers that not every region has.
     pub(crate) fn large_workers(&self) -> Option<Span> {
         let ty = self.workers.as_ref()?.ty.as_ref()?;
