@@ -133,6 +133,11 @@ fn one(
         if check.kind.numbers && !ty.is_number() {
             cx.error(span, format!("`{column}` is {ty}, and `{}` is about numbers", check.kind.name));
         }
+        // Source: the types of columns that the pages of the DQDL reference list; others, like `IsUnique`, take any.
+        if check.kind.name == "ColumnValues" && matches!(ty, ColumnType::Nested(_)) {
+            cx.error(span, format!("`{column}` is {ty}, and `ColumnValues` is about plain values"))
+                .help("`CustomSql` looks into it");
+        }
         if check.kind.text && ty != ColumnType::String {
             cx.error(span, format!("`{column}` is {ty}, and `{}` is about text", check.kind.name));
         }

@@ -4,7 +4,7 @@ use crate::check::Check;
 use crate::decode::{Attempt, Decode, Decoder, section};
 use crate::diagnostic::{did_you_mean, listed};
 use crate::kind::recipe::{DatasetSpec, check_schedule, condition};
-use crate::lake::{Condition, Id, Table};
+use crate::lake::{ColumnType, Condition, Id, Table};
 use crate::schema::{Form, Key, Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
 
@@ -381,15 +381,19 @@ impl RuleSpec {
     }
 }
 
-fn column_type(
-    table: Option<Id<Table>>,
-    column: &Spanned<String>,
-    cx: &mut Check<'_>,
-) -> Option<crate::lake::ColumnType> {
+fn column_type(table: Option<Id<Table>>, column: &Spanned<String>, cx: &mut Check<'_>) -> Option<ColumnType> {
     let id = table?;
     let found = cx.tables.get(id.index())?.as_ref()?.column(column).map(|column| column.ty);
-    if found.is_none() {
-        cx.no_column(column.span, column, id);
+    match found {
+        None => {
+            cx.no_column(column.span, column, id);
+        }
+        // Source: "ProfileColumns section" of the DataBrew developer guide.
+        Some(ty @ ColumnType::Nested(_)) => {
+            cx.error(column.span, format!("`{}` is `{ty}`, which DataBrew does not profile", column.value))
+                .help("let a recipe take its values out, and profile what it writes");
+        }
+        Some(_) => {}
     }
     found
 }
@@ -406,7 +410,7 @@ fn threshold(limit: Option<(&Limit, Comparison)>) -> Threshold {
 /// A rule about each value of a column.
 fn values_rule(
     column: &Spanned<String>,
-    ty: Option<crate::lake::ColumnType>,
+    ty: Option<ColumnType>,
     node: &Node,
     threshold: Threshold,
     cx: &mut Check<'_>,

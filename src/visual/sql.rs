@@ -82,6 +82,7 @@ pub(super) fn literal(value: &str, ty: ColumnType) -> Result<String, &'static st
             }
         }
         ColumnType::Binary => Err("no constant"),
+        ColumnType::Nested(_) => Err("no constant: let a node with `sql` take out of it what you look for"),
         _ => {
             let number = value.chars().all(|c| c.is_ascii_digit() || matches!(c, '.' | '-' | '+' | 'e' | 'E'));
             if number && value.parse::<f64>().is_ok() { Ok(value.to_owned()) } else { Err("a number") }
