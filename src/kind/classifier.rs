@@ -1,9 +1,11 @@
 //! A classifier: tells a crawler how to recognise a file and find its columns.
 
+use std::collections::{HashMap, HashSet};
+
 use crate::check::Check;
 use crate::decode::{alternatives, section};
 use crate::diagnostic::{did_you_mean, listed};
-use crate::source::Spanned;
+use crate::source::{Span, Spanned};
 
 alternatives! {
     /// How a crawler recognises a file; crawlers name it, and ask it before Glue's own classifiers.
@@ -179,6 +181,7 @@ impl ClassifierSpec {
                 if !path.starts_with('$') {
                     cx.error(path.span, "a JSON path begins with `$`").help("write it like `$.records[*]`");
                 }
+                closed(path, cx);
                 Recognises::Json { path: path.value.clone() }
             }
             Self::Grok(GrokClassifierSpec { classification, pattern, patterns }) => {
@@ -187,8 +190,10 @@ impl ClassifierSpec {
                     cx.error(pattern.span, "this pattern has no columns").help("write columns like `%{WORD:verb}`");
                 }
                 longest(pattern, 2_048, cx);
+                mentioned(pattern, pattern.span, cx);
                 if let Some(patterns) = patterns {
                     longest(patterns, 16_000, cx);
+                    own_patterns(patterns, cx);
                 }
                 Recognises::Grok {
                     classification: classification.value.clone(),
@@ -198,7 +203,8 @@ impl ClassifierSpec {
             }
             Self::Xml(XmlClassifierSpec { classification, row }) => {
                 known_to_glue(classification, cx);
-                if row.is_empty() || row.contains(['<', '>', '/']) {
+                let begins = row.starts_with(|c: char| c.is_alphabetic() || c == '_');
+                if !begins || !row.chars().all(|c| c.is_alphanumeric() || "_-.:".contains(c)) {
                     cx.error(row.span, format!("`{}` is not the name of an element", row.value))
                         .help("write the bare name: `invoice`");
                 }
@@ -206,6 +212,85 @@ impl ClassifierSpec {
             }
         };
         Some(Classifier { name: name.value.clone(), recognises })
+    }
+}
+
+/// Notes brackets and braces that do not belong together.
+pub(super) fn closed(text: &Spanned<String>, cx: &mut Check<'_>) {
+    let mut open = Vec::new();
+    let mut letters = text.chars();
+    let mut fits = true;
+    while let Some(letter) = letters.next() {
+        match letter {
+            '\\' => drop(letters.next()),
+            ']' => fits &= open.pop() == Some(letter),
+            // Between brackets everything else means itself.
+            _ if open.last() == Some(&']') => {}
+            '[' => open.push(']'),
+            '{' => open.push('}'),
+            '}' => fits &= open.pop() == Some(letter),
+            _ => {}
+        }
+    }
+    if !fits || !open.is_empty() {
+        cx.error(text.span, format!("the brackets of `{}` do not match", text.value))
+            .help("close what is opened; a bracket that is meant itself stands behind a backslash");
+    }
+}
+
+/// The names of the patterns that a pattern speaks of: `%{NAME}`, `%{NAME:column}` or `%{NAME:column:type}`.
+fn mentioned<'a>(pattern: &'a str, span: Span, cx: &mut Check<'_>) -> Vec<&'a str> {
+    let mut names = Vec::new();
+    for part in pattern.split("%{").skip(1) {
+        let inside = part.split_once('}').map(|(inside, _)| inside);
+        let name = inside.and_then(|inside| inside.split([':', '=']).next()).unwrap_or_default();
+        if name.is_empty() || !name.chars().all(|c| c.is_ascii_alphanumeric() || c == '_') {
+            let shown: String = part.chars().take(20).collect();
+            cx.error(span, format!("`%{{{shown}` does not name a pattern"))
+                .help("write columns like `%{WORD:verb}`: a pattern and the name of the column");
+        } else {
+            names.push(name);
+        }
+    }
+    names
+}
+
+/// Patterns of one's own: a name, and what it stands for, on each line.
+fn own_patterns(written: &Spanned<String>, cx: &mut Check<'_>) {
+    let mut own: Vec<(&str, Vec<&str>)> = Vec::new();
+    for line in written.lines().map(str::trim).filter(|line| !line.is_empty()) {
+        match line.split_once(char::is_whitespace) {
+            Some((name, pattern)) => own.push((name, mentioned(pattern, written.span, cx))),
+            None => {
+                let shown: String = line.chars().take(20).collect();
+                cx.error(written.span, format!("`{shown}` is a name without a pattern"))
+                    .help("write each on a line: `CART [a-z]{3}`");
+            }
+        }
+    }
+    // A pattern stands for something as soon as all those of one's own do that it speaks of; what is left speaks of itself.
+    let known: HashSet<&str> = own.iter().map(|(name, _)| *name).collect();
+    let mut waits: HashMap<&str, usize> = own.iter().map(|(name, _)| (*name, 0)).collect();
+    let mut users: HashMap<&str, Vec<&str>> = HashMap::new();
+    for (name, uses) in &own {
+        for used in uses.iter().filter(|used| known.contains(*used)) {
+            users.entry(used).or_default().push(name);
+            *waits.entry(name).or_default() += 1;
+        }
+    }
+    let mut ready: Vec<&str> = waits.iter().filter(|(_, waits)| **waits == 0).map(|(name, _)| *name).collect();
+    while let Some(name) = ready.pop() {
+        for user in users.get(name).into_iter().flatten() {
+            let left = waits.entry(user).or_default();
+            *left -= 1;
+            if *left == 0 {
+                ready.push(user);
+            }
+        }
+    }
+    if let Some((name, _)) = own.iter().find(|(name, _)| waits.get(name).is_some_and(|waits| *waits > 0)) {
+        cx.error(written.span, format!("the pattern `{name}` speaks of itself"))
+            .help("a pattern may use others, but not itself, directly or by them");
     }
 }
 
@@ -237,6 +322,9 @@ impl CsvClassifierSpec {
             cx.error(ty.span, format!("no type of classifiers named `{}`", ty.value)).help(help);
         }
         crate::check::unique(&self.columns, cx);
+        for column in self.columns.iter().filter(|column| column.trim().is_empty()) {
+            cx.error(column.span, "a column has a name").help("write the names of all columns, in order");
+        }
         let texts = |list: &[Spanned<String>]| list.iter().map(|one| one.value.clone()).collect();
         Some(CsvClassifier {
             delimiter: flat(delimiter)?,

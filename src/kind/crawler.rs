@@ -4,6 +4,7 @@ use crate::check::{Check, unique};
 use crate::cron;
 use crate::decode::{alternatives, section};
 use crate::diagnostic::Diagnostic;
+use crate::kind::classifier;
 use crate::kind::overrides::OverridesSpec;
 use crate::lake::{Classifier, Format, Home, Id, Table, Zone};
 use crate::source::Spanned;
@@ -290,6 +291,7 @@ impl PlaceSpec {
         {
             cx.error(sample.span, "a crawler looks at 1 to 249 files of each folder, or at all");
         }
+        self.exclude.iter().for_each(|pattern| classifier::closed(pattern, cx));
         Some(Place {
             zone: zone?,
             path: self.path.as_ref().map_or_else(String::new, |path| path.value.clone()),
