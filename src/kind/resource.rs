@@ -1,6 +1,7 @@
 //! A resource of CloudFormation's that lakegen has no kind for: written as its documentation says, put into one of the lake's
 //! stacks.
 
+mod policy;
 mod rules;
 pub(crate) mod schema;
 

@@ -9,6 +9,7 @@ use regex_lite::Regex;
 
 use crate::check::Check;
 use crate::diagnostic::{Diagnostic, did_you_mean, listed, nearest};
+use crate::kind::resource::policy;
 use crate::kind::resource::rules::{self, Together};
 use crate::source::{Node, Span, Spanned, Value};
 use crate::text::printable;
@@ -91,7 +92,7 @@ pub(crate) fn find(name: &str) -> Option<Type> {
 }
 
 /// Whether a map is a function of CloudFormation's, whose value nobody knows yet.
-fn is_function(entries: &[(Spanned<String>, Node)]) -> bool {
+pub(super) fn is_function(entries: &[(Spanned<String>, Node)]) -> bool {
     entries.iter().any(|(key, _)| key.value == "Ref" || key.value.starts_with("Fn::"))
 }
 
@@ -393,6 +394,7 @@ impl Visit {
         let owner = self.owner();
         let mut meant = Vec::new();
         for (name, node) in entries {
+            policy::check(self.ty.name, name, node, self.whole, cx);
             if let Some((_, _, shape)) = keys.iter().find(|(known, ..)| *known == name.value) {
                 self.under(name).value(shape, node, cx);
                 continue;
