@@ -12,7 +12,7 @@ use lakegen::assembly::{self, Assembly, Assets};
 use lakegen::cfn::Format;
 use lakegen::check::check;
 use lakegen::files::Disk;
-use lakegen::lower::lower;
+use lakegen::lower::{access, lower};
 use lakegen::placement::{Lock, Placement};
 use lakegen::source::Source;
 use proptest::prelude::*;
@@ -44,9 +44,12 @@ fn assemblies(text: &str) -> Vec<Assembly> {
     let lake = lake.unwrap_or_else(|| panic!("{}\n{text}", diagnostics.render(false)));
     let copies = lake.copies();
     copies
-        .map(|(lake, environment)| {
+        .flat_map(|(lake, environment)| {
             let assets = Assets::collect(lake).unwrap();
-            lower(lake, environment, &assets, &Placement::of(lake, &Lock::default()))
+            let lake_itself = lower(lake, environment, &assets, &Placement::of(lake, &Lock::default()));
+            let gate = lake.github.as_ref().and_then(|github| Some((github, github.gate(&environment.name)?)));
+            let deployed_by = gate.map(|(github, gate)| access(lake, environment, github, gate));
+            std::iter::once(lake_itself).chain(deployed_by)
         })
         .collect()
 }
@@ -81,8 +84,8 @@ fn cfn_lint_finds_nothing_in_a_dozen_of_them() {
     for number in 0..12 {
         let text = blueprint(8).new_tree(&mut runner).unwrap().current();
         std::fs::write(folder.path().join(format!("{number}.yaml")), &text).unwrap();
-        for assembly in assemblies(&text) {
-            let directory = folder.path().join(format!("{number}-{}", assembly.environment));
+        for (at, assembly) in assemblies(&text).into_iter().enumerate() {
+            let directory = folder.path().join(format!("{number}-{at}"));
             assembly::write(&assembly, &directory, Format::Json).unwrap();
             let files = assembly.stacks.iter().map(|stack| directory.join(stack.file(Format::Json)));
             by_region.entry(assembly.region.clone()).or_default().extend(files);

@@ -37,32 +37,68 @@ pub fn blueprint(parts: usize) -> impl Strategy<Value = String> {
         key_value(),
     ];
     let parts = vec(("[a-z0-9_]{0,24}", part), 1..=parts);
-    (parts, environments(), zones(), api(), pipelines(), maybe(tags())).prop_map(
-        |(parts, environments, zones, api, pipelines, tags)| {
-            let mut lake = Map::new();
-            lake.insert("name".into(), json!("random-lake"));
-            lake.insert("environments".into(), environments);
-            lake.insert("zones".into(), zones);
-            if !tags.is_null() {
-                lake.insert("tags".into(), tags);
-            }
-            for (at, (stem, part)) in parts.into_iter().enumerate() {
-                let text = part.to_string().replace('@', &format!("{at}_{stem}"));
-                merge_sections(&mut lake, serde_json::from_str(&text).unwrap());
-            }
-            if let Some(routes) = lake.remove("routes") {
-                let mut api = api;
-                api["routes"] = routes;
-                lake.insert("api".into(), api);
-            }
-            lake.insert("pipelines".into(), pipelines);
-            serde_json::to_string_pretty(&lake).unwrap()
-        },
-    )
+    (parts, whole(), api()).prop_map(|(parts, whole, api)| {
+        let mut lake = Map::from_iter([("name".to_owned(), json!("random-lake"))]);
+        merge_sections(&mut lake, whole);
+        for (at, (stem, part)) in parts.into_iter().enumerate() {
+            let text = part.to_string().replace('@', &format!("{at}_{stem}"));
+            merge_sections(&mut lake, serde_json::from_str(&text).unwrap());
+        }
+        let [routes, grants, set] = ["routes", "grants", "set"].map(|of| lake.remove(of).unwrap_or_default());
+        complete(&mut lake["environments"], set);
+        without_optimizers(&mut lake);
+        if routes.is_object() {
+            lake.insert("api".into(), reachable(api, routes, &lake["environments"]));
+        }
+        if let Some(permissions) = lake.get_mut("lake_formation").filter(|_| grants.is_object()) {
+            permissions["grants"] = grants;
+        }
+        serde_json::to_string_pretty(&lake).unwrap()
+    })
 }
 
-fn merge_sections(lake: &mut Map<String, Value>, part: Map<String, Value>) {
-    for (section, things) in part {
+/// The environments with what parts set in the last of them.
+fn complete(environments: &mut Value, set: Value) {
+    let Some((_, last)) = environments.as_object_mut().and_then(|all| all.iter_mut().next_back()) else { return };
+    if let Value::Object(set) = set {
+        let known = last.as_object_mut().unwrap().entry("set").or_insert_with(|| json!({}));
+        known.as_object_mut().unwrap().extend(set);
+    }
+}
+
+/// What GovCloud does not have is left out where an environment is there.
+fn without_optimizers(lake: &mut Map<String, Value>) {
+    let govern =
+        |environment: &Value| environment["region"].as_str().is_some_and(|region| region.starts_with("us-gov"));
+    if !lake["environments"].as_object().unwrap().values().any(govern) {
+        return;
+    }
+    for table in lake.get_mut("tables").and_then(Value::as_object_mut).into_iter().flat_map(Map::values_mut) {
+        if let Some(layout) = table.pointer_mut("/format/iceberg").and_then(Value::as_object_mut) {
+            layout.retain(|key, _| key == "partition");
+        }
+    }
+}
+
+/// The API with its routes. A certificate is of one region, so that only a lake of one environment has a domain.
+fn reachable(mut api: Value, routes: Value, environments: &Value) -> Value {
+    api["routes"] = routes;
+    let region = environments["dev"]["region"].as_str().filter(|_| environments["prod"].is_null());
+    match (region, api.as_object_mut().unwrap()) {
+        (Some(region), api) if api.contains_key("domain") => {
+            let partition = if region.starts_with("us-gov") { "aws-us-gov" } else { "aws" };
+            let certificate = "certificate/0a1b2c3d-0a1b-2c3d-4e5f-0a1b2c3d4e5f";
+            api["domain"]["certificate"] = json!(format!("arn:{partition}:acm:{region}:111122223333:{certificate}"));
+        }
+        (_, api) => {
+            api.remove("domain");
+        }
+    }
+    api
+}
+
+fn merge_sections(lake: &mut Map<String, Value>, part: Value) {
+    for (section, things) in part.as_object().cloned().unwrap_or_default() {
         match (lake.get_mut(&section), things) {
             (Some(Value::Object(known)), Value::Object(things)) => known.extend(things),
             (_, things) => {
@@ -82,6 +118,25 @@ fn map<const N: usize>(entries: [(&'static str, Piece); N]) -> Piece {
         Value::Object(entries.map(|(key, value)| ((*key).to_owned(), value)).collect())
     };
     values.prop_map(map).boxed()
+}
+
+/// Two maps in one.
+fn both(one: Piece, other: Piece) -> Piece {
+    (one, other)
+        .prop_map(|(mut one, other)| {
+            if let (Value::Object(one), Value::Object(other)) = (&mut one, other) {
+                one.extend(other);
+            }
+            one
+        })
+        .boxed()
+}
+
+/// Perhaps other properties of the resource that is `role` to its thing.
+fn changed(role: &str, properties: Value) -> Piece {
+    let mut changes = Map::new();
+    changes.insert(role.to_owned(), json!({ "Properties": properties }));
+    maybe(just(Value::Object(changes)))
 }
 
 /// One of these values.
@@ -140,6 +195,67 @@ fn typed() -> Value {
 
 // ── what all parts share ──
 
+fn whole() -> Piece {
+    let gate = map([
+        ("reviewers", maybe(just(json!(["octocat", "our-company/data"])))),
+        ("self_review", maybe(flag())),
+        ("wait", maybe(quantity(1..=90, " minutes"))),
+        ("branches", maybe(just(json!(["main", "release/*"])))),
+        ("deploy", maybe(flag())),
+        ("oidc_provider", maybe(word(["create", "adopt"]))),
+    ]);
+    let release = json!({
+        "version": "0.1.0",
+        "sha256": "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855",
+        "url": "https://example.com/lakegen.tar.gz",
+    });
+    let github = map([
+        ("repository", word(["our-company/data-lake"])),
+        ("ids", maybe(just(json!({ "owner": 583_231, "repository": 1_296_269 })))),
+        ("branch", maybe(word(["production"]))),
+        ("api_url", maybe(word(["https://github.example.com/api/v3"]))),
+        ("runner", maybe(word(["our-runners"]))),
+        ("lakegen", one([json!("source"), json!({ "release": release })])),
+        ("drift", maybe(word(["daily", "weekly", "never"]))),
+        ("environments", maybe(map([("dev", gate)]))),
+    ]);
+    let parameter = |value: &str| json!({ "Type": "String", "Value": value });
+    let resources = one([
+        json!({ "AuditTopic": { "Type": "AWS::SNS::Topic", "Properties": { "KmsMasterKeyId": "${lake.key.arn}" } } }),
+        json!({
+            "Noted": {
+                "stack": "storage",
+                "Type": "AWS::SSM::Parameter",
+                "Properties": parameter("${zones.raw.arn} in ${AWS::Region}"),
+                "DeletionPolicy": "Retain",
+                "UpdateReplacePolicy": "Retain",
+            },
+            "AlsoNoted": {
+                "stack": "storage",
+                "Type": "AWS::SSM::Parameter",
+                "Properties": parameter("what ${!AWS::Region} looks like"),
+                "DependsOn": ["Noted"],
+            },
+        }),
+        json!({ "Answers": { "stack": "serving", "Type": "AWS::SSM::Parameter", "Properties": parameter("yes: # 1") } }),
+    ]);
+    let permissions = map([("administrators", maybe(just(json!(["role/deployer", "user/admin"]))))]);
+    map([
+        ("description", maybe(sentence())),
+        ("environments", environments()),
+        ("github", maybe(github)),
+        ("tags", maybe(just(json!({ "team": "data", "cost_centre": "4711" })))),
+        (
+            "sample",
+            maybe(map([("instacart", map([("users", maybe(number(1..=206_209))), ("seed", maybe(number(0..=9)))]))])),
+        ),
+        ("zones", zones()),
+        ("lake_formation", maybe(permissions)),
+        ("pipelines", pipelines()),
+        ("resources", maybe(resources)),
+    ])
+}
+
 fn environments() -> Piece {
     let region = || word(["eu-west-1", "us-east-1", "ap-southeast-2", "us-gov-west-1"]);
     let set = maybe(just(json!({ "zones.raw.recover": "10 days" })));
@@ -163,32 +279,35 @@ fn environments() -> Piece {
         .boxed()
 }
 
-fn tags() -> Piece {
-    just(json!({ "team": "data", "cost_centre": "4711" }))
-}
-
 fn zones() -> Piece {
     let keep = maybe(word(["forever", "3 years", "400 days"]));
-    let archive = maybe(just(json!([
-        { "after": "30 days", "to": "infrequent" },
-        { "after": "90 days", "to": "glacier_instant" }
-    ])));
+    let archive = maybe(one([
+        json!([{ "after": "30 days", "to": "infrequent" }, { "after": "90 days", "to": "glacier_instant" }]),
+        json!([{ "after": "30 days", "to": "infrequent_one_zone" }]),
+        json!([{ "after": "1 day", "to": "intelligent" }]),
+    ]));
     let lock = maybe(one([json!({ "governance": "30 days" }), json!({ "compliance": "7 days" })]));
-    let zone = |lock: Piece| {
+    let history = any_of([
+        just(json!({})),
+        just(json!({ "was": "landing" })),
+        just(json!({ "adopt": { "dev": "our-data-of-2019" } })),
+    ]);
+    let zone = || {
         map([
             ("keep", keep.clone()),
             ("recover", maybe(quantity(1..=90, " days"))),
             ("archive", archive.clone()),
-            ("lock", lock),
+            ("override", changed("Bucket", json!({ "AccelerateConfiguration": { "AccelerationStatus": "Enabled" } }))),
         ])
     };
-    map([("raw", zone(lock)), ("curated", zone(just(Value::Null)))])
+    map([("raw", both(zone(), map([("lock", lock)]))), ("curated", both(zone(), history))])
 }
 
 fn pipelines() -> Piece {
     let schedule = word(["cron(0 3 * * ? *)", "rate(1 hour)", "rate(3 days)"]);
     let start = any_of([map([("schedule", schedule)]), word(["manual"])]);
-    map([("all", map([("start", start), ("steps", maybe(word(["all"])))]))])
+    let steps = maybe(word(["all"]));
+    map([("all", map([("start", start), ("steps", steps), ("max_concurrent", maybe(number(1..=50)))]))])
 }
 
 fn cron() -> Piece {
@@ -196,15 +315,18 @@ fn cron() -> Piece {
 }
 
 fn api() -> Piece {
-    let access =
-        maybe(any_of([word(["api_key", "iam", "cognito"]), just(json!({ "cognito": { "scopes": ["lake/read"] } }))]));
-    let throttle = maybe(map([("rate", number(1..=1_000)), ("burst", number(1..=1_000))]));
+    let throttle =
+        |daily: Piece| maybe(map([("rate", number(1..=1_000)), ("burst", number(1..=1_000)), ("daily", maybe(daily))]));
+    let with_keys = map([("access", maybe(word(["api_key"]))), ("throttle", throttle(number(1..=100_000)))]);
+    let others = any_of([word(["iam", "cognito"]), just(json!({ "cognito": { "scopes": ["lake/read"] } }))]);
+    let without = map([("access", others), ("throttle", throttle(just(Value::Null)))]);
+    let domain = maybe(map([("name", word(["api.example.com"])), ("base_path", maybe(word(["v1"])))]));
     let cors = maybe(map([
         ("origin", word(["*", "https://shop.example.com"])),
         ("headers", maybe(just(json!(["x-trace"])))),
         ("remember", maybe(quantity(1..=60, " minutes"))),
     ]));
-    map([("access", access), ("throttle", throttle), ("cors", cors), ("waf", maybe(flag()))])
+    both(any_of([with_keys, without]), map([("cors", cors), ("waf", maybe(flag())), ("domain", domain)]))
 }
 
 // ── parts: what arrives ──
@@ -254,11 +376,14 @@ fn source() -> Piece {
         ("partitions", maybe(partitions())),
         ("description", maybe(sentence())),
         ("properties", maybe(just(json!({ "owner": "sales", "rows": 12 })))),
+        ("was", maybe(word(["before_t@"]))),
+        ("override", changed("Table", json!({ "TableInput": { "Retention": 0 } }))),
     ]);
     let crawler = map([
         ("reads", just(json!(["t@"]))),
         ("schedule", cron()),
         ("changes", maybe(word(["log", "add_columns", "update"]))),
+        ("override", changed("LogGroup", json!({ "RetentionInDays": 7 }))),
     ]);
     let rule = || {
         word([
@@ -278,6 +403,10 @@ fn source() -> Piece {
         json!([{ "rows": { "at_least": 1 } }]),
         json!([{ "missing_values": { "of": ["id", "many"], "at_most": "5%" } }, { "mean": { "of": "amount", "less_than": 7.5 } }]),
         json!([{ "values": { "of": "amount", "where": { "between": [0, 10] }, "at_least": "99%" } }]),
+        json!([{ "duplicate_rows": { "equals": 0 } }, { "median": { "of": "amount", "more_than": 1 } }]),
+        json!([{ "unique_values": { "of": "id", "equals": "100%" } }, { "distinct_values": { "of": "label", "at_least": 2 } }]),
+        json!([{ "duplicate_values": { "of": "label", "at_most": 7 } }, { "valid_values": { "of": "many", "at_least": "90%" } },
+               { "standard_deviation": { "of": "amount", "less_than": 3 } }]),
     ]);
     let profile = map([
         ("reads", word(["t@"])),
@@ -286,12 +415,29 @@ fn source() -> Piece {
         ("schedule", cron()),
         ("rules", maybe(profile_rules)),
     ]);
+    let upload = just(json!({ "u@": { "start": { "upload": "t@" }, "steps": ["c@"] } }));
     map([
         ("tables", map([("t@", table)])),
         ("crawlers", map([("c@", crawler)])),
         ("checks", maybe(map([("t@", checks)]))),
         ("profiles", maybe(map([("p@", profile)]))),
+        ("pipelines", maybe(upload)),
+        ("grants", maybe(map([("g@", grant())]))),
+        ("set", maybe(just(json!({ "tables.t@.description": "otherwise", "crawlers.c@.changes": "log" })))),
     ])
+}
+
+/// What others may do with the table of a source, if Lake Formation has a say.
+fn grant() -> Piece {
+    let may = word(["select", "describe", "insert", "delete", "alter", "drop"]);
+    let some = json!({ "columns": ["id", "label"] });
+    let rows = json!({ "columns": ["id"], "rows": "label = 'it''s' and (amount > 5 or not many in (1, 2))" });
+    let table = any_of([map([("may", vec(may, 1..4).prop_map(Value::from).boxed())]), one([Value::Null, some, rows])]);
+    let table = table.prop_map(|table| json!({ "t@": table })).boxed();
+    let whole = map([("tables", table), ("grantable", maybe(flag()))]);
+    let parts = map([("tables", just(json!({ "t@": { "except": ["amount", "good"] } })))]);
+    let to = one([json!("role/analyst"), json!(["444455556666", "user/dana", "role/teams/data"])]);
+    both(map([("to", to)]), any_of([whole, parts]))
 }
 
 /// A crawler that finds tables by itself, with classifiers.
@@ -335,13 +481,8 @@ fn discovery() -> Piece {
         ("table_level", maybe(number(1..=5))),
         ("max_tables", maybe(number(1..=50))),
     ]);
-    let crawler = (grouping, rest).prop_map(|(mut crawler, rest)| {
-        if let (Value::Object(crawler), Value::Object(rest)) = (&mut crawler, rest) {
-            crawler.extend(rest);
-        }
-        crawler
-    });
-    map([("classifiers", map([("k@", classifier)])), ("crawlers", map([("c@", crawler.boxed())]))])
+    let crawler = both(grouping, rest);
+    map([("classifiers", map([("k@", classifier)])), ("crawlers", map([("c@", crawler)]))])
 }
 
 // ── parts: SQL ──
@@ -367,7 +508,10 @@ fn query() -> Piece {
     };
     let select =
         |rest: &str| json!(format!("select id, sum(amount) as total{rest} from s@ where label <> 'it''s' group by id"));
-    let query = |sql: Value, mode: Piece| map([("writes", word(["t@"])), ("mode", mode), ("sql", just(sql))]);
+    let query = |sql: Value, mode: Piece| {
+        let changed = changed("NamedQuery", json!({ "Description": "How much" }));
+        map([("writes", word(["t@"])), ("mode", mode), ("sql", just(sql)), ("override", changed)])
+    };
     let mode = || maybe(word(["replace", "append"]));
     let plain = map([("t", target(written_format(), false)), ("q", query(select(""), mode()))]);
     let parted = map([("t", target(written_format(), true)), ("q", query(select(", 2026 as year"), mode()))]);
@@ -381,12 +525,16 @@ fn query() -> Piece {
 
 /// A query that changes an Iceberg table.
 fn merge() -> Piece {
-    let layout = map([(
-        "partition",
-        maybe(
-            vec(word(["label", "day(at)", "bucket(8, id)", "truncate(4, label)"]), 1..3).prop_map(Value::from).boxed(),
-        ),
-    )]);
+    let partition =
+        vec(word(["label", "day(at)", "bucket(8, id)", "truncate(4, label)"]), 1..3).prop_map(Value::from).boxed();
+    let files = map([("min_files", maybe(number(1..=500))), ("min_deletes", maybe(number(1..=500)))]);
+    let snapshots = map([("keep", maybe(quantity(1..=90, " days"))), ("at_least", maybe(number(1..=9)))]);
+    let layout = map([
+        ("partition", maybe(partition)),
+        ("compaction", maybe(files)),
+        ("retention", maybe(snapshots)),
+        ("orphan_file_deletion", maybe(map([("keep", maybe(quantity(3..=90, " days")))]))),
+    ]);
     let target = map([
         ("zone", word(["curated"])),
         ("format", any_of([word(["iceberg"]), map([("iceberg", layout)])])),
@@ -460,6 +608,7 @@ fn recipe() -> Piece {
         ("files", maybe(number(1..=999))),
         ("schedule", cron()),
         ("project", maybe(sample)),
+        ("override", changed("Job", json!({ "LogSubscription": "DISABLE" }))),
     ]);
     let target = map([
         ("zone", word(["curated"])),
@@ -487,19 +636,14 @@ fn machines() -> Piece {
         ("glue", maybe(word(["5.0", "5.1"]))),
         ("spark", maybe(just(json!({ "spark.sql.shuffle.partitions": 64, "spark.sql.adaptive.enabled": true })))),
         ("parameters", maybe(just(json!({ "enable-job-insights": false })))),
+        ("was", maybe(word(["before_j@"]))),
+        ("override", changed("Job", json!({ "MaintenanceWindow": "Sun:3" }))),
     ])
 }
 
 /// `rest` with the machines of a job.
 fn job(rest: Piece) -> Piece {
-    (rest, machines())
-        .prop_map(|(mut job, machines)| {
-            if let (Value::Object(job), Value::Object(machines)) = (&mut job, machines) {
-                job.extend(machines);
-            }
-            job
-        })
-        .boxed()
+    both(rest, machines())
 }
 
 fn script_job() -> Piece {
@@ -521,6 +665,10 @@ fn script_job() -> Piece {
     map([
         ("tables", map([("s@", crawled(format())), ("t@", target), ("d@", just(items))])),
         ("jobs", map([("j@", job(script))])),
+        (
+            "set",
+            maybe(just(json!({ "jobs.j@.timeout": "5 hours", "jobs.j@.spark.\"spark.sql.shuffle.partitions\"": 400 }))),
+        ),
     ])
 }
 
@@ -535,12 +683,24 @@ fn visual_job() -> Piece {
     ]);
     let total = one([
         json!({ "aggregate": { "from": "some", "by": ["id"], "columns": { "n": "count", "total": { "sum": "amount" } } } }),
+        json!({ "aggregate": { "from": "some", "by": ["id"], "columns": { "n": { "count_distinct": "label" }, "total": { "average": "amount" } } } }),
+        json!({ "aggregate": { "from": "some", "by": ["id"], "columns": { "n": "count", "total": { "standard_deviation": "amount" } } } }),
         json!({ "sql": { "from": ["some"], "query": "select id, count(*) as n, sum(amount) as total from some group by id",
                          "columns": { "id": "int", "n": "bigint", "total": "double" } } }),
     ]);
+    let join = word(["inner", "left", "right", "outer", "semi", "anti"])
+        .prop_map(|how| json!({ "join": { "left": "rows", "right": "other", "on": ["id"], "how": how } }))
+        .boxed();
+    let other = json!({ "mapping": { "from": "rows", "columns": { "id": {}, "tag": { "from": "label" }, "n": { "from": "many", "type": "string" } } } });
+    let joined = map([("other", just(other)), ("some", join)]);
+    let union = json!({
+        "less": { "select": { "from": "rows", "columns": ["id", "label", "amount"] } },
+        "also": { "drop": { "from": "rows", "columns": ["many", "good"] } },
+        "some": { "union": { "of": ["less", "also"], "distinct": true } },
+    });
+    let some = any_of([map([("some", filter)]), joined, just(union)]);
     let nodes = map([
         ("rows", node(json!({ "source": "s@" }))),
-        ("some", filter),
         ("totals", total),
         ("result", node(json!({ "target": { "from": "totals", "table": "t@" } }))),
     ]);
@@ -551,7 +711,7 @@ fn visual_job() -> Piece {
     ]);
     map([
         ("tables", map([("s@", crawled(format())), ("t@", target)])),
-        ("jobs", map([("j@", job(map([("nodes", nodes)])))])),
+        ("jobs", map([("j@", job(map([("nodes", both(nodes, some))])))])),
     ])
 }
 
@@ -610,6 +770,8 @@ fn model() -> Piece {
             ("accept", maybe(gate.clone())),
             ("timeout", maybe(quantity(1..=48, " hours"))),
             ("endpoint", endpoint),
+            ("was", maybe(word(["before_m@"]))),
+            ("override", changed("Role", json!({ "MaxSessionDuration": 7_200 }))),
         ])
     };
     let tables = || {
@@ -634,6 +796,7 @@ fn function(reads: Value, calls: Value) -> Piece {
         ("memory", maybe(quantity(128..=10_240, " MB"))),
         ("timeout", maybe(quantity(1..=29, " seconds"))),
         ("environment", maybe(just(json!({ "LEVEL": "3", "SAYING": "a ${b} 'c'" })))),
+        ("override", changed("Function", json!({ "ReservedConcurrentExecutions": 5 }))),
     ])
 }
 
