@@ -139,6 +139,8 @@ pub(crate) struct Check<'a> {
     pub(crate) writers: HashMap<Id<Table>, (StepId, Span)>,
     /// Where a crawler names a table.
     pub(crate) crawled: HashMap<Id<Table>, Span>,
+    /// What was found at the paths that were looked at: thousands of jobs may share a script.
+    found: HashMap<PathBuf, Option<FileKind>>,
     decoder: Decoder,
     names: Names<'a>,
 }
@@ -168,6 +170,7 @@ impl<'a> Check<'a> {
             tables: Vec::new(),
             writers: HashMap::new(),
             crawled: HashMap::new(),
+            found: HashMap::new(),
             decoder: Decoder::new(text, noted),
             names: Names { sections },
         }
@@ -854,7 +857,11 @@ impl<'a> Check<'a> {
     fn existing(&mut self, written: &Spanned<String>, wanted: &[FileKind]) -> Option<PathBuf> {
         let path = self.relative(written)?;
         let noun = if wanted == [FileKind::Directory] { "folder" } else { "file" };
-        match self.files.kind(&path) {
+        let found = match self.found.get(&path) {
+            Some(found) => *found,
+            None => *self.found.entry(path.clone()).or_insert(self.files.kind(&path)),
+        };
+        match found {
             Some(kind) if wanted.contains(&kind) => Some(path),
             Some(FileKind::Outside) => {
                 self.error(written.span, format!("`{}` is a link that leaves the project", written.value));

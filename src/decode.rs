@@ -136,9 +136,14 @@ impl<'a> Fields<'a> {
 
 /// Notes keys that are written twice.
 pub(crate) fn repeated(entries: &[(Spanned<String>, Node)], decoder: &mut Decoder) {
-    let mut seen = std::collections::HashMap::new();
-    for (key, _) in entries {
-        if let Some(first) = seen.insert(key.as_str(), key.span) {
+    // Most maps are small, and there are tens of thousands of them: only large ones are worth a hash map.
+    let mut seen = (entries.len() > 16).then(|| std::collections::HashMap::with_capacity(entries.len()));
+    for (at, (key, _)) in entries.iter().enumerate() {
+        let before = match &mut seen {
+            Some(seen) => seen.insert(key.as_str(), key.span),
+            None => entries[..at].iter().rev().find(|(known, _)| known.value == key.value).map(|(known, _)| known.span),
+        };
+        if let Some(first) = before {
             decoder.push(
                 Diagnostic::error(key.span, format!("the key `{}` is written twice", key.value))
                     .label("again")

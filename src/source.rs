@@ -216,7 +216,7 @@ fn halves(text: &str, at: usize) -> Option<Node> {
 
 /// A part of the text, with places in the whole.
 fn part(text: &str, from: usize, to: usize) -> Result<Node, serde_yaml::Error> {
-    let root: YamlSpanned<RawNode> = serde_yaml::from_str_with_options(&text[from..to], options())?;
+    let root: Raw = serde_yaml::from_str_with_options(&text[from..to], options())?;
     Ok(Converter { text, from }.node(root))
 }
 
@@ -298,6 +298,22 @@ fn strip_position(message: &str) -> String {
     }
 }
 
+/// A node with its first byte and its length in the part that was read: the YAML crate's own places are ten times as large.
+struct Raw {
+    value: RawNode,
+    start: u32,
+    length: u32,
+}
+
+impl<'de> Deserialize<'de> for Raw {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let YamlSpanned { value, defined, .. } = YamlSpanned::<RawNode>::deserialize(deserializer)?;
+        let span = defined.span();
+        let small = |bytes: Option<u64>| bytes.and_then(|bytes| u32::try_from(bytes).ok()).unwrap_or(0);
+        Ok(Self { value, start: small(span.byte_offset()), length: small(span.byte_len()) })
+    }
+}
+
 /// As the YAML crate hands it over, before its locations become [`Span`]s.
 enum RawNode {
     Null,
@@ -305,8 +321,8 @@ enum RawNode {
     Int(i64),
     Float(f64),
     String(String),
-    List(Vec<YamlSpanned<RawNode>>),
-    Map(Vec<(YamlSpanned<RawNode>, YamlSpanned<RawNode>)>),
+    List(Vec<Raw>),
+    Map(Vec<(Raw, Raw)>),
 }
 
 impl<'de> Deserialize<'de> for RawNode {
@@ -378,11 +394,9 @@ struct Converter<'a> {
 }
 
 impl Converter<'_> {
-    fn node(&self, raw: YamlSpanned<RawNode>) -> Node {
-        let span = raw.defined.span();
-        let start = self.from + span.byte_offset().map_or(0, |at| usize::try_from(at).unwrap_or(0));
-        let length = span.byte_len().map_or(0, |n| usize::try_from(n).unwrap_or(0));
-        let mut end = (start + length).min(self.text.len());
+    fn node(&self, raw: Raw) -> Node {
+        let start = self.from + raw.start as usize;
+        let mut end = (start + raw.length as usize).min(self.text.len());
         let value = match raw.value {
             RawNode::Null => Value::Null,
             RawNode::Bool(value) => Value::Bool(value),
@@ -394,8 +408,8 @@ impl Converter<'_> {
                 entries
                     .into_iter()
                     .map(|(key, value)| {
-                        let key = self.node(key);
-                        (Spanned::new(self.key_text(&key), key.span), self.node(value))
+                        let Node { value: key, span } = self.node(key);
+                        (Spanned::new(self.key_text(key, span), span), self.node(value))
                     })
                     .collect(),
             ),
@@ -406,10 +420,10 @@ impl Converter<'_> {
         Node { value, span: Span::new(start, end) }
     }
 
-    fn key_text(&self, key: &Node) -> String {
-        match &key.value {
-            Value::String(text) => text.clone(),
-            _ => self.text[key.span.range(self.text)].to_owned(),
+    fn key_text(&self, key: Value, span: Span) -> String {
+        match key {
+            Value::String(text) => text,
+            _ => self.text[span.range(self.text)].to_owned(),
         }
     }
 }

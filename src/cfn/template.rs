@@ -407,7 +407,8 @@ impl Template {
         let sections =
             [("Parameters", parameters), ("Conditions", conditions), ("Resources", resources), ("Outputs", outputs)];
         let sections = sections.into_iter().filter(|(_, section)| !section.is_empty());
-        let mut out = String::with_capacity(resources.len() * 2048);
+        // More than resources take on average: room that is not used costs nothing, and growing copies everything.
+        let mut out = String::with_capacity(resources.len() * 4096);
         match format {
             Format::Yaml => yaml::document(head, sections, &mut out),
             Format::Json => json::document(head, sections, &mut out),

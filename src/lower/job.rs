@@ -142,9 +142,14 @@ pub(super) fn lower(
         security: shared.security.clone(),
         tags: TagMap(cx.tag_list()),
     };
-    let settings = format!("{job:?}");
-    let job = stack.template.add(Kind::GlueJob.of(in_aws), job);
-    if let (Script::Visual(graph), Some(registrar)) = (script, registrar) {
-        visual::lower(cx, stack, shared, registrar, (in_aws, graph), (&job, &settings));
+    match (script, registrar) {
+        (Script::Visual(graph), Some(registrar)) => {
+            let settings = format!("{job:?}");
+            let job = stack.template.add(Kind::GlueJob.of(in_aws), job);
+            visual::lower(cx, stack, shared, registrar, (in_aws, graph), (&job, &settings));
+        }
+        _ => {
+            stack.template.add(Kind::GlueJob.of(in_aws), job);
+        }
     }
 }

@@ -79,7 +79,9 @@ pub(super) fn lower(
     stack.comes_from(Some(Origin { section: "pipelines", name: None }));
     let key = stack.import(&kept.key, KEY);
     let bucket = asset_bucket(stack);
-    let plan = assets.text("the plan of steps and pipelines", plan(cx, &key, trained).to_string(), "json").to_string();
+    // `to_string` of the value itself is several times slower.
+    let plan = serde_json::to_string(&plan(cx, &key, trained)).unwrap_or_default();
+    let plan = assets.text("the plan of steps and pipelines", plan, "json").to_string();
     let topic = lower_topic(cx, stack, &key);
     let kinds = (Kind::FailedEventsQueue, Kind::FailedEventsAlarm);
     let told = topic.as_ref().map(|topic| topic.arn());
