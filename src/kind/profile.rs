@@ -153,7 +153,9 @@ impl Decode for RuleSpec {
                 let key = |measure: &Measure| {
                     let example = match measure.of {
                         Of::Table => "Example: `{ at_least: 1 }`.",
-                        Of::Columns => "Example: `{ of: [price], at_most: 100 }`.",
+                        Of::Columns | Of::Counted | Of::Measured | Of::Numbers => {
+                            "Example: `{ of: [price], at_most: 100 }`."
+                        }
                         Of::Each => "Example: `{ of: price, where: { greater_than: 0 }, at_least: 99% }`.",
                     };
                     let key = Key::of::<RuleFields>(measure.word, &[measure.about, example], language);
@@ -178,17 +180,40 @@ struct Measure {
 
 #[derive(PartialEq, Clone, Copy)]
 enum Of {
+    /// The table.
     Table,
+    /// Columns, whatever they hold.
     Columns,
+    /// Columns of numbers, text or truths.
+    Counted,
+    /// Columns of numbers or text, of which the length is measured.
+    Measured,
+    /// Columns of numbers.
+    Numbers,
+    /// Single values of a column.
     Each,
+}
+
+impl Of {
+    /// What a column must hold; none when it may hold anything, or what it holds.
+    fn lacks(self, ty: ColumnType) -> Option<&'static str> {
+        let text = ty == ColumnType::String;
+        match self {
+            Self::Counted if !(ty.is_number() || text || ty == ColumnType::Boolean) => Some("numbers, text and truths"),
+            Self::Measured if !(ty.is_number() || text) => Some("numbers and lengths of text"),
+            Self::Numbers if !ty.is_number() => Some("numbers"),
+            _ => None,
+        }
+    }
 }
 
 const fn measure(word: &'static str, name: &'static str, of: Of, share: bool, about: &'static str) -> Measure {
     Measure { word, name, of, share, about }
 }
 
-/// Source: "Available checks" of the DataBrew developer guide.
-static MEASURES: [Measure; 15] = [
+/// Source: "Available checks" of the DataBrew developer guide, and the types of columns in "Configurable statistics at the column
+/// level" there.
+static MEASURES: [Measure; 22] = [
     measure("rows", "ROWS_COUNT", Of::Table, false, "How many rows there are."),
     measure("columns", "COLUMNS_COUNT", Of::Table, false, "How many columns there are."),
     measure("duplicate_rows", "DUPLICATE_ROWS", Of::Table, true, "Rows that are there more than once."),
@@ -196,19 +221,44 @@ static MEASURES: [Measure; 15] = [
     measure(
         "duplicate_values",
         "DUPLICATE_VALUES",
-        Of::Columns,
+        Of::Counted,
         true,
         "Values of the columns that are there more than once.",
     ),
     measure("valid_values", "VALID_VALUES", Of::Columns, true, "Values that are of their column's type."),
-    measure("distinct_values", "DISTINCT_VALUES", Of::Columns, true, "Different values of the columns."),
-    measure("unique_values", "UNIQUE_VALUES", Of::Columns, true, "Values of the columns that are there once."),
-    measure("minimum", "MIN", Of::Columns, false, "The smallest value."),
-    measure("maximum", "MAX", Of::Columns, false, "The greatest value."),
-    measure("mean", "MEAN", Of::Columns, false, "The mean of the values."),
-    measure("median", "MEDIAN", Of::Columns, false, "The median of the values."),
-    measure("sum", "SUM", Of::Columns, false, "The sum of the values."),
-    measure("standard_deviation", "STANDARD_DEVIATION", Of::Columns, false, "How far the values lie from their mean."),
+    measure("distinct_values", "DISTINCT_VALUES", Of::Counted, true, "Different values of the columns."),
+    measure("unique_values", "UNIQUE_VALUES", Of::Counted, true, "Values of the columns that are there once."),
+    measure("minimum", "MIN", Of::Measured, false, "The smallest value; of text, the length."),
+    measure("maximum", "MAX", Of::Measured, false, "The greatest value; of text, the length."),
+    measure("mean", "MEAN", Of::Measured, false, "The mean of the values; of text, of the lengths."),
+    measure("median", "MEDIAN", Of::Measured, false, "The median of the values; of text, of the lengths."),
+    measure("mode", "MODE", Of::Measured, false, "The value that is there most often; of text, the length."),
+    measure("sum", "SUM", Of::Numbers, false, "The sum of the values."),
+    measure(
+        "standard_deviation",
+        "STANDARD_DEVIATION",
+        Of::Measured,
+        false,
+        "How far the values lie from their mean; of text, the lengths.",
+    ),
+    measure("variance", "VARIANCE", Of::Numbers, false, "The square of the standard deviation."),
+    measure(
+        "median_absolute_deviation",
+        "MEDIAN_ABSOLUTE_DEVIATION",
+        Of::Numbers,
+        false,
+        "The median of how far the values lie from their median.",
+    ),
+    measure("skewness", "SKEWNESS", Of::Numbers, false, "How lopsided the values lie about their mean."),
+    measure("kurtosis", "KURTOSIS", Of::Numbers, false, "How far out the values lie."),
+    measure("entropy", "ENTROPY", Of::Counted, false, "How much there is to learn from a value."),
+    measure(
+        "outliers",
+        "Z_SCORE_OUTLIERS",
+        Of::Measured,
+        true,
+        "Values that lie more than three standard deviations from the mean; of text, the lengths.",
+    ),
     measure("values", "", Of::Each, true, "Every single value, by conditions."),
 ];
 
@@ -302,22 +352,30 @@ impl RuleSpec {
                 cx.error(about.span, "`values` needs the key `where`")
                     .help("write the conditions, like `where: { greater_than: 0 }`");
             }
-            (Of::Table | Of::Columns, Some(RawNode(node))) => {
+            (Of::Each, Some(_)) | (_, None) => {}
+            (_, Some(RawNode(node))) => {
                 cx.error(node.span, format!("`{}` takes no conditions", about.value)).help("only `values` does");
             }
-            _ => {}
         }
         match (measure.of, fields.of.first()) {
             (Of::Table, Some(column)) => {
                 cx.error(column.span, format!("`{}` is about the table, not about a column", about.value));
             }
-            (Of::Columns | Of::Each, None) => {
+            (Of::Table, None) | (_, Some(_)) => {}
+            (_, None) => {
                 cx.error(about.span, format!("`{}` needs the key `of`", about.value))
                     .help("name the columns that it is about");
             }
-            _ => {}
         }
         let columns: Vec<_> = fields.of.iter().map(|column| (column, column_type(table, column, cx))).collect();
+        for (column, ty) in &columns {
+            if let Some((ty, wanted)) =
+                ty.filter(|ty| !matches!(ty, ColumnType::Nested(_))).and_then(|ty| Some((ty, measure.of.lacks(ty)?)))
+            {
+                cx.error(column.span, format!("`{}` is {ty}, and `{}` is about {wanted}", column.value, about.value))
+                    .help("DataBrew leaves such a column out; `values` and `missing_values` take it");
+            }
+        }
         match (measure.of, limit) {
             (Of::Each, limit) => {
                 let Some(RawNode(node)) = &fields.conditions else { return Vec::new() };
@@ -337,10 +395,18 @@ impl RuleSpec {
                 let names: Vec<String> = columns.iter().map(|(column, _)| column.value.clone()).collect();
                 let of = if names.is_empty() { String::new() } else { format!(" of {}", names.join(" and ")) };
                 let share = if limit.percent { "%" } else { "" };
+                let mut values = vec![(":val".to_owned(), limit.text.clone())];
+                // The guide's example of their count names how many deviations, its example of their share does not.
+                let parameter = if measure.word == "outliers" && !limit.percent {
+                    values.push((":zscore_dev".to_owned(), "3".to_owned()));
+                    ", :zscore_dev"
+                } else {
+                    ""
+                };
                 vec![Rule {
                     name: shortened(&format!("{}{of} {} {}{share}", about.value, word.replace('_', " "), limit.text)),
-                    check: format!("AGG({}{suffix}) {sign} :val", measure.name),
-                    values: vec![(":val".into(), limit.text.clone())],
+                    check: format!("AGG({}{suffix}{parameter}) {sign} :val", measure.name),
+                    values,
                     columns: names,
                     threshold: None,
                 }]

@@ -27,9 +27,12 @@ def test_statistics(worker: Worker, lake: Lake) -> None:
     counted = ["distinctValuesCount", "uniqueValuesCount", "duplicateValuesCount"]
     assert [identity[count] for count in counted] == [3, 2, 1]
     assert identity["mostCommonValues"][0] == {"value": 2, "count": 2}
-    assert (name["missingValuesCount"], name["validValuesCount"], name["minLength"]) == (2, 2, 3)
+    assert (name["missingValuesCount"], name["validValuesCount"], name["min"], name["mode"]) == (2, 2, 3, 3)
     assert (price["missingValuesCount"], price["min"], price["max"], price["sum"]) == (1, 2.5, 4.0, 10.5)
     assert price["mean"] == pytest.approx(3.5) and price["standardDeviation"] == pytest.approx(0.8660254)
+    assert (price["range"], price["interquartileRange"], price["medianAbsoluteDeviation"]) == (1.5, 0.75, 0)
+    assert price["skewness"] == pytest.approx(-0.7071068) and price["kurtosis"] == pytest.approx(-1.5)
+    assert price["entropy"] == pytest.approx(0.9182958) and price["zScoreOutliersCount"] == 0
     assert (day["min"], day["max"]) == ("2026-01-01", "2026-01-03")
 
 
@@ -46,6 +49,11 @@ CASES = [
     (rule("AGG(MISSING_VALUES_PERCENTAGE) <= :val", "id", "price", val="25"), True, [0, 25]),
     (rule("AGG(STANDARD_DEVIATION) < :val", "price", val="1"), True, pytest.approx(0.8660254)),
     (rule("AGG(MAX) > :val", "day", val="1"), False, None),  # a day is no number
+    (rule("AGG(MAX) <= :val", "name", val="3"), True, 3),  # the length of the text
+    (rule("AGG(VARIANCE) < :val", "price", val="1"), True, pytest.approx(0.75)),
+    (rule("AGG(Z_SCORE_OUTLIERS_PERCENTAGE) < :val", "price", val="5"), True, 0),
+    (rule("AGG(Z_SCORE_OUTLIERS_COUNT, :zscore_dev) <= :val", "price", val="0", zscore_dev="3"), True, 0),
+    (rule("AGG(MODE) == :val", "id", val="2"), True, 2),
     (rule(":col >= :val1 and :col <= :val2", threshold=ALL, col="`price`", val1="0", val2="10"), False, 75),
     (rule(":col >= :val1", threshold=("GREATER_THAN", "COUNT", "2"), col="`price`", val1="2.5"), True, 3),
     (rule(":col > :val1", threshold=ALL, col="`id`", val1="0.5"), True, 100),

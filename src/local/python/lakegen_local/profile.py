@@ -22,7 +22,7 @@ NUMBERS = ("tinyint", "smallint", "int", "bigint", "float", "double", "decimal")
 WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT")
 MOST_COMMON = 10
 
-AGGREGATE = re.compile(r"AGG\((\w+)\) (>=|<=|>|<|==) :val")
+AGGREGATE = re.compile(r"AGG\((\w+)(?:, :zscore_dev)?\) (>=|<=|>|<|==) :val")
 COMPARISON = re.compile(r":col (>=|<=|>|<|NOT IN|IN|CONTAINS|STARTS_WITH|ENDS_WITH) (:\w+)")
 TEXT_TESTS = {"CONTAINS": "contains", "STARTS_WITH": "starts_with", "ENDS_WITH": "ends_with"}
 THRESHOLDS = {
@@ -81,6 +81,24 @@ def statistics(database: duckdb.DuckDBPyConnection, table: Table) -> dict[str, A
     }
 
 
+# By the names of the attributes of a profile; of text, the lengths are measured.
+MEASURED = {
+    "min": "min(v)", "max": "max(v)", "mean": "avg(v)", "median": "median(v)", "mode": "mode(v)",
+    "standardDeviation": "stddev_samp(v)",
+}  # fmt: skip
+# Skewness and kurtosis as Spark, on which DataBrew runs, has them: of all values, and 0 for normal ones.
+NUMERIC = {
+    "sum": "sum(v)", "variance": "var_samp(v)", "range": "max(v) - min(v)", "zerosCount": "count(*) FILTER (v = 0)",
+    "percentile5": "quantile_cont(v, 0.05)", "percentile25": "quantile_cont(v, 0.25)",
+    "percentile75": "quantile_cont(v, 0.75)", "percentile95": "quantile_cont(v, 0.95)",
+    "interquartileRange": "quantile_cont(v, 0.75) - quantile_cont(v, 0.25)", "medianAbsoluteDeviation": "mad(v)",
+    "skewness": "skewness(v) * (count(v) - 2) / sqrt(count(v) * (count(v) - 1))", "kurtosis": "kurtosis_pop(v)",
+}  # fmt: skip
+OUTLIERS = (
+    "SELECT count(*) FILTER (abs(v - m) > 3 * s) FROM {values}, (SELECT avg(v) AS m, stddev_samp(v) AS s FROM {values})"
+)
+
+
 def column_statistics(database: duckdb.DuckDBPyConnection, column: Column) -> dict[str, Any]:
     name = sources.name(column.name)
     there = f"{name} IS NOT NULL" + (f" AND {name} <> ''" if column.type == "string" else "")
@@ -97,26 +115,25 @@ def column_statistics(database: duckdb.DuckDBPyConnection, column: Column) -> di
         "uniqueValuesCount": unique,
         "duplicateValuesCount": valid - distinct,
     }
+    (found["entropy"],) = one(database, f"SELECT entropy(v) FROM {values}")
     if column.type != "binary":
         common = database.execute(f"SELECT v, n FROM {counts} ORDER BY n DESC, v LIMIT {MOST_COMMON}").fetchall()
         found["mostCommonValues"] = [{"value": plain(value), "count": count} for value, count in common]
     if column.type.split("(")[0] in NUMBERS:
-        functions = {
-            "min": "min(v)", "max": "max(v)", "mean": "avg(v)", "median": "median(v)", "sum": "sum(v)",
-            "standardDeviation": "stddev_samp(v)", "variance": "var_samp(v)",
-            "percentile5": "quantile_cont(v, 0.05)", "quartile1": "quantile_cont(v, 0.25)",
-            "quartile3": "quantile_cont(v, 0.75)", "percentile95": "quantile_cont(v, 0.95)",
-            "zerosCount": "count(*) FILTER (v = 0)",
-        }  # fmt: skip
-        numbers = one(database, f"SELECT {', '.join(functions.values())} FROM {values}")
-        found |= {key: plain(value) for key, value in zip(functions, numbers, strict=True)}
+        found |= measured(database, values, MEASURED | NUMERIC)
     elif column.type == "string":
-        lengths = one(database, f"SELECT min(length(v)), max(length(v)), avg(length(v)) FROM {values}")
-        found |= dict(zip(("minLength", "maxLength", "meanLength"), lengths, strict=True))
+        found |= measured(database, f"(SELECT length(v) AS v FROM {values})", MEASURED)
     elif column.type in ("date", "timestamp"):
         first, last = one(database, f"SELECT min(v), max(v) FROM {values}")
         found |= {"min": plain(first), "max": plain(last)}
     return found
+
+
+def measured(database: duckdb.DuckDBPyConnection, values: str, functions: dict[str, str]) -> dict[str, Any]:
+    numbers = one(database, f"SELECT {', '.join(functions.values())} FROM {values}")
+    return {key: plain(value) for key, value in zip(functions, numbers, strict=True)} | dict(
+        zip(("zScoreOutliersCount",), one(database, OUTLIERS.format(values=values)), strict=True)
+    )
 
 
 def verdict(database: duckdb.DuckDBPyConnection, report: dict[str, Any], rule: dict[str, Any]) -> dict[str, Any]:
