@@ -198,6 +198,10 @@ impl<'a> Check<'a> {
         let profiles = self.all(&b.profiles, "a profile", |spec, name, cx| spec.check(name, cx));
         let workgroups = self.workgroups();
         let queries = self.all(&b.queries, "a query", |spec, name, cx| spec.check(name, cx));
+        let exports: Vec<_> = queries.iter().zip(&b.queries.0).collect();
+        let exports: Vec<_> =
+            exports.iter().filter_map(|(query, (name, _))| Some((name.span, query.as_ref()?.export()?))).collect();
+        self.apart(&exports);
         let statements = self.all(&b.statements, "a statement", |spec, name, cx| spec.check(name, cx));
         let jobs = self.all(&b.jobs, "a job", |spec, name, cx| spec.check(name, cx));
         let models = self.all(&b.models, "a model", |spec, name, cx| spec.check(name, cx));
@@ -385,7 +389,9 @@ impl<'a> Check<'a> {
         let b = self.blueprint;
         let mut claims: Vec<(&'a Spanned<String>, StepId)> = Vec::new();
         for (at, (_, spec)) in b.queries.0.iter().enumerate() {
-            claims.extend(spec.iter().map(|spec| (&spec.writes, StepId::Query(Id::new(at)))));
+            claims.extend(
+                spec.iter().filter_map(|spec| spec.writes.as_ref()).map(|table| (table, StepId::Query(Id::new(at)))),
+            );
         }
         for (at, (_, spec)) in b.recipes.0.iter().enumerate() {
             claims.extend(spec.iter().map(|spec| (&spec.writes, StepId::Recipe(Id::new(at)))));

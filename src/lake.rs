@@ -13,6 +13,7 @@ pub use crate::kind::crawler::{ChangesSpec as Changes, Crawler, RecrawlSpec as R
 pub use crate::kind::endpoint::{Capture, Endpoint, Host, Rollback, Scale, Shift};
 pub use crate::kind::environment::Environment;
 pub use crate::kind::evaluation::{Baseline, Evaluation, Metric, PartSpec as Part};
+pub use crate::kind::export::Export;
 pub use crate::kind::function::Function;
 pub use crate::kind::github::{DriftSpec as Drift, Gate as GithubGate, Github, Provider, Reviewer, Tool};
 pub use crate::kind::iceberg::{By, Iceberg, Transform};
@@ -27,7 +28,7 @@ pub use crate::kind::parameter::{Parameter, ParameterType, object_faults, object
 pub use crate::kind::partition::{Interval, Projection};
 pub use crate::kind::pipeline::{Pipeline, Start};
 pub use crate::kind::profile::{Profile, Rule};
-pub use crate::kind::query::{Mode, Query};
+pub use crate::kind::query::{Mode, Output, Query};
 pub use crate::kind::raw::{Piece, Raw, Reference, Referent};
 pub use crate::kind::recipe::{ActionParameter, Condition, Recipe, RecipeAction};
 pub use crate::kind::resource::{Resource, RetentionSpec};
@@ -277,12 +278,21 @@ impl Lake {
         }
     }
 
+    /// The files that a step puts somewhere, beside tables.
+    #[must_use]
+    pub fn step_export(&self, step: StepId) -> Option<&Export> {
+        match step {
+            StepId::Query(id) => self.queries[id].export(),
+            StepId::Crawler(_) | StepId::Recipe(_) | StepId::Job(_) | StepId::Model(_) => None,
+        }
+    }
+
     /// The tables that a step writes.
     #[must_use]
     pub fn step_writes(&self, step: StepId) -> Vec<Id<Table>> {
         match step {
             StepId::Crawler(_) | StepId::Model(_) => Vec::new(),
-            StepId::Query(id) => vec![self.queries[id].writes],
+            StepId::Query(id) => self.queries[id].table().into_iter().collect(),
             StepId::Recipe(id) => vec![self.recipes[id].writes],
             StepId::Job(id) => self.jobs[id].writes.clone(),
         }

@@ -41,7 +41,7 @@ use crate::cfn::glue::SecurityConfiguration;
 use crate::cfn::s3::Bucket;
 use crate::cfn::sns::Topic;
 use crate::cfn::{Arn, LogicalId, Name, Retention, S3Uri, Tags, Text, Value, sub};
-use crate::lake::{Api, Environment, Home, Id, Lake, StepId, Table};
+use crate::lake::{Api, Environment, Export, Home, Id, Lake, StepId, Table};
 use crate::placement::{Part, Placement, Thing};
 pub use access::access;
 pub(crate) use access::access_role_arn;
@@ -331,6 +331,13 @@ impl Context<'_> {
             }
             Home::DynamoDb { key: _ } | Home::View { sql: _, reads: _ } => None,
         }
+    }
+
+    /// The bucket and the prefix of an export's files.
+    fn export_place(&self, export: &Export) -> Place {
+        let zone = &self.lake.zones[export.zone];
+        let bucket = self.names.zone_bucket(zone);
+        Place { zone: zone.name.clone(), bucket, prefix: format!("{}/", export.folder) }
     }
 
     /// Where code finds a table: `s3://bucket/prefix/`, or `dynamodb://table`.

@@ -14,6 +14,7 @@ use sqlparser::tokenizer::{Location, Token, TokenWithSpan, Tokenizer};
 
 use crate::check::Check;
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::kind::export::Returned;
 use crate::lake::{Home, Id, Table};
 use crate::source::{Span, Spanned};
 
@@ -26,6 +27,8 @@ pub(crate) struct Checked {
     pub(crate) reads: Vec<Id<Table>>,
     /// Its SQL, up to the semicolon that ends it.
     pub(crate) sql: String,
+    /// What it returns, when that is known.
+    pub(crate) columns: Option<Vec<Returned>>,
     /// How many `?` it has.
     pub(crate) parameters: usize,
 }
@@ -45,9 +48,10 @@ pub(crate) fn check(
     let query = parse(&tokens, &places, cx)?;
     athena::check(&query, &tokens, &places, cx);
     let (reads, output) = resolve::query(&query, &places, cx);
-    if let (Some(output), Some((name, table))) = (output, target) {
-        compare(&output, name, table, &places, cx);
+    if let (Some(output), Some((name, table))) = (&output, target) {
+        compare(output, name, table, &places, cx);
     }
+    let columns = output.map(|output| output.into_iter().map(|column| (column.name, column.ty, column.span)).collect());
     let mut reads = reads;
     for id in reads.clone() {
         if let Some(Some(Table { home: Home::View { reads: behind, .. }, .. })) = cx.tables.get(id.index()) {
@@ -59,7 +63,7 @@ pub(crate) fn check(
     let end = athena::end(&tokens).and_then(|end| offset(text, end));
     let sql = end.and_then(|end| text.get(..end)).unwrap_or(text).to_owned();
     let parameters = tokens.iter().filter(|token| matches!(token.token, Token::Placeholder(_))).count();
-    Some(Checked { reads, sql, parameters })
+    Some(Checked { reads, sql, columns, parameters })
 }
 
 pub(crate) use filter::check_filter;

@@ -167,6 +167,40 @@ impl Run {
 }
 
 #[test]
+fn files_for_others_are_exported_and_made_again_when_they_are_gone() {
+    let project = Project::new();
+    let export =
+        r#"{ zone: curated, folder: partners/feed, format: { text: { delimiter: "|" } }, partitions: [user_id] }"#;
+    let feed = format!(
+        "queries:\n  feed: {{ exports: {export}, sql: \"select order_id, amount, user_id from big_orders\" }}\n"
+    );
+    project.write("blueprints/tiny.yaml", &BLUEPRINT.replace("queries:\n", &feed));
+    let run = || Run::of(project.command(&["feed"]).output().unwrap());
+    let files = || {
+        let mut folders: Vec<_> = fs::read_dir(project.table("partners/feed")).unwrap().flatten().collect();
+        folders.sort_by_key(fs::DirEntry::file_name);
+        folders.iter().map(|folder| folder.file_name().into_string().unwrap()).collect::<Vec<_>>()
+    };
+    let first = run();
+    assert_eq!(first.steps("done"), ["big", "feed", "raw"], "{}", first.said);
+    assert_eq!(first.rows("partners/feed"), Some(3));
+    assert_eq!(files(), ["_SUCCESS", "user_id=1", "user_id=2"]);
+    assert_eq!(run().steps("unchanged"), ["feed"]);
+
+    // What an earlier run exported does not stay beside what the next one does.
+    project.write(
+        "blueprints/tiny.yaml",
+        &BLUEPRINT.replace("queries:\n", &feed.replace("big_orders", "big_orders where user_id = 2")),
+    );
+    assert_eq!(run().steps("done"), ["feed"]);
+    assert_eq!(files(), ["_SUCCESS", "user_id=2"]);
+
+    fs::remove_dir_all(project.table("partners")).unwrap();
+    assert_eq!(run().steps("done"), ["feed"]);
+    assert_eq!(files(), ["_SUCCESS", "user_id=2"]);
+}
+
+#[test]
 fn a_lake_is_brought_up_to_date_and_only_what_has_changed_runs_again() {
     let project = Project::new();
     let first = project.run();

@@ -7,7 +7,7 @@ use crate::cron;
 use crate::diagnostic::Diagnostic;
 use crate::kind::job::Minutes;
 use crate::kind::pipeline::{Pipeline, StartSpec};
-use crate::lake::{Id, Mode, Query, Step, StepId};
+use crate::lake::{Id, Mode, Output, Query, Step, StepId};
 use crate::source::Spanned;
 
 impl<'a> Check<'a> {
@@ -55,8 +55,8 @@ impl<'a> Check<'a> {
     /// share a step wait for each other, so a table that is replaced or merged into is the same after both.
     pub(super) fn appended_twice(&mut self, steps: &[Step], pipelines: &[Option<Pipeline>], queries: &[Option<Query>]) {
         let appends = queries.iter().enumerate().filter_map(|(at, query)| {
-            let query = query.as_ref().filter(|query| query.mode == Mode::Append)?;
-            Some((Id::new(at), query.writes))
+            let Output::Table { table, mode: Mode::Append } = query.as_ref()?.output else { return None };
+            Some((Id::new(at), table))
         });
         let appends: Vec<_> = appends.collect();
         if appends.is_empty() {

@@ -109,6 +109,15 @@ impl Builder<'_> {
         for table in self.lake.step_writes(step) {
             self.edge(node, tables[table.index()].table, Flow::Data);
         }
+        if let Some(export) = self.lake.step_export(step) {
+            let detail = match &export.format {
+                Format::Csv(_) => "text",
+                format => format_name(format),
+            };
+            let files = format!("{}/", export.folder);
+            let files = self.node(Kind::File, &files, detail.to_owned(), Some(export.zone.index()), Some(node));
+            self.edge(node, files, Flow::Data);
+        }
     }
 
     fn endpoints(&mut self) -> HashMap<Id<Model>, usize> {

@@ -9,6 +9,7 @@ pub mod crawler;
 pub mod endpoint;
 pub mod environment;
 pub mod evaluation;
+pub mod export;
 pub mod function;
 pub mod github;
 pub mod iceberg;

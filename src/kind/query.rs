@@ -1,19 +1,26 @@
-//! A query: Athena SQL that writes a table.
+//! A query: Athena SQL that writes a table, or files for others.
 
 use crate::check::Check;
-use crate::decode::{alternatives, section};
+use crate::decode::{Attempt, alternatives, section};
+use crate::diagnostic::Diagnostic;
+use crate::kind::export::{Export, ExportSpec};
 use crate::kind::overrides::OverridesSpec;
 use crate::lake::{Format, Home, Id, Table, Workgroup};
 use crate::source::{Span, Spanned};
 use crate::sql;
 
 section! {
-    /// An Athena query that writes a table.
+    /// An Athena query that writes a table, or files for others than the lake.
     "a query"
     pub struct QuerySpec {
         /// The table that it writes. Athena writes at most 100 partitions of a table at once.
+        /// Default: none; then there is `exports`.
         /// Example: `baskets`.
-        writes: Spanned<String>,
+        writes: Option<Spanned<String>>,
+        /// Instead of `writes`: where its rows are put as files that are no table.
+        /// Default: none; then there is `writes`.
+        /// Example: `{ zone: partners, format: { text: { delimiter: "|" } } }`.
+        exports: Option<Spanned<Attempt<ExportSpec>>>,
         /// What becomes of the rows that the table has.
         /// Default: `replace`.
         /// Example: `append`.
@@ -62,7 +69,21 @@ pub enum Mode {
     Merge(Vec<String>),
 }
 
-/// An Athena query that writes a table.
+/// What becomes of the rows of a query.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// They go into a table.
+    Table {
+        /// Which.
+        table: Id<Table>,
+        /// What becomes of the rows that it has.
+        mode: Mode,
+    },
+    /// They are put into files, with `UNLOAD`.
+    Files(Export),
+}
+
+/// An Athena query that writes a table, or files for others than the lake.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Query {
     /// The name.
@@ -71,29 +92,71 @@ pub struct Query {
     pub sql: String,
     /// The tables that it reads, in the order of the blueprint.
     pub reads: Vec<Id<Table>>,
-    /// The table that it writes.
-    pub writes: Id<Table>,
-    /// What becomes of the rows that the table has.
-    pub mode: Mode,
+    /// What becomes of its rows.
+    pub output: Output,
     /// The workgroup that it runs in.
     pub workgroup: Id<Workgroup>,
 }
 
+impl Query {
+    /// The table that it writes.
+    #[must_use]
+    pub fn table(&self) -> Option<Id<Table>> {
+        match &self.output {
+            Output::Table { table, mode: _ } => Some(*table),
+            Output::Files(_) => None,
+        }
+    }
+
+    /// The files that it puts somewhere.
+    #[must_use]
+    pub fn export(&self) -> Option<&Export> {
+        match &self.output {
+            Output::Table { .. } => None,
+            Output::Files(export) => Some(export),
+        }
+    }
+}
+
 impl QuerySpec {
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Query> {
-        let writes = cx.table(&self.writes);
-        if let Some(id) = writes {
-            cx.refuse_dynamodb(&self.writes, id, "a query");
+        let written = self.writes.as_ref().and_then(|written| Some((written, cx.table(written)?)));
+        if let Some((written, id)) = written {
+            cx.refuse_dynamodb(written, id, "a query");
             if matches!(cx.tables.get(id.index()), Some(Some(Table { home: Home::View { .. }, .. }))) {
-                cx.error(self.writes.span, format!("`{}` is a view, and holds no rows", self.writes.value))
+                cx.error(written.span, format!("`{}` is a view, and holds no rows", written.value))
                     .help("a view's own SQL gives its rows");
             }
             let table = cx.tables.get(id.index()).and_then(Option::as_ref);
             if matches!(table, Some(Table { home: Home::Zone { format: Format::Csv(_), .. }, .. })) {
                 // Source: "UNLOAD" of the Athena user guide: text files come without a header line.
-                cx.error(self.writes.span, "Athena writes CSV without the header line that tables of a lake have")
-                    .help("let the table be `format: parquet` or `format: json`");
+                cx.error(written.span, "Athena writes CSV without the header line that tables of a lake have")
+                    .help("let the table be `format: parquet` or `format: json`; `exports` writes text for others");
             }
+        }
+        let export = self.exports.as_ref().map(|exports| exports.value.0.as_ref()?.check(name, cx));
+        match (&self.writes, &self.exports) {
+            (Some(writes), Some(exports)) => {
+                let message = "a query writes a table or exports files, not both";
+                cx.push(
+                    Diagnostic::error(exports.span, message)
+                        .related(writes.span, "the table")
+                        .help("let a second query export what the table holds"),
+                );
+            }
+            (None, None) => {
+                cx.error(name.span, format!("the query `{}` writes nothing", name.value)).help(
+                    "name the table: `writes: baskets`; or put its rows somewhere: `exports: { zone: …, format: … }`",
+                );
+            }
+            (Some(_), None) | (None, Some(_)) => {}
+        }
+        if let (Some(exports), Some(mode)) = (&self.exports, &self.mode) {
+            cx.push(
+                Diagnostic::error(mode.span, "files of an export are always replaced")
+                    .related(exports.span, "the export")
+                    .help("remove `mode`"),
+            );
         }
         let text = match (&self.sql, &self.file) {
             (Some(sql), None) => Some(sql.clone()),
@@ -122,18 +185,26 @@ impl QuerySpec {
         };
         let workgroup = cx.workgroup(self.workgroup.as_ref());
         let text = text?;
-        let mode = writes.map(|writes| self.mode(writes, cx));
-        let sql::Checked { reads, sql, parameters } = sql::check(&text, writes.map(|id| (&self.writes, id)), cx)?;
+        let mode = written.map(|(written, table)| self.mode(written, table, cx));
+        let sql::Checked { reads, sql, columns, parameters } = sql::check(&text, written, cx)?;
+        let exports = self.exports.as_ref().and_then(|exports| exports.value.0.as_ref());
+        if let (Some(exports), Some(columns)) = (exports, &columns) {
+            exports.check_columns(columns, text.span, cx);
+        }
         if parameters > 0 {
             cx.error(text.span, "nobody is there to give a value for a `?`").help("`statements` have parameters");
         }
-        Some(Query { name: name.value.clone(), sql, reads, writes: writes?, mode: mode??, workgroup: workgroup? })
+        let output = match export {
+            Some(export) => Output::Files(export?),
+            None => Output::Table { table: written?.1, mode: mode?? },
+        };
+        Some(Query { name: name.value.clone(), sql, reads, output, workgroup: workgroup? })
     }
 
-    fn mode(&self, writes: Id<Table>, cx: &mut Check<'_>) -> Option<Mode> {
+    fn mode(&self, written: &Spanned<String>, writes: Id<Table>, cx: &mut Check<'_>) -> Option<Mode> {
         let table = cx.tables.get(writes.index())?.clone()?;
         let iceberg = matches!(table.home, Home::Zone { format: Format::Iceberg(_), .. });
-        let span = self.mode.as_ref().map_or(self.writes.span, |mode| mode.span);
+        let span = self.mode.as_ref().map_or(written.span, |mode| mode.span);
         match self.mode.as_ref().map_or(&ModeSpec::Replace, |mode| &mode.value) {
             ModeSpec::Replace if iceberg => {
                 cx.error(span, format!("Athena cannot replace the Iceberg table `{}` in one statement", table.name))

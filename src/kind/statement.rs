@@ -47,7 +47,7 @@ pub struct Statement {
 impl StatementSpec {
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Statement> {
         let workgroup = cx.workgroup(self.workgroup.as_ref());
-        let sql::Checked { reads, sql, parameters } = sql::check(&self.sql, None, cx)?;
+        let sql::Checked { reads, sql, columns: _, parameters } = sql::check(&self.sql, None, cx)?;
         if parameters != self.parameters.len() {
             let many = crate::text::counted(parameters, "parameter");
             cx.error(name.span, format!("the SQL of `{}` has {many}, and {} named", name.value, self.parameters.len()))

@@ -529,6 +529,32 @@ impl Compression {
     }
 }
 
+impl ParquetSpec {
+    /// The compression that is written.
+    pub(super) fn compression(&self) -> Option<Compression> {
+        self.compression
+    }
+}
+
+impl OrcSpec {
+    /// The compression that is written.
+    pub(super) fn compression(&self) -> Option<OrcCompression> {
+        self.compression
+    }
+}
+
+/// One ASCII character that stands between or around fields; what is none is noted.
+pub(super) fn separator(written: &Spanned<String>, cx: &mut Check<'_>) -> Option<char> {
+    let mut characters = written.chars();
+    match (characters.next(), characters.next()) {
+        (Some(only), None) if only.is_ascii() && !matches!(only, '\n' | '\r' | '\\') => Some(only),
+        _ => {
+            cx.error(written.span, "expected one ASCII character").help("a tab is written \"\\t\"");
+            None
+        }
+    }
+}
+
 impl OrcCompression {
     /// As the property `orc.compress` and Athena write it.
     #[must_use]
@@ -905,16 +931,6 @@ pub(crate) fn plain_type(written: &Spanned<String>, cx: &mut Check<'_>) -> Optio
 
 impl Spanned<Attempt<FormatSpec>> {
     fn check(&self, table: &Spanned<String>, columns: &[Column], cx: &mut Check<'_>) -> Option<Format> {
-        let character = |cx: &mut Check<'_>, written: &Spanned<String>| {
-            let mut characters = written.chars();
-            match (characters.next(), characters.next()) {
-                (Some(only), None) if only.is_ascii() && !matches!(only, '\n' | '\r' | '\\') => Some(only),
-                _ => {
-                    cx.error(written.span, "expected one ASCII character").help("a tab is written \"\\t\"");
-                    None
-                }
-            }
-        };
         match self.value.0.as_ref()? {
             FormatSpec::Json(json) => {
                 let ignore_malformed = json.as_ref().and_then(|json| json.ignore_malformed).unwrap_or(false);
@@ -935,8 +951,8 @@ impl Spanned<Attempt<FormatSpec>> {
             },
             FormatSpec::Csv(None) => Some(Format::Csv(Csv { delimiter: ',', quote: None })),
             FormatSpec::Csv(Some(CsvSpec { delimiter, quote })) => {
-                let delimiter = delimiter.as_ref().map_or(Some(','), |written| character(cx, written));
-                let quote = quote.as_ref().map_or(Some(None), |written| character(cx, written).map(Some));
+                let delimiter = delimiter.as_ref().map_or(Some(','), |written| separator(written, cx));
+                let quote = quote.as_ref().map_or(Some(None), |written| separator(written, cx).map(Some));
                 let csv = Csv { delimiter: delimiter?, quote: quote? };
                 if csv.quote == Some(csv.delimiter) {
                     cx.error(self.span, "the quote and the delimiter are the same character");

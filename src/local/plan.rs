@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use serde_json::{Map, Value, json};
 
 use crate::lake::{
-    Classifier, Column, Crawler, Csv, CsvClassifier, Format, Home, Id, Job, Lake, Mode, Model, Profile, Projection,
-    Query, Recipe, RecipeAction, Recognises, Rule, Ruleset, Script, StepId, Table,
+    Classifier, Column, Crawler, Csv, CsvClassifier, Export, Format, Home, Id, Job, Lake, Mode, Model, Output, Profile,
+    Projection, Query, Recipe, RecipeAction, Recognises, Rule, Ruleset, Script, StepId, Table,
 };
 
 use super::csv::Shape;
@@ -108,6 +108,29 @@ pub fn place(lake: &Lake, layout: &Layout, table: Id<Table>) -> PathBuf {
     }
 }
 
+/// The folder of the files that a step exports.
+pub fn export_place(lake: &Lake, layout: &Layout, export: &Export) -> PathBuf {
+    layout.table(&lake.name, &lake.zones[export.zone].name, &export.folder)
+}
+
+/// Below the staging folder of a step: the files that it exports.
+pub fn staged_export(staging: &Path) -> PathBuf {
+    staging.join("export")
+}
+
+/// Files of an export, as the engine is told about them.
+fn export_target(export: &Export, dir: &Path) -> Value {
+    let Export { zone: _, folder: name, format, partitions } = export;
+    let mut target = json!({ "name": name, "dir": folder(dir), "partitions": partitions });
+    describe(format, &mut target);
+    match format {
+        Format::Csv(_) => (target["format"], target["compression"]) = (json!("text"), json!("GZIP")),
+        Format::Json { .. } => target["compression"] = json!("GZIP"),
+        Format::Parquet(_) | Format::Orc(_) | Format::Avro | Format::Iceberg(_) => {}
+    }
+    target
+}
+
 /// The tables whose files come from outside.
 pub fn raw_tables(lake: &Lake, layout: &Layout) -> Vec<RawTable> {
     let arrives = |(id, table): (Id<Table>, &Table)| {
@@ -151,6 +174,12 @@ pub fn table_source(table: &Table, dir: &Path) -> Option<Value> {
             return Some(source);
         }
     };
+    describe(format, &mut source);
+    Some(source)
+}
+
+/// Says what files are.
+fn describe(format: &Format, source: &mut Value) {
     match format {
         Format::Csv(Csv { delimiter, quote }) => {
             source["format"] = json!("csv");
@@ -171,7 +200,6 @@ pub fn table_source(table: &Table, dir: &Path) -> Option<Value> {
         Format::Avro => source["format"] = json!("avro"),
         Format::Iceberg(_) => source["format"] = json!("parquet"),
     }
-    Some(source)
 }
 
 /// The folders that Athena reckons with; a date that is relative to now bounds nothing here.
@@ -227,8 +255,11 @@ pub fn fingerprint(
             json!({ "classifiers": classifiers(lake, &lake.crawlers[id]) })
         }
         StepId::Query(id) => {
-            let Query { name: _, sql, reads: _, writes: _, mode, workgroup: _ } = &lake.queries[id];
-            json!({ "sql": sql, "mode": query_mode(mode) })
+            let Query { name: _, sql, reads: _, output, workgroup: _ } = &lake.queries[id];
+            match output {
+                Output::Table { table: _, mode } => json!({ "sql": sql, "mode": query_mode(mode) }),
+                Output::Files(export) => json!({ "sql": sql, "export": export_target(export, Path::new("")) }),
+            }
         }
         StepId::Recipe(id) => {
             let Recipe {
@@ -406,10 +437,16 @@ pub fn request(lake: &Lake, layout: &Layout, step: &Step, staging: &Path) -> Req
             ("crawl", json!({ "tables": inputs, "classifiers": classifiers(lake, &lake.crawlers[id]) }), None)
         }
         StepId::Query(id) => {
-            let Query { name: _, sql, reads: _, writes, mode, workgroup: _ } = &lake.queries[id];
-            let mode = query_mode(mode);
-            let parameters =
-                json!({ "sql": sql, "tables": inputs, "mode": mode, "old": input(*writes), "output": output(*writes) });
+            let Query { name: _, sql, reads: _, output: what, workgroup: _ } = &lake.queries[id];
+            let mut parameters = json!({ "sql": sql, "tables": inputs });
+            match what {
+                Output::Table { table, mode } => {
+                    parameters["mode"] = query_mode(mode);
+                    parameters["old"] = json!(input(*table));
+                    parameters["output"] = json!(output(*table));
+                }
+                Output::Files(export) => parameters["export"] = export_target(export, &staged_export(staging)),
+            }
             ("query", parameters, None)
         }
         StepId::Recipe(id) => {

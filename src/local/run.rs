@@ -405,11 +405,16 @@ impl<'a> Run<'a> {
             let now = contents(*id);
             now.is_some() && now.as_ref() == record.outputs.get(&self.lake.tables[*id].name)
         });
+        let exported = self.lake.step_export(step.id).is_none_or(|export| {
+            let place = plan::export_place(self.lake, self.layout, export);
+            let now = Ledger::default().contents(&export.folder, &place).ok().flatten();
+            now.is_some_and(|now| record.outputs.get(&export.folder) == Some(&now.contents))
+        });
         let trained = |training: &Training| {
             let artifact = self.layout.base().join(&training.artifact);
             artifact.is_file() && files::code_contents(&artifact).is_ok_and(|contents| contents == training.contents)
         };
-        if !intact || !record.training.as_ref().is_none_or(trained) {
+        if !intact || !exported || !record.training.as_ref().is_none_or(trained) {
             return Ok(false);
         }
         let StepRecord { rows, seconds, peak_memory, notes, training, .. } = record;
@@ -496,6 +501,14 @@ impl<'a> Run<'a> {
             record.outputs.insert(table.name.clone(), found.contents.clone());
             swaps.push(Swap { staged, place: plan::place(lake, self.layout, *id) });
             written.push((*id, TableRecord { rows, ..found }));
+        }
+        if let Some(export) = lake.step_export(step.id) {
+            let staged = plan::staged_export(&staging);
+            let found = Ledger::default().contents(&export.folder, &staged)?;
+            let found = found.ok_or_else(|| StepError::NotWritten(export.folder.clone()))?;
+            record.rows.extend(value.get("rows").and_then(Value::as_u64).map(|rows| (export.folder.clone(), rows)));
+            record.outputs.insert(export.folder.clone(), found.contents);
+            swaps.push(Swap { staged, place: plan::export_place(lake, self.layout, export) });
         }
         let warnings = value.get("warnings").and_then(Value::as_array).into_iter().flatten();
         record.notes.extend(warnings.filter_map(Value::as_str).map(str::to_owned));
@@ -600,6 +613,10 @@ async fn execute(
     files::empty_dir(&staging)?;
     for id in &step.writes {
         let folder = staging.join(&lake.tables[*id].name);
+        fs::create_dir_all(&folder).doing("create", &folder)?;
+    }
+    if lake.step_export(step.id).is_some() {
+        let folder = plan::staged_export(&staging);
         fs::create_dir_all(&folder).doing("create", &folder)?;
     }
     let log = logs.join(format!("{}.log", step.slug()));

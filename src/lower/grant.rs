@@ -63,14 +63,18 @@ impl Grant {
         self
     }
 
+    /// Writing to a place, and reading what was written.
+    pub(super) fn write_place(mut self, place: &Place) -> Self {
+        self.write.extend(self.objects(&place.bucket, &place.prefix));
+        self.list_place(place);
+        self
+    }
+
     /// Writing tables, and reading what was written.
     pub(super) fn write(mut self, cx: &Context, tables: &[Id<Table>]) -> Self {
         for &table in tables {
             match cx.place(table) {
-                Some(place) => {
-                    self.write.extend(self.objects(&place.bucket, &place.prefix));
-                    self.list_place(&place);
-                }
+                Some(place) => self = self.write_place(&place),
                 None => self.write_items.push(items_arn(cx, table).pattern()),
             }
         }

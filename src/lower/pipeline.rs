@@ -22,7 +22,7 @@ use crate::cfn::lambda::{Code, DestinationConfig, EventInvokeConfig, Function, O
 use crate::cfn::sns::{Subscription, Topic};
 use crate::cfn::sqs::Queue;
 use crate::cfn::{Arn, ArnPattern, Declaration, IntoNode, Name, Node, Ref, Text, Value, sub};
-use crate::lake::{Format, Home, Id, Mode, Model, Pipeline, Query, Ruleset, Start, StepId, Table};
+use crate::lake::{Format, Home, Id, Mode, Model, Output, Pipeline, Query, Ruleset, Start, StepId, Table};
 use crate::placement::Part;
 
 /// The lease of a claim in `runs.py` is longer.
@@ -336,7 +336,7 @@ fn place(place: super::Place) -> Json {
 }
 
 fn query_start(cx: &Context, query: &Query) -> Json {
-    let Some(place) = cx.place(query.writes) else { return Json::Null };
+    let Some(place) = query::place(cx, &query.output) else { return Json::Null };
     let statements = [query::statement(cx, query, &place).notation()];
     let mut start = json!({
         "role": role_arn(&cx.names.role("query", &query.name)).notation(),
@@ -345,11 +345,16 @@ fn query_start(cx: &Context, query: &Query) -> Json {
         "statements": statements,
         "clear": [],
     });
-    match (&query.mode, &cx.lake.tables[query.writes].home) {
-        (Mode::Replace, _) => start["clear"] = json!([self::place(place)]),
-        // An `INSERT` that fails may leave rows behind, which a second one would double; in Iceberg it is all or nothing.
-        (Mode::Append, Home::Zone { format: Format::Iceberg(_), .. }) | (Mode::Merge(_), _) => {}
-        (Mode::Append, _) => start["retries"] = json!(0),
+    match &query.output {
+        Output::Table { table: _, mode: Mode::Replace } | Output::Files(_) => {
+            start["clear"] = json!([self::place(place)])
+        }
+        Output::Table { table: _, mode: Mode::Merge(_) } => {}
+        Output::Table { table, mode: Mode::Append } => match &cx.lake.tables[*table].home {
+            Home::Zone { format: Format::Iceberg(_), .. } => {}
+            // An `INSERT` that fails may leave rows behind, which a second one would double; in Iceberg it is all or nothing.
+            Home::Zone { .. } | Home::DynamoDb { .. } | Home::View { .. } => start["retries"] = json!(0),
+        },
     }
     start
 }

@@ -20,7 +20,7 @@ use crate::cfn::athena::{
 };
 use crate::cfn::iam::{Action, Statement};
 use crate::cfn::{Arn, Name, Text, Value, sub};
-use crate::lake::{self, Bytes, Column, Compression, Format, Home, Mode, Query, Table, Workgroup};
+use crate::lake::{self, Bytes, Column, Compression, Format, Home, Mode, Output, Query, Table, Workgroup};
 
 const GIB: u64 = 1 << 30;
 
@@ -101,16 +101,21 @@ pub(super) fn lower(
     work_groups: &[Value<Name<WorkGroup>>],
     query: &Query,
 ) {
-    let Query { name, sql: _, reads, writes, mode, workgroup } = query;
-    let Some(place) = cx.place(*writes) else { return };
-    let target = &cx.lake.tables[*writes];
+    let Query { name, sql: _, reads, output, workgroup } = query;
+    let Some(place) = place(cx, output) else { return };
 
     let named = NamedQuery {
         name: Value::literal(name.as_str()),
-        description: match mode {
-            Mode::Replace => format!("Writes {}; its place must be empty", target.name),
-            Mode::Append => format!("Appends to {}", target.name),
-            Mode::Merge(_) => format!("Merges into {}", target.name),
+        description: match output {
+            Output::Table { table, mode } => {
+                let target = &cx.lake.tables[*table].name;
+                match mode {
+                    Mode::Replace => format!("Writes {target}; its place must be empty"),
+                    Mode::Append => format!("Appends to {target}"),
+                    Mode::Merge(_) => format!("Merges into {target}"),
+                }
+            }
+            Output::Files(export) => format!("Exports to {}; its place must be empty", export.folder),
         },
         database: catalog.database.clone(),
         work_group: work_groups[workgroup.index()].clone(),
@@ -120,13 +125,18 @@ pub(super) fn lower(
     stack.export(Kind::AthenaQuery.of(name), format!("Id of the query {name}"), named.query_id());
 
     // `UNLOAD` writes files of which the catalog knows nothing; the other statements change the table itself.
-    let own = (*mode != Mode::Replace && !reads.contains(writes)).then_some(*writes);
-    let read_or_written: Vec<_> = reads.iter().copied().chain(own).collect();
+    let (changed, changes) = match output {
+        Output::Table { table: _, mode: Mode::Replace } | Output::Files(_) => (Vec::new(), lake_formation::READ),
+        Output::Table { table, mode: Mode::Append } => (vec![*table], lake_formation::APPEND),
+        Output::Table { table, mode: Mode::Merge(_) } => (vec![*table], lake_formation::MERGE),
+    };
+    let own = changed.iter().filter(|table| !reads.contains(table));
+    let read_or_written: Vec<_> = reads.iter().chain(own).copied().collect();
     let group = &cx.lake.workgroups[*workgroup];
     let work_group: Value<Arn<WorkGroup>> = arn("athena", sub!["workgroup/", work_group_name(cx, group)]);
     let statements = Grant::default()
         .read(cx, reads, Items::Scan)
-        .write(cx, &[*writes])
+        .write_place(&place)
         .work(&shared.work_bucket, &results(group))
         .and([Statement::allow(
             "RunQueries",
@@ -147,7 +157,7 @@ pub(super) fn lower(
                 Action::GLUE_UPDATE_PARTITION,
                 Action::GLUE_UPDATE_TABLE,
             ],
-            if *mode == Mode::Replace { Vec::new() } else { catalog_arns(cx, &[*writes]) },
+            if changed.is_empty() { Vec::new() } else { catalog_arns(cx, &changed) },
         ))
         .and(lake_formation::access(cx))
         .statements(&shared.key);
@@ -156,14 +166,8 @@ pub(super) fn lower(
     let description = format!("What the query {name} may do: read {}", names(cx, reads));
     let id = Kind::QueryRole.of(name);
     let role = grant::add_role(cx, stack, id, &cx.names.role("query", name), &description, trust, statements);
-    let target = [*writes];
-    let (writing, locations) = match mode {
-        Mode::Replace => (None, Vec::new()),
-        Mode::Append => (Some(lake_formation::APPEND), lake_formation::zones(cx, &target)),
-        Mode::Merge(_) => (Some(lake_formation::MERGE), lake_formation::zones(cx, &target)),
-    };
-    let writing = writing.map(|permissions| (&target[..], permissions));
-    let tables = std::iter::once((&reads[..], lake_formation::READ)).chain(writing).collect();
+    let locations = lake_formation::zones(cx, &changed);
+    let tables = vec![(&reads[..], lake_formation::READ), (&changed[..], changes)];
     lake_formation::permit(cx, stack, catalog, &role, Uses { tables, locations, creates: false });
 }
 
@@ -189,18 +193,44 @@ pub(super) fn lower_statement(
 
 /// The statement that a query runs to write into `place`.
 pub(super) fn statement(cx: &Context, query: &Query, place: &Place) -> Value<Text> {
-    let Query { name: _, sql, reads: _, writes, mode, workgroup: _ } = query;
-    let (target, database) = (&cx.lake.tables[*writes], cx.names.database());
+    let Query { name: _, sql, reads: _, output, workgroup: _ } = query;
+    let (table, mode) = match output {
+        Output::Table { table, mode } => (&cx.lake.tables[*table], mode),
+        Output::Files(export) => {
+            let partitions = export.partitions.iter().map(String::as_str);
+            return unload(&bare(sql), Some(&export.format), partitions, place.uri().text());
+        }
+    };
     match mode {
-        Mode::Replace => unload(sql, target, place.uri().text()),
-        Mode::Append => Value::literal(insert(sql, target, &database)),
-        Mode::Merge(key) => Value::literal(merge(sql, target, &database, key)),
+        Mode::Replace => {
+            let format = match &table.home {
+                Home::Zone { zone: _, format } => Some(format),
+                Home::DynamoDb { .. } | Home::View { .. } => None,
+            };
+            let partitions = table.partitions.iter().map(|column| column.name.as_str());
+            unload(&select(sql, table), format, partitions, place.uri().text())
+        }
+        Mode::Append => Value::literal(insert(sql, table, &cx.names.database())),
+        Mode::Merge(key) => Value::literal(merge(sql, table, &cx.names.database(), key)),
     }
+}
+
+/// Where a query writes, if that is a place for files.
+pub(super) fn place(cx: &Context, output: &Output) -> Option<Place> {
+    match output {
+        Output::Table { table, mode: _ } => cx.place(*table),
+        Output::Files(export) => Some(cx.export_place(export)),
+    }
+}
+
+/// The SQL without what may end it.
+fn bare(sql: &str) -> String {
+    sql.trim().trim_end_matches(';').trim_end().to_owned()
 }
 
 /// What `sql` selects, with the types that `table` declares.
 pub(super) fn select(sql: &str, table: &Table) -> String {
-    let sql = sql.trim().trim_end_matches(';').trim_end();
+    let sql = bare(sql);
     let mut text = String::from("SELECT\n");
     let columns: Vec<_> = table.columns.iter().chain(&table.partitions).collect();
     for (index, Column { name, ty, .. }) in columns.iter().enumerate() {
@@ -238,32 +268,35 @@ fn merge(sql: &str, table: &Table, database: &str, key: &[String]) -> String {
     )
 }
 
-/// The statement that writes what `sql` selects, as `table` declares it, to `location`.
-fn unload(sql: &str, table: &Table, location: Value<Text>) -> Value<Text> {
-    let text = format!("UNLOAD (\n{}\n)\nTO '", select(sql, table));
-    let mut properties = match &table.home {
-        Home::Zone { format: Format::Parquet(compression), .. } => {
+/// The statement that writes what `select` gives as files to `location`.
+fn unload<'a>(
+    select: &str,
+    format: Option<&Format>,
+    partitions: impl Iterator<Item = &'a str>,
+    location: Value<Text>,
+) -> Value<Text> {
+    let text = format!("UNLOAD (\n{select}\n)\nTO '");
+    let mut properties = match format {
+        Some(Format::Parquet(compression)) => {
             let compression = match compression {
                 Compression::None => "NONE",
                 other => other.name(),
             };
             format!("format = 'PARQUET', compression = '{compression}'")
         }
-        Home::Zone { format: Format::Csv(csv), .. } => {
+        Some(Format::Csv(csv)) => {
             let delimiter = csv.delimiter.to_string().replace('\'', "''");
             format!("format = 'TEXTFILE', field_delimiter = '{delimiter}'")
         }
-        Home::Zone { format: Format::Orc(compression), .. } => {
+        Some(Format::Orc(compression)) => {
             format!("format = 'ORC', compression = '{}'", compression.name())
         }
-        Home::Zone { format: Format::Avro, .. } => "format = 'AVRO'".to_owned(),
-        Home::Zone { format: Format::Iceberg(_), .. } => "format = 'PARQUET'".to_owned(),
-        Home::Zone { format: Format::Json { .. }, .. } | Home::DynamoDb { .. } | Home::View { .. } => {
-            "format = 'JSON'".to_owned()
-        }
+        Some(Format::Avro) => "format = 'AVRO'".to_owned(),
+        Some(Format::Iceberg(_)) => "format = 'PARQUET'".to_owned(),
+        Some(Format::Json { .. }) | None => "format = 'JSON'".to_owned(),
     };
-    if !table.partitions.is_empty() {
-        let partitions: Vec<_> = table.partitions.iter().map(|column| format!("'{}'", column.name)).collect();
+    let partitions: Vec<_> = partitions.map(|column| format!("'{column}'")).collect();
+    if !partitions.is_empty() {
         let _ = write!(properties, ", partitioned_by = ARRAY[{}]", partitions.join(", "));
     }
     sub![text, location, format!("'\nWITH ({properties})\n")]

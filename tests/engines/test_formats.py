@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 import struct
 import zlib
@@ -158,3 +159,42 @@ def test_spark_reads_and_writes_orc(worker: Worker, lake: Lake, tmp_path: Path) 
     assert done == {"rows": {"copy": 2}}
     read = worker.ask("select", sql="select * from copy where i = 1", tables=[target])
     assert read["rows"] == [ROW]
+
+
+def export(lake: Lake, format: str, **more: Any) -> dict[str, Any]:
+    """Files for others, as `plan` describes them."""
+    folder = lake.folder / "export"
+    folder.mkdir()
+    return {"name": "export", "dir": f"{folder}/", "format": format, "partitions": [], **more}
+
+
+def contents(target: dict[str, Any]) -> dict[str, str]:
+    files = sorted(Path(target["dir"]).rglob("*.gz"))
+    return {str(file.relative_to(target["dir"])): gzip.decompress(file.read_bytes()).decode() for file in files}
+
+
+def test_text_is_exported_without_header_and_quotes(worker: Worker, lake: Lake) -> None:
+    target = export(lake, "text", compression="GZIP", csv={"delimiter": "|", "quote": None})
+    sql = "select 1 as a, 'x, \"y\"' as b, cast(null as varchar) as c union all select 2, 'z', ''"
+    assert worker.ask("query", sql=sql, tables=[], export=target) == {"rows": 2}
+    assert sorted(contents(target)["part-00000.txt.gz"].splitlines()) == ['1|x, "y"|\\N', "2|z|"]
+
+
+def test_json_is_exported_into_folders_of_its_last_columns(worker: Worker, lake: Lake) -> None:
+    target = export(lake, "json", compression="GZIP", partitions=["year", "month"])
+    sql = "select 1 as a, 2026 as year, 'may' as month union all select 2, 2027, 'june'"
+    assert worker.ask("query", sql=sql, tables=[], export=target) == {"rows": 2}
+    assert contents(target) == {
+        "year=2026/month=may/part-00000-0.json.gz": '{"a":1}\n',
+        "year=2027/month=june/part-00000-0.json.gz": '{"a":2}\n',
+    }
+
+
+@pytest.mark.parametrize("format", ["parquet", "orc", "avro"])
+def test_an_export_holds_whatever_columns_the_select_gives(worker: Worker, lake: Lake, format: str) -> None:
+    target = export(lake, format, compression={"orc": "ZSTD"}.get(format, "GZIP"), partitions=["p"])
+    sql = "select cast(7 as smallint) as a, date '2026-01-01' as d, 'x' as p"
+    assert worker.ask("query", sql=sql, tables=[], export=target) == {"rows": 1}
+    small = "int" if format == "avro" else "smallint"
+    table = target | {"columns": columns(a=small, d="date"), "partitions": columns(p="string")}
+    assert worker.ask("select", sql="select a, d, p from export", tables=[table])["rows"] == [[7, "2026-01-01", "x"]]

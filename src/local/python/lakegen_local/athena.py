@@ -27,22 +27,34 @@ MOST_PARTITIONS = 100
 def query(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str, Any]:
     """Operation `query`: writes the result of one SELECT as the files of the output table.
 
+    With `export` instead of an output, its files are no table: they hold whatever columns the SELECT gives.
+
     `mode` says what becomes of the rows of `old`: null when they go, else the columns by which a new row takes the
     place of an old one, none of them when all new rows come to the old ones.
     """
     tables = [Table.of(source) for source in request["tables"]]
-    output = Table.of(request["output"])
+    export = request.get("export")
     database = sources.connect(request)
     translated = to_duckdb(request["sql"], tables, request.get("database"))
     try:
         create_views(database, tables)
         found = sources.describe_query(database, translated)
+        output = _exported(export, found) if export else Table.of(request["output"])
         progress(f"writing {output.name}")
         if request.get("mode") is None:
             return {"rows": write(database, translated, output, found)}
         return {"rows": change(database, translated, request["mode"], Table.of(request["old"]), output, found)}
     except duckdb.Error as error:
         raise _explained(error, tables) from error
+
+
+def _exported(export: dict[str, Any], found: dict[str, str]) -> Table:
+    """The files of an export, as a table of the columns that were found."""
+    if export["format"] == "avro":  # which has one type for small numbers
+        found = {name: "int" if kind in ("tinyint", "smallint") else kind for name, kind in found.items()}
+    columns = [{"name": name, "type": kind} for name, kind in found.items() if name not in export["partitions"]]
+    partitions = [{"name": name, "type": found[name]} for name in export["partitions"]]
+    return Table.of(export | {"columns": columns, "partitions": partitions})
 
 
 def select(request: dict[str, Any], _progress: Callable[[str], None]) -> dict[str, Any]:

@@ -484,18 +484,24 @@ def write(
     compare_columns(table, found, exact=False)
     columns = ", ".join(f"CAST({name(c.name)} AS {duckdb_type(c.type)}) AS {name(c.name)}" for c in table.all_columns)
     foreign = table.format in formats.FOREIGN
-    through = "parquet" if foreign else table.format
+    through, compression = ("parquet", "snappy") if foreign else (table.format, table.compression.lower())
+    packed = ", COMPRESSION gzip" if compression == "gzip" else ""
     options = {
-        "parquet": f"FORMAT parquet, COMPRESSION {'snappy' if foreign else table.compression.lower()}",
+        "parquet": f"FORMAT parquet, COMPRESSION {compression}",
         "csv": f"FORMAT csv, HEADER true, DELIMITER {text(table.delimiter)}"
         + (f", QUOTE {text(table.quote)}, ESCAPE {text(table.quote)}" if table.quote else ", QUOTE ''"),
-        "json": "FORMAT json",
+        "json": f"FORMAT json{packed}",
+        # As Hive writes text: no quotes, and two characters for a value that is missing.
+        "text": f"FORMAT csv, HEADER false, DELIMITER {text(table.delimiter)}, QUOTE '', NULLSTR '\\N'{packed}",
     }[through]
-    target = os.path.join(table.dir, f"{part}.{through}")
+    extension = {"text": "txt"}.get(through, through) + (".gz" if packed and through != "parquet" else "")
+    target = os.path.join(table.dir, f"{part}.{extension}")
     if table.partitions:
         target = table.dir
         options += f", PARTITION_BY ({', '.join(name(c.name) for c in table.partitions)})"
-        options += f", OVERWRITE_OR_IGNORE true, FILENAME_PATTERN {text(part + '-{i}')}"
+        options += (
+            f", OVERWRITE_OR_IGNORE true, FILENAME_PATTERN {text(part + '-{i}')}, FILE_EXTENSION {text(extension)}"
+        )
     rows = database.execute(f"COPY (SELECT {columns} FROM ({sql})) TO {text(target)} ({options})").fetchall()[0][0]
     if foreign:
         for written in sorted(Path(table.dir).rglob(f"{part}*.parquet")):
