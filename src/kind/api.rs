@@ -5,7 +5,7 @@ use std::collections::HashSet;
 use crate::check::Check;
 use crate::decode::{Decode, Decoder, Named, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean, listed};
-use crate::kind::function::Seconds;
+use crate::kind::function::{FunctionSpec, Seconds};
 use crate::kind::parameter::{Parameter, ParameterSpec, Place, fields};
 use crate::lake::{Function, Id};
 use crate::schema::{Language, Shape};
@@ -586,10 +586,10 @@ fn patience(routes: &[(Route, &Spanned<String>)], cx: &mut Check<'_>) {
     let mut seen = HashSet::new();
     for (route, key) in routes.iter().filter(|(route, _)| seen.insert(route.function)) {
         let spec = cx.blueprint.functions.0.get(route.function.index()).and_then(|(_, spec)| spec.as_ref());
-        let timeout = spec.and_then(|spec| spec.timeout.as_ref()).filter(|timeout| timeout.value.0 > PATIENCE);
-        if let Some(timeout) = timeout {
+        let timeout = spec.and_then(FunctionSpec::most).filter(|(seconds, _)| *seconds > PATIENCE.into());
+        if let Some((_, place)) = timeout {
             let message = format!("API Gateway waits {PATIENCE} seconds for a function, and this one has more");
-            let diagnostic = Diagnostic::error(timeout.span, message).related(key.span, "the route that it answers");
+            let diagnostic = Diagnostic::error(place, message).related(key.span, "the route that it answers");
             cx.push(diagnostic.help(format!("write at most `{PATIENCE} seconds`; a job has hours")));
         }
     }

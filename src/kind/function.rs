@@ -8,7 +8,7 @@ use crate::kind::endpoint::Megabytes;
 use crate::kind::overrides::OverridesSpec;
 use crate::lake::{Id, Model, Table};
 use crate::schema::{Language, Shape};
-use crate::source::{Node, Spanned};
+use crate::source::{Node, Span, Spanned, Value, entry};
 
 section! {
     /// A Lambda function.
@@ -94,6 +94,16 @@ const RESERVED: [&str; 8] = [
 ];
 
 impl FunctionSpec {
+    /// How many seconds it may run, where that is written: in its override, or else in its own words.
+    pub(crate) fn most(&self) -> Option<(i64, Span)> {
+        let overridden = self.overrides.0.iter().find(|(role, _)| role.value == "Function");
+        let overridden = overridden.and_then(|(_, spec)| entry(&spec.as_ref()?.properties.0, "Timeout"));
+        match overridden {
+            Some((_, Node { value: Value::Int(seconds), span })) => Some((*seconds, *span)),
+            _ => self.timeout.as_ref().map(|timeout| (timeout.value.0.into(), timeout.span)),
+        }
+    }
+
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Function> {
         let source = cx.directory(&self.source);
         let handler = self.handler.as_ref().map_or("handler.handler", |handler| handler.as_str());

@@ -136,6 +136,11 @@ impl<'a> Together<'a> {
     }
 
     fn function(&self, cx: &mut Check<'_>) {
+        if let Some((key, _)) =
+            self.entries.iter().find(|(key, node)| !self.whole && key.value == "Handler" && node.value == Value::Null)
+        {
+            cx.error(key.span, "a function needs its `Handler`, which cannot be taken away");
+        }
         if let Some((_, node)) = self.get("Timeout")
             && matches!(node.value, Value::Int(901..))
             && self.get("CapacityProviderConfig").is_none()

@@ -91,6 +91,11 @@ pub(crate) fn find(name: &str) -> Option<Type> {
     Some(Type { name: words.next()?, shape: words.next()?, attributes: words.next()?, definitions })
 }
 
+/// The entry of that name.
+fn at<'a>(entries: &'a [(Spanned<String>, Node)], name: &str) -> Option<&'a (Spanned<String>, Node)> {
+    entries.iter().find(|(key, _)| key.value == name)
+}
+
 /// Whether a map is a function of CloudFormation's, whose value nobody knows yet.
 pub(super) fn is_function(entries: &[(Spanned<String>, Node)]) -> bool {
     entries.iter().any(|(key, _)| key.value == "Ref" || key.value.starts_with("Fn::"))
@@ -413,6 +418,10 @@ impl Visit {
         }
         let Self { ty, path, whole, place } = self;
         Together { ty: ty.name, path, entries, whole: *whole, owner: *place }.check(cx);
+        let taken = |name: &str| at(entries, name).filter(|(_, node)| node.value == Value::Null && !self.whole);
+        for (key, _) in keys.iter().filter_map(|(name, required, _)| taken(name).filter(|_| *required)) {
+            cx.error(key.span, format!("{owner} needs `{}`, which cannot be taken away", key.value));
+        }
         for (name, _, _) in keys.iter().filter(|(name, required, _)| *required && self.whole && !meant.contains(name)) {
             if entries.iter().all(|(key, _)| key.value != *name) {
                 cx.error(self.place, format!("{owner} needs the property `{name}`"));
