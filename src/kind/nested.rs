@@ -102,7 +102,12 @@ impl fmt::Display for Nested {
 /// # Errors
 /// What to write instead, if that can be said.
 pub(super) fn parse(text: &str) -> Option<Result<ColumnType, Option<String>>> {
-    let (word, inside) = text.strip_suffix('>')?.split_once('<')?;
+    let (word, inside) = text.split_once('<')?;
+    let Some(inside) = inside.strip_suffix('>') else {
+        let begins = matches!(word, "array" | "map" | "struct");
+        return begins
+            .then(|| Err(Some("quote the whole of it: between `{` and `}` a comma ends a text of YAML".into())));
+    };
     Some(if deepest(text) > DEEPEST {
         Err(Some(format!("at most {DEEPEST} types may be in each other")))
     } else {
@@ -228,6 +233,7 @@ mod tests {
                 "struct<Zip:int>",
                 "a field's name has small letters, digits and `_`, and begins with a letter; `Zip` does not",
             ),
+            ("map<string", "quote the whole of it: between `{` and `}` a comma ends a text of YAML"),
             ("struct<a:zzz>", "`zzz` in it is no type that lakegen knows"),
         ];
         for (text, help) in table {

@@ -221,6 +221,10 @@ impl Decode for ColumnSpec {
             let ty = Spanned::new(ty.clone(), node.span);
             return Some(Self { ty, primary_key: false, references: None, comment: None });
         }
+        if matches!(node.value, Value::List(_)) {
+            decoder.error(node.span, "expected a type, found a list").help("a column of lists is `array<string>`");
+            return None;
+        }
         let ColumnMap { ty, primary_key, references, comment } = ColumnMap::decode(node, decoder)?;
         Some(Self { ty, primary_key: primary_key.unwrap_or(false), references, comment })
     }
