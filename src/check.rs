@@ -401,8 +401,17 @@ impl<'a> Check<'a> {
             claims.extend(writes.map(|table| (table, StepId::Job(Id::new(at)))));
         }
         for (table, step) in claims {
-            let Some(at) = self.names.sections[Section::Tables as usize].1.get(table.as_str()) else { continue };
-            match self.writers.get(&Id::new(*at)) {
+            let Some(at) = self.names.sections[Section::Tables as usize].1.get(table.as_str()).copied() else {
+                continue;
+            };
+            let bucketed = b.tables.0.get(at).and_then(|(_, spec)| spec.as_ref()?.bucketed());
+            if let Some(buckets) = bucketed {
+                let message = format!("no step can write `{}`, whose files are buckets", table.value);
+                let help = "Athena and Spark write no buckets into a table that is there; Iceberg has its own: \
+                            `format: { iceberg: { partition: [\"bucket(16, id)\"] } }`";
+                self.push(Diagnostic::error(table.span, message).related(buckets, "the buckets").help(help));
+            }
+            match self.writers.get(&Id::new(at)) {
                 Some((other, first)) if *other != step => {
                     let (first, other) = (*first, format!("{} `{}`", other.kind(), self.step_name(*other)));
                     self.push(
@@ -413,7 +422,7 @@ impl<'a> Check<'a> {
                 }
                 Some(_) => {}
                 None => {
-                    self.writers.insert(Id::new(*at), (step, table.span));
+                    self.writers.insert(Id::new(at), (step, table.span));
                 }
             }
         }

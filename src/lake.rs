@@ -7,6 +7,7 @@ use std::ops::Index;
 use std::path::PathBuf;
 
 pub use crate::kind::api::{Access, Api, Cors, Domain, Method, Route, Segment, Throttle, Waf};
+pub use crate::kind::buckets::Buckets;
 pub use crate::kind::checks::Ruleset;
 pub use crate::kind::classifier::{Classifier, CsvClassifier, Recognises};
 pub use crate::kind::crawler::{ChangesSpec as Changes, Crawler, RecrawlSpec as Recrawl, RemovalsSpec as Removals};

@@ -134,6 +134,8 @@ shape! {
         input_format: Option<&'static str> = "InputFormat",
         output_format: Option<&'static str> = "OutputFormat",
         serde: Option<SerdeInfo> = "SerdeInfo",
+        bucket_columns: Option<Vec<String>> = "BucketColumns",
+        buckets: Option<u32> = "NumberOfBuckets",
     }
 }
 

@@ -3,6 +3,7 @@
 //! Adding a kind: ARCHITECTURE.md has the recipe.
 
 pub mod api;
+pub mod buckets;
 pub mod checks;
 pub mod classifier;
 pub mod crawler;

@@ -6,13 +6,14 @@ use std::str::FromStr;
 use crate::check::Check;
 use crate::decode::{Attempt, Decode, Decoder, Named, Scalar, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::kind::buckets::{Buckets, BucketsSpec};
 use crate::kind::iceberg::{Iceberg, IcebergSpec};
 use crate::kind::nested::{self, Nested};
 use crate::kind::overrides::OverridesSpec;
 use crate::kind::partition::{self, PartitionSpec, Projection};
 use crate::lake::{Crawler, Id, StepId, Zone};
 use crate::schema::{Language, Shape};
-use crate::source::{Node, Spanned, Value};
+use crate::source::{Node, Span, Spanned, Value};
 
 section! {
     /// A table of the lake.
@@ -45,6 +46,10 @@ section! {
         /// Columns that are folders instead: `year=2017/`.
         /// Example: `{ day: { type: date, project: { date: { from: 2026-01-01 } } } }`.
         partitions: Named<PartitionSpec>,
+        /// How whoever brings its files has split their rows by a hash, so that Athena reads only those in which a value can be.
+        /// Default: none.
+        /// Example: `{ by: [customer], count: 16 }`.
+        buckets: Option<Spanned<BucketsSpec>>,
         /// One sentence, for whoever looks into the catalog.
         /// Default: none.
         /// Example: `Every order of the shop`.
@@ -249,6 +254,8 @@ pub struct Table {
     pub partitions: Vec<Column>,
     /// For each partition, how Athena reckons its values; empty when it asks the catalog.
     pub projections: Vec<Projection>,
+    /// How its rows are split by a hash; none when they are not.
+    pub buckets: Option<Buckets>,
     /// One sentence, or none.
     pub description: Option<String>,
     /// Further properties in the catalog.
@@ -586,6 +593,11 @@ impl Table {
 }
 
 impl TableSpec {
+    /// Where it says that its files are buckets.
+    pub(crate) fn bucketed(&self) -> Option<Span> {
+        self.buckets.as_ref().map(|buckets| buckets.span)
+    }
+
     /// Whether Glue is asked to keep it in order.
     pub(crate) fn optimized(&self) -> bool {
         let format = self.format.as_ref().and_then(|format| format.value.0.as_ref());
@@ -627,6 +639,7 @@ impl TableSpec {
         if let Some(Home::Zone { format: Format::Csv(Csv { quote: Some(_), .. }), .. }) = &home {
             self.check_quoted(cx);
         }
+        let buckets = self.buckets.as_ref().map(|buckets| buckets.check(&self.columns, home.as_ref(), cx));
         if let Some(was) = &self.was {
             match &home {
                 Some(Home::View { .. }) => {
@@ -657,6 +670,10 @@ impl TableSpec {
             columns: written?,
             partitions: partitions?,
             projections: projections?,
+            buckets: match buckets {
+                Some(buckets) => Some(buckets?),
+                None => None,
+            },
             description: self.description.clone(),
             properties,
             writer: None,
@@ -712,7 +729,8 @@ impl TableSpec {
 
     /// The further properties; those that follow from other keys are refused.
     fn properties(&self, cx: &mut Check<'_>) -> Vec<(String, String)> {
-        const DERIVED: [&str; 7] = [
+        const DERIVED: [&str; 8] = [
+            "bucketing_format",
             "EXTERNAL",
             "classification",
             "table_type",
@@ -725,7 +743,7 @@ impl TableSpec {
         for (name, value) in &self.properties.0 {
             if DERIVED.contains(&name.as_str()) || name.starts_with("projection.") {
                 cx.error(name.span, format!("the property `{}` follows from the other keys of the table", name.value))
-                    .help("`format` and `partitions` set it; remove it here");
+                    .help("`format`, `partitions` and `buckets` set such; remove it here");
             }
             // Source: `KeyString` of the Glue API reference.
             if name.is_empty() || name.chars().count() > 255 {

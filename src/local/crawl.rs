@@ -132,6 +132,7 @@ mod tests {
             columns: vec![id],
             partitions: Vec::new(),
             projections: Vec::new(),
+            buckets: None,
             description: None,
             properties: Vec::new(),
             writer: None,

@@ -115,6 +115,7 @@ mod tests {
             columns: columns.iter().map(column).collect(),
             partitions: Vec::new(),
             projections: Vec::new(),
+            buckets: None,
             description: None,
             properties: Vec::new(),
             writer: None,

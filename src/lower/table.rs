@@ -11,7 +11,9 @@ use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, Database, DatabaseInput, Parameters, SerdeInfo, StorageDescriptor, TableInput};
 use crate::cfn::kms::Key;
 use crate::cfn::{Arn, Declaration, Name, Ref, S3Uri, Value, dynamodb, pseudo};
-use crate::lake::{By, Column, ColumnType, Compression, Csv, Format, Home, Id, Interval, Projection, Table, Transform};
+use crate::lake::{
+    Buckets, By, Column, ColumnType, Compression, Csv, Format, Home, Id, Interval, Projection, Table, Transform,
+};
 
 /// Adds the DynamoDB table of a key-value table.
 pub(super) fn lower_items(cx: &Context, stack: &mut StackTemplate, key: &Value<Arn<Key>>, table: &Table) {
@@ -103,6 +105,9 @@ impl Catalog {
 fn files(table: &Table, format: &Format, location: Value<S3Uri>) -> TableInput {
     let mut reading = Reading::of(format, &table.name, &table.columns);
     reading.table_parameters.extend(projected(table));
+    if let Some(Buckets { spark: true, .. }) = table.buckets {
+        reading.table_parameters.extend(parameters([("bucketing_format", "spark")]));
+    }
     let further = table.properties.iter();
     reading
         .table_parameters
@@ -121,6 +126,8 @@ fn files(table: &Table, format: &Format, location: Value<S3Uri>) -> TableInput {
             input_format: Some(reading.input_format),
             output_format: Some(reading.output_format),
             serde: Some(SerdeInfo { library: reading.serde, parameters: reading.serde_parameters }),
+            bucket_columns: table.buckets.as_ref().map(|buckets| buckets.by.clone()),
+            buckets: table.buckets.as_ref().map(|buckets| buckets.count),
         },
     }
 }
@@ -156,6 +163,8 @@ fn view(cx: &Context, table: &Table, sql: &str) -> TableInput {
             input_format: None,
             output_format: None,
             serde: None,
+            bucket_columns: None,
+            buckets: None,
         },
     }
 }
