@@ -264,6 +264,29 @@ fn work_of_others_is_kept_or_the_command_refuses() {
 }
 
 #[test]
+fn a_second_lake_in_a_repository_is_refused_and_a_renamed_one_has_a_way_on() {
+    let folder = tempfile::tempdir().unwrap();
+    project(folder.path());
+    assert!(generate(folder.path(), &[]).status.success());
+    let written = fs::read_to_string(folder.path().join(WORKFLOW)).unwrap();
+    let second = folder.path().join("lakes/bikes");
+    fs::create_dir_all(second.join("blueprints")).unwrap();
+    let bikes = fs::read_to_string(blueprint("one")).unwrap().replacen("name: shop", "name: bikes", 1);
+    fs::write(second.join("blueprints/bikes.yaml"), bikes).unwrap();
+    for args in [&[][..], &["--check"]] {
+        let refused = generate(&second, args);
+        assert_eq!(refused.status.code(), Some(5));
+        let said = text(&refused.stderr);
+        assert!(said.contains("deploys the lake `shop`, and this is `bikes`"), "{said}");
+        assert!(said.contains("give this lake a repository of its own"), "{said}");
+        assert_eq!(fs::read_to_string(folder.path().join(WORKFLOW)).unwrap(), written);
+    }
+    assert!(generate(&second, &["--force"]).status.success());
+    assert!(generate(&second, &["--check"]).status.success());
+    assert_eq!(generate(folder.path(), &["--check"]).status.code(), Some(5), "now the first one is the other");
+}
+
+#[test]
 fn a_lake_that_says_nothing_of_github_is_told_what_to_write() {
     let folder = tempfile::tempdir().unwrap();
     fs::create_dir_all(folder.path().join("blueprints")).unwrap();

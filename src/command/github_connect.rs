@@ -149,6 +149,7 @@ fn wanted(
 fn merge(before: Option<&str>, block: &str) -> Result<String, &'static str> {
     block::merge(before, block, false).map_err(|refusal| match refusal {
         Refusal::Foreign => "lakegen has not written it",
+        Refusal::OtherLake => "another lake is deployed from this repository",
         Refusal::Edited => "its block was changed by hand",
     })
 }

@@ -11,6 +11,7 @@ use crate::failure::{Exit, Failure};
 use crate::github::repository::remote;
 use crate::lake::{Github, Lake};
 use crate::project::Project;
+use crate::text::printable;
 use crate::workflow::block::{self, Refusal};
 use crate::workflow::{self, File, Layout};
 
@@ -35,10 +36,18 @@ pub fn run(args: &GithubGenerate, context: &Context<'_>) -> Result<(), Failure> 
         let forced = block::merge(before.as_deref(), block, true).unwrap_or_default();
         let after = match block::merge(before.as_deref(), block, args.force) {
             Ok(after) => after,
+            Err(Refusal::OtherLake) => return Err(other_lake(path, before.as_deref().unwrap_or_default(), &lake)),
             // What is wrong is that the file is not as it should be: `--check` says how.
-            Err(_) if args.check => forced,
-            Err(refusal) => {
-                return Err(refused(refusal, path, before.as_deref().unwrap_or_default(), &forced, context));
+            Err(Refusal::Foreign | Refusal::Edited) if args.check => forced,
+            Err(Refusal::Foreign) => {
+                let message = format!("`{path}` is there, and lakegen has not written it");
+                let help = "rename it, or let `--force` replace it; what lakegen would write is shown above";
+                return Err(refused(message, help, path, before.as_deref().unwrap_or_default(), &forced, context));
+            }
+            Err(Refusal::Edited) => {
+                let message = format!("`{path}` was changed by hand, inside the block that lakegen writes");
+                let help = "move the change behind `# lakegen:end` or into the blueprint, or let `--force` undo it as shown above";
+                return Err(refused(message, help, path, before.as_deref().unwrap_or_default(), &forced, context));
             }
         };
         let difference = block::diff(path, before.as_deref().unwrap_or_default(), &after);
@@ -84,18 +93,28 @@ pub fn section<'a>(lake: &'a Lake, project: &Project) -> Result<&'a Github, Fail
 }
 
 /// Somebody's work would be lost: shows what would become of it.
-fn refused(refusal: Refusal, path: &str, before: &str, after: &str, context: &Context<'_>) -> Failure {
+fn refused(
+    message: String,
+    help: &'static str,
+    path: &str,
+    before: &str,
+    after: &str,
+    context: &Context<'_>,
+) -> Failure {
     context.console.note(&block::diff(path, before, after));
-    let (message, help) = match refusal {
-        Refusal::Foreign => (
-            format!("`{path}` is there, and lakegen has not written it"),
-            "rename it, or let `--force` replace it; what lakegen would write is shown above",
-        ),
-        Refusal::Edited => (
-            format!("`{path}` was changed by hand, inside the block that lakegen writes"),
-            "move the change behind `# lakegen:end` or into the blueprint, or let `--force` undo it as shown above",
-        ),
-    };
+    Failure { exit: Exit::NotAllowed, ..Failure::edge(message, help.to_owned()) }
+}
+
+/// Whoever may deploy to an environment of GitHub's may take on the role of the environment of that name, whatever lake it is of: two
+/// lakes in one repository would not be kept apart.
+fn other_lake(path: &str, before: &str, lake: &Lake) -> Failure {
+    let other = block::lake(before).unwrap_or_default();
+    let message = format!(
+        "`{path}` deploys the lake `{}`, and this is `{}`: a repository has one lake that is deployed from it",
+        printable(other, &[]),
+        lake.name
+    );
+    let help = "give this lake a repository of its own; if it is the same lake under a new name, `--force` writes the workflow anew";
     Failure { exit: Exit::NotAllowed, ..Failure::edge(message, help.to_owned()) }
 }
 

@@ -5,12 +5,16 @@ use similar::TextDiff;
 
 const BEGIN: &str = "# lakegen:begin ";
 const END: &str = "# lakegen:end";
+/// The line of a block that says whose it is.
+const LAKE: &str = "# lake: ";
 
 /// Why a file is left as it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
     /// It has no block, or one that does not end: somebody else has written it.
     Foreign,
+    /// Its block is another lake's.
+    OtherLake,
     /// Somebody has changed the block.
     Edited,
 }
@@ -18,7 +22,7 @@ pub enum Refusal {
 /// The file with its block as it should be, whatever is around it. `forced`, the block becomes so even if that loses somebody's work.
 ///
 /// # Errors
-/// The file is not lakegen's, or its block was changed by hand.
+/// The file is not lakegen's, its block is another lake's, or was changed by hand.
 pub fn merge(existing: Option<&str>, block: &str, forced: bool) -> Result<String, Refusal> {
     let marked = format!("{BEGIN}{}\n{block}{END}\n", digest(block));
     let Some(existing) = existing else { return Ok(marked) };
@@ -27,6 +31,9 @@ pub fn merge(existing: Option<&str>, block: &str, forced: bool) -> Result<String
     let Some((before, recorded, inside, after)) = parts(&existing) else {
         return if forced { Ok(marked) } else { Err(Refusal::Foreign) };
     };
+    if !forced && lake(inside).zip(lake(block)).is_some_and(|(there, new)| there != new) {
+        return Err(Refusal::OtherLake);
+    }
     if recorded != digest(inside) && inside != block && !forced {
         return Err(Refusal::Edited);
     }
@@ -42,6 +49,18 @@ fn parts(text: &str) -> Option<(&str, &str, &str, &str)> {
     let (inside, rest) = rest.split_at(end);
     let after = rest.split_once('\n').map_or("", |(_, after)| after);
     Some((before, line.strip_prefix(BEGIN)?.trim_end(), inside, after))
+}
+
+/// The line by which a block says which lake it is of.
+#[must_use]
+pub fn of_lake(name: &str) -> String {
+    format!("{LAKE}{name}\n")
+}
+
+/// Which lake the block of a file, or a block, is of.
+#[must_use]
+pub fn lake(text: &str) -> Option<&str> {
+    text.lines().find_map(|line| line.strip_prefix(LAKE)).map(str::trim_end)
 }
 
 fn digest(block: &str) -> String {
@@ -103,6 +122,20 @@ mod tests {
         // Whoever has made by hand just what lakegen would make has lost nothing.
         let by_hand = written.replace("a: 1", "a: 3");
         assert!(merge(Some(&by_hand), "a: 3\n", false).is_ok());
+    }
+
+    #[test]
+    fn the_block_of_another_lake_is_not_overwritten_unless_that_is_asked_for() {
+        let block = |lake: &str, text: &str| format!("{}{text}", of_lake(lake));
+        let written = merge(None, &block("shop", "a: 1\n"), false).unwrap();
+        assert_eq!(lake(&written), Some("shop"));
+        assert_eq!(merge(Some(&written), &block("bikes", "a: 1\n"), false), Err(Refusal::OtherLake));
+        let windows = written.replace('\n', "\r\n");
+        assert_eq!(merge(Some(&windows), &block("bikes", "a: 1\n"), false), Err(Refusal::OtherLake));
+        assert!(merge(Some(&windows), &block("shop", "a: 2\n"), false).is_ok());
+        assert!(merge(Some(&written), &block("bikes", "a: 1\n"), true).is_ok());
+        let nameless = merge(None, "a: 1\n", false).unwrap();
+        assert!(merge(Some(&nameless), &block("bikes", "a: 1\n"), false).is_ok(), "an older lakegen named none");
     }
 
     #[test]

@@ -28,7 +28,10 @@ pub const REQUIREMENTS: &str = ".github/lakegen/requirements.txt";
 pub fn files(lake: &Lake, github: &Github, layout: &Layout) -> Vec<File> {
     let hint = "# Written by `lakegen github generate` from the blueprint. What is outside this block is yours and stays; jobs may follow it.\n";
     vec![
-        File { path: WORKFLOW, block: format!("{hint}\n{}", workflow(lake, github, layout).render()) },
+        File {
+            path: WORKFLOW,
+            block: format!("{hint}{}\n{}", block::of_lake(&lake.name), workflow(lake, github, layout).render()),
+        },
         File { path: REQUIREMENTS, block: include_str!("requirements.txt").to_owned() },
     ]
 }
