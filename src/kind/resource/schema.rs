@@ -5,6 +5,7 @@ use std::io::Read;
 use std::sync::LazyLock;
 
 use flate2::read::ZlibDecoder;
+use indexmap::IndexMap;
 use regex_lite::Regex;
 
 use crate::check::Check;
@@ -74,21 +75,28 @@ struct Limits {
     pattern: Option<usize>,
 }
 
+/// The types by name, so that thousands of resources do not each search the whole table.
+static TYPES: LazyLock<IndexMap<&str, Type>> = LazyLock::new(|| {
+    let mut types = IndexMap::new();
+    let mut rest = TABLE.as_str();
+    while let Some((line, definitions)) = rest.split_once('\n') {
+        rest = definitions;
+        let mut words = line.split(' ').filter(|_| !line.starts_with(['#', '/']));
+        if let (Some(name), Some(shape), Some(attributes)) = (words.next(), words.next(), words.next()) {
+            types.insert(name, Type { name, shape, attributes, definitions });
+        }
+    }
+    types
+});
+
 /// The names of all types.
 pub(crate) fn types() -> impl Iterator<Item = &'static str> {
-    TABLE
-        .lines()
-        .filter(|line| !line.starts_with(['#', '/']))
-        .filter_map(|line| line.split(' ').next())
-        .filter(|n| !n.is_empty())
+    TYPES.keys().copied()
 }
 
 /// The type of that name.
 pub(crate) fn find(name: &str) -> Option<Type> {
-    let at = TABLE.find(&format!("\n{name} "))?;
-    let (line, definitions) = TABLE[at + 1..].split_once('\n')?;
-    let mut words = line.split(' ');
-    Some(Type { name: words.next()?, shape: words.next()?, attributes: words.next()?, definitions })
+    TYPES.get(name).copied()
 }
 
 /// The entry of that name.
@@ -456,8 +464,9 @@ fn between(least: Option<f64>, most: Option<f64>) -> String {
 
 /// The pattern of that number.
 fn pattern_of(number: usize) -> Option<&'static str> {
-    let first = TABLE.find("\n/")?;
-    TABLE[first + 1..].lines().nth(number)?.strip_prefix('/')
+    static PATTERNS: LazyLock<Vec<&str>> =
+        LazyLock::new(|| TABLE.lines().filter_map(|line| line.strip_prefix('/')).collect());
+    PATTERNS.get(number).copied()
 }
 
 #[cfg(test)]
