@@ -30,11 +30,11 @@ pub enum Content {
 impl Content {
     fn noun(&self) -> &'static str {
         match self {
-            Self::Csv(_) => "CSV",
-            Self::Json => "JSON Lines",
-            Self::Parquet => "Parquet",
-            Self::Orc => "ORC",
-            Self::Avro => "Avro",
+            Self::Csv(_) => "a CSV",
+            Self::Json => "a JSON Lines",
+            Self::Parquet => "a Parquet",
+            Self::Orc => "an ORC",
+            Self::Avro => "an Avro",
         }
     }
 }
@@ -95,7 +95,7 @@ impl fmt::Display for Problem {
             Self::NoFiles(path) => write!(f, "`{}` has no files", path.display()),
             Self::NotAFile(path) => write!(f, "`{}` is not a file", path.display()),
             Self::Csv(path, fault) => write!(f, "`{}`: {fault}", path.display()),
-            Self::NotTheFormat(path, format) => write!(f, "`{}` is not a {format} file", path.display()),
+            Self::NotTheFormat(path, format) => write!(f, "`{}` is not {format} file", path.display()),
             Self::File(error) => match std::error::Error::source(error) {
                 Some(cause) => write!(f, "{error}: {cause}"),
                 None => write!(f, "{error}"),
@@ -492,6 +492,20 @@ mod tests {
         assert!(
             place.land().unwrap_err().to_string().ends_with("people.csv`: the file is empty: not even a header line")
         );
+    }
+
+    #[test]
+    fn files_begin_as_their_format_does() {
+        let place = Place::new(&[("a.orc", "ORC and so on"), ("a.avro", "Obj\u{1} and so on"), ("short", "OR")]);
+        let fits = |name: &str, content: &Content| {
+            check_format(File::open(place.at("data").join(name)).unwrap(), content).unwrap().is_some()
+        };
+        assert!(fits("a.orc", &Content::Orc) && fits("a.avro", &Content::Avro));
+        for (name, content) in [("a.avro", Content::Orc), ("short", Content::Orc), ("a.orc", Content::Avro)] {
+            assert!(!fits(name, &content), "{name}");
+        }
+        let problem = Problem::NotTheFormat("a.orc".into(), Content::Avro.noun());
+        assert_eq!(problem.to_string(), "`a.orc` is not an Avro file");
     }
 
     #[test]
