@@ -10,6 +10,7 @@ use crate::failure::{Exit, Failure};
 use crate::local::status as local;
 use crate::operate::ledger::{Release, ReleaseState, Run, StepRun};
 use crate::operate::status::{self, StackState, Status};
+use crate::operate::{Deployed, Error};
 use crate::rows::Rows;
 use crate::text::{self, counted, printable};
 
@@ -25,8 +26,17 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<(), Failure> {
         }
         Place::Cloud(lake, environment) => {
             let status = runtime()?.block_on(async {
-                let (session, deployed) = deployed::find(lake, environment).await?;
-                status::status(&session, &deployed, lake, args.drift).await.map_err(deployed::failure)
+                let session = deployed::sign_in(environment).await?;
+                match Deployed::find(&session, &lake.name, &environment.name).await {
+                    Ok(deployed) => {
+                        status::status(&session, &deployed, lake, args.drift).await.map_err(deployed::failure)
+                    }
+                    // What is looked at every day is not amiss because the first deploy is still to come.
+                    Err(Error::NotDeployed { .. }) if args.drift => {
+                        Ok(Status::nothing(&session, &lake.name, &environment.name))
+                    }
+                    Err(error) => Err(deployed::failure(error)),
+                }
             })?;
             if context.console.json {
                 context.console.json(&status)?;
@@ -44,6 +54,9 @@ pub fn run(args: &Args, context: &Context<'_>) -> Result<(), Failure> {
 fn describe(status: &Status, sought: bool) -> String {
     let Status { lake, environment, account, region, api, stacks, steps, runs, models, endpoints } = status;
     let mut text = format!("{lake} in {environment} (account {account}, {region})\n");
+    if stacks.is_empty() {
+        let _ = writeln!(text, "nothing is deployed, so nothing can have been changed by hand");
+    }
     section(
         &mut text,
         &["stack", "status", "changed"],

@@ -44,6 +44,23 @@ pub struct Status {
 }
 
 impl Status {
+    /// How a lake is of which nothing is deployed.
+    #[must_use]
+    pub fn nothing(session: &Session, lake: &str, environment: &str) -> Self {
+        Self {
+            lake: lake.to_owned(),
+            environment: environment.to_owned(),
+            account: session.account.clone(),
+            region: session.region.clone(),
+            api: None,
+            stacks: Vec::new(),
+            steps: Vec::new(),
+            runs: Vec::new(),
+            models: Vec::new(),
+            endpoints: Vec::new(),
+        }
+    }
+
     /// Whether something was changed by hand, as far as it was looked for.
     #[must_use]
     pub fn drifted(&self) -> bool {
