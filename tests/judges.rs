@@ -122,6 +122,9 @@ fn no_judge_finds_what_is_not_excepted_and_no_exception_is_unused() {
                 let stack = access(lake, environment, github, gate);
                 let folder = out.join(&lake.name).join(format!("{}-access", environment.name));
                 assembly::write(&stack, &folder, Format::Json).unwrap();
+                let file = folder.join(stack.stacks[0].file(Format::Json));
+                let regions = [environment.region.as_str(), "us-east-1"];
+                must_succeed(python().tool("cfn-lint").args(["-c", "I", "-r"]).args(regions).arg("--").arg(file));
             }
         }
     }
