@@ -103,6 +103,26 @@ def test_files_that_are_not_as_declared_are_refused(worker: Worker, lake: Lake, 
     assert f"`part-00000.{format}` is not readable as {name}" in broken.value.error["message"]
 
 
+def test_avro_that_ends_too_early_is_refused_wherever_it_ends(worker: Worker, lake: Lake) -> None:
+    table = lake.table("all", "avro", **TYPES)
+    worker.ask("query", sql=select(), tables=[], output=table)
+    file = Path(table["dir"], "part-00000.avro")
+    whole = file.read_bytes()
+    for size in range(0, len(whole), 7):
+        file.write_bytes(whole[:size])
+        with pytest.raises(Failed, match="is not readable as Avro"):
+            worker.ask("select", sql='select * from "all"', tables=[table])
+
+
+def test_moments_before_1970_go_into_avro_and_come_back(worker: Worker, lake: Lake) -> None:
+    table = lake.table("old", "avro", t="timestamp", d="date")
+    sql = "select timestamp '1969-12-31 23:59:59.9996' as t, date '0001-01-01' as d"
+    worker.ask("query", sql=sql, tables=[], output=table)
+    assert worker.ask("select", sql="select * from old", tables=[table])["rows"] == [
+        ["1969-12-31 23:59:59.999", "0001-01-01"]
+    ]
+
+
 def long(number: int) -> bytes:
     """A number as Avro writes it."""
     number, written = (number << 1) ^ (number >> 63), b""
