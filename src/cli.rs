@@ -126,6 +126,9 @@ pub struct Synth {
     /// The environment; by default every declared one
     #[arg(long, short)]
     pub env: Option<String>,
+    /// Not the lake: another stack of the environments, in folders `ENV-STACK`
+    #[arg(long, value_name = "STACK")]
+    pub stack: Option<OwnStack>,
     /// The folder to write into; each environment gets a folder in it
     #[arg(long, short, default_value = "lakegen-out", value_name = "DIR")]
     pub out: PathBuf,

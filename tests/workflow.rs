@@ -189,15 +189,13 @@ fn project(folder: &Path) {
     fs::copy(blueprint("one"), folder.join("blueprints/one.yaml")).unwrap();
 }
 
-fn generate(folder: &Path, args: &[&str]) -> Output {
+fn lakegen(folder: &Path, args: &[&str]) -> Output {
     let mut command = Command::new(env!("CARGO_BIN_EXE_lakegen"));
-    command
-        .current_dir(folder)
-        .env_remove("LAKEGEN_BLUEPRINT")
-        .args(["github", "generate"])
-        .args(args)
-        .output()
-        .unwrap()
+    command.current_dir(folder).env_remove("LAKEGEN_BLUEPRINT").args(args).output().unwrap()
+}
+
+fn generate(folder: &Path, args: &[&str]) -> Output {
+    lakegen(folder, &[&["github", "generate"], args].concat())
 }
 
 fn text(bytes: &[u8]) -> String {
@@ -292,9 +290,11 @@ fn a_lake_that_says_nothing_of_github_is_told_what_to_write() {
     fs::create_dir_all(folder.path().join("blueprints")).unwrap();
     let text_of = "name: shop\nenvironments: { dev: { region: eu-west-1 } }\nzones: { raw: }\n";
     fs::write(folder.path().join("blueprints/lake.yaml"), text_of).unwrap();
-    let refused = generate(folder.path(), &[]);
-    assert_eq!(refused.status.code(), Some(2));
-    assert!(text(&refused.stderr).contains("add `github: { repository: owner/name"), "{}", text(&refused.stderr));
+    for args in [&["github", "generate"][..], &["synth", "--stack", "access"]] {
+        let refused = lakegen(folder.path(), args);
+        assert_eq!(refused.status.code(), Some(2));
+        assert!(text(&refused.stderr).contains("add `github: { repository: owner/name"), "{}", text(&refused.stderr));
+    }
 }
 
 #[test]
@@ -342,6 +342,20 @@ fn access_stack(lake: &lakegen::lake::Lake, environment: &str) -> serde_json::Va
     assembly::write(&stack, folder.path(), Format::Json).unwrap();
     let file = folder.path().join(stack.stacks[0].file(Format::Json));
     serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
+}
+
+#[test]
+fn the_access_can_be_read_before_a_person_deploys_it() {
+    let folder = tempfile::tempdir().unwrap();
+    project(folder.path());
+    for stack in [&[][..], &["--stack", "access"]] {
+        let written = lakegen(folder.path(), &[&["synth", "--format", "json"], stack].concat());
+        assert!(written.status.success(), "{}", text(&written.stderr));
+    }
+    assert!(folder.path().join("lakegen-out/dev/shop-dev-storage.json").is_file(), "the lake is as it was");
+    let read = fs::read_to_string(folder.path().join("lakegen-out/dev-access/shop-dev-access.json")).unwrap();
+    let read: serde_json::Value = serde_json::from_str(&read).unwrap();
+    assert_eq!(read, access_stack(&lake(&blueprint("one")), "dev"));
 }
 
 #[test]

@@ -9,6 +9,7 @@ use crate::deploy;
 use crate::deploy::progress::{Event, Observer};
 use crate::deploy::session::{Session, Wanted};
 use crate::failure::{Exit, Failure};
+use crate::lake::{Environment, Lake};
 use crate::lower::{access, lower};
 use crate::project::Project;
 
@@ -18,6 +19,20 @@ pub struct Cloud {
     pub project: Project,
     /// What there should be in AWS.
     pub assembly: Assembly,
+}
+
+/// The stack of those who deploy an environment's copy of the lake from GitHub.
+///
+/// # Errors
+/// A blueprint without a GitHub repository.
+pub fn access_stack(
+    lake: &Lake,
+    (copy, environment): (&Lake, &Environment),
+    project: &Project,
+) -> Result<Assembly, Failure> {
+    let github = section(lake, project)?;
+    let gate = github.gate(&environment.name).ok_or_else(|| unknown_environment(&environment.name, lake))?;
+    Ok(access(copy, environment, github, gate))
 }
 
 impl Cloud {
@@ -45,9 +60,7 @@ impl Cloud {
         let project = context.project()?;
         let lake = context.check(&project)?;
         let (copy, environment) = lake.copy(environment).ok_or_else(|| unknown_environment(environment, &lake))?;
-        let github = section(&lake, &project)?;
-        let gate = github.gate(&environment.name).ok_or_else(|| unknown_environment(&environment.name, &lake))?;
-        Ok(Self { assembly: access(copy, environment, github, gate), project })
+        Ok(Self { assembly: access_stack(&lake, (copy, environment), &project)?, project })
     }
 
     /// Credentials of the environment's account.

@@ -5,11 +5,12 @@ use std::mem::ManuallyDrop;
 use serde::Serialize;
 
 use super::Context;
+use super::cloud::access_stack;
 use super::local::unknown_environment;
 use crate::assembly;
 use crate::assembly::Assets;
 use crate::cfn::Format;
-use crate::cli::{Synth, TemplateFormat};
+use crate::cli::{OwnStack, Synth, TemplateFormat};
 use crate::failure::Failure;
 use crate::lake::{Environment, Lake};
 use crate::lower::lower;
@@ -44,10 +45,18 @@ pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
     let places = project.places(&lake)?;
     let mut written = Vec::new();
     for (copy, environment) in copies {
-        let assets = Assets::collect(copy).map_err(|error| Failure::edge(error, None))?;
+        let (assembly, folder) = match args.stack {
+            Some(OwnStack::Access) => {
+                (access_stack(&lake, (copy, environment), &project)?, format!("{}-access", environment.name))
+            }
+            None => {
+                let assets = Assets::collect(copy).map_err(|error| Failure::edge(error, None))?;
+                (lower(copy, environment, &assets, &*places.of(copy)?), environment.name.clone())
+            }
+        };
         // Never taken apart: the process ends when its files are written, and taking a large lake apart takes a tenth of the time.
-        let assembly = ManuallyDrop::new(lower(copy, environment, &assets, &*places.of(copy)?));
-        let directory = args.out.join(&environment.name);
+        let assembly = ManuallyDrop::new(assembly);
+        let directory = args.out.join(folder);
         assembly::write(&assembly, &directory, format)
             .map_err(|error| Failure::edge(error, Some("choose another folder with `--out`".to_owned())))?;
         written.push(Written {
