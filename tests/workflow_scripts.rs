@@ -320,6 +320,27 @@ fn whoever_plans_can_deploy_nothing() {
     let left = "print([s['StackName'] for s in boto3.client('cloudformation').describe_stacks()['Stacks']])";
     assert_eq!(emulator.boto3(REGION, left), "['shop-dev-access']");
 
+    // Nor leave something under a name that a deploy would take for its own.
+    let keys = machine.credentials("plan-dev");
+    let keys: String = keys.iter().map(|(name, value)| format!(", {}={value:?}", name.to_lowercase())).collect();
+    let leave = |name: &str| {
+        emulator.boto3(
+            REGION,
+            &format!(
+                "aws = boto3.client('cloudformation'{keys})\n\
+                 try:\n    print(aws.create_change_set(StackName='shop-dev-storage', ChangeSetName='{name}', \
+                 ChangeSetType='CREATE', Capabilities=['CAPABILITY_NAMED_IAM'], \
+                 TemplateBody='{{\"Resources\": {{\"Evil\": {{\"Type\": \"AWS::SNS::Topic\"}}}}}}')['StackId'])\n\
+                 except Exception as error:\n    print(error)"
+            ),
+        )
+    };
+    let refused = leave("lakegen-0123");
+    assert!(refused.contains("is not authorized to perform: cloudformation:CreateChangeSet"), "{refused}");
+    let made = leave("lakegen-plan-0123");
+    assert!(made.starts_with("arn:aws:cloudformation:"), "{made}");
+    emulator.boto3(REGION, "boto3.client('cloudformation').delete_stack(StackName='shop-dev-storage')");
+
     // Nor can it become whoever deploys.
     let role = machine.role("deploy-dev").unwrap();
     for end in ["pull_request", "ref:refs/heads/main", "environment:prod", "environment:dev:x"] {

@@ -14,6 +14,7 @@ use super::change::{Change, Kind, Property, differences};
 use super::desired::{Desired, Given, Parameters};
 use super::error::{AwsError, Error, told};
 use super::follow::{points_to_validations, validations};
+use super::plan::World;
 use super::session::Session;
 use super::stack::Stack;
 use crate::cfn::resources;
@@ -58,7 +59,7 @@ impl Template<'_> {
 /// # Errors
 /// CloudFormation refuses the template, or AWS does not answer.
 pub async fn create(
-    session: &Session,
+    world: &World<'_>,
     desired: &Desired<'_>,
     template: &Template<'_>,
     parameters: &Parameters,
@@ -66,7 +67,8 @@ pub async fn create(
     before: &Stack,
 ) -> Result<Option<ChangeSet>, Error> {
     const OPERATION: &str = "cloudformation:CreateChangeSet";
-    let name = format!("lakegen-{}", desired.token(parameters, before));
+    let session = world.session;
+    let name = world.templates.change_set(&desired.token(parameters, before));
     let mut old = 0;
     loop {
         let (body, url) = template.parts();
@@ -86,7 +88,7 @@ pub async fn create(
             .await;
         let id = match call.map_err(|error| told(OPERATION, error)) {
             Ok(made) => made.id.ok_or_else(|| AwsError::malformed(OPERATION))?,
-            // A run that died has left it.
+            // A run that died has left it. Whoever may only plan can make none of the name that a deploy asks for.
             Err(error) if error.code.starts_with("AlreadyExists") => name.clone(),
             Err(error) => return Err(error.into()),
         };

@@ -415,7 +415,7 @@ impl Executor<'_, '_> {
             Some(set) => set,
             None => {
                 let template = self.world.template(desired);
-                match changeset::create(session, desired, &template, parameters, self.role(desired)?, stack).await {
+                match changeset::create(self.world, desired, &template, parameters, self.role(desired)?, stack).await {
                     Ok(Some(set)) => set,
                     Ok(None) => return Ok(Step::Same),
                     Err(Error::Aws(error)) if error.is_conflict() => return Ok(Step::Contended),

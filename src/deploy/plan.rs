@@ -112,7 +112,8 @@ pub struct World<'a> {
     pub templates: Templates,
 }
 
-/// A folder of templates. Plans have their own, so that whoever may plan need not be able to change what is deployed.
+/// What a comparison is made for. Plans have a folder of templates and names of change sets of their own, so that whoever may
+/// plan can put nothing in the place of what is deployed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Templates {
     /// Of plans. What is in it goes after a day.
@@ -128,6 +129,15 @@ impl Templates {
         match self {
             Self::Plan => "plan/",
             Self::Deploy => "templates/",
+        }
+    }
+
+    /// The name of a change set, by what tells the change from others.
+    #[must_use]
+    pub fn change_set(self, token: &str) -> String {
+        match self {
+            Self::Plan => format!("lakegen-plan-{token}"),
+            Self::Deploy => format!("lakegen-{token}"),
         }
     }
 }
@@ -256,7 +266,7 @@ async fn prepare_one(
                 let before = changeset::template(world.session, &there.id).await?;
                 return Ok((offline(Does::Update, &before), None));
             };
-            match changeset::create(world.session, desired, &template, &parameters, role, there).await {
+            match changeset::create(world, desired, &template, &parameters, role, there).await {
                 Ok(Some(set)) => Ok((plan(Does::Update, set.changes.clone(), true), Some(set))),
                 Ok(None) => Ok((plan(Does::Nothing, Vec::new(), true), None)),
                 // Somebody has just begun something; whoever executes the plan waits for it.

@@ -133,7 +133,14 @@ fn lower_planner(cx: &Context, stack: &mut StackTemplate, github: &Github, provi
     let role = stack.template.add(Kind::PlannerRole.fixed(), role).name();
     let compare = Action::named(["cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet"]);
     let mut statements = look(cx);
-    statements.push(Statement::allow("Compare", compare, [stacks(cx)]));
+    // Under the names of plans: a deploy executes a change set of its own name that it finds, whoever made it. Names are asked
+    // for when change sets are made, ARNs when they are taken away.
+    let named = ["lakegen-plan-*", "arn:*:changeSet/lakegen-plan-*"].map(Value::literal);
+    statements.push(Statement::allow("Compare", compare, [stacks(cx)]).only_if_any(
+        "StringLike",
+        "cloudformation:ChangeSetName",
+        named,
+    ));
     // Large templates go where no deploy looks for anything: a pull request cannot put something in the place of an asset.
     let templates = [sub![bucket_arn(&asset_bucket(cx)), "/plan/*"]];
     statements.push(Statement::allow("SendTemplates", Action::named(["s3:GetObject", "s3:PutObject"]), templates));

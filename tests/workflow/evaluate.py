@@ -83,6 +83,7 @@ OPERATORS = {
     "StringEquals": lambda given, wanted: given == wanted,
     "ArnEquals": like,
     "ArnLike": like,
+    "StringLike": like,
 }
 
 

@@ -40,6 +40,9 @@ WITH_A_ROLE = (
 )
 """Calls that hand a role to CloudFormation, with which it works on the stack."""
 
+WITH_A_NAME = tuple(f"cloudformation:{verb}ChangeSet" for verb in ("Create", "Delete", "Describe", "Execute"))
+"""Calls whose policies can ask for the name of a change set, or for its ARN where the call says that."""
+
 request: ContextVar[dict[str, Any]] = ContextVar("request")
 """Body of the request that is being authorized."""
 
@@ -132,9 +135,12 @@ def about(action: str, service: str, path: str, said: dict[str, Any]) -> str | N
 
 def keys(action: str, said: dict[str, Any]) -> dict[str, str]:
     """What conditions may ask for."""
-    if action in WITH_A_ROLE and "RoleARN" in said:
-        return {"cloudformation:RoleArn": said["RoleARN"]}
-    return {}
+    if not action.startswith("cloudformation:"):
+        return {}
+    known = {"cloudformation:RoleArn": "RoleARN"} if action in WITH_A_ROLE else {}
+    if action in WITH_A_NAME:
+        known["cloudformation:ChangeSetName"] = "ChangeSetName"
+    return {key: said[name] for key, name in known.items() if name in said}
 
 
 def besides(action: str, resource: str, said: dict[str, Any]) -> list[Check]:
