@@ -84,6 +84,7 @@ const ONLY_CHECK: &[&str] = &[
     "duplicate_keys.yaml",
     "escape_properties.yaml",
     "github.yaml",
+    "github_continued.yaml",
     "leaks.yaml",
     "limits.yaml",
     "literals.yaml",

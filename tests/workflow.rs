@@ -409,6 +409,20 @@ fn roles_are_taken_on_by_whom_they_are_for_and_may_do_what_they_are_for() {
     must_succeed(evaluate("table").arg(template).arg(root().join("tests/workflow/questions.json")));
 }
 
+/// IAM keeps `_` in names, CloudFormation does not.
+#[test]
+fn roles_of_names_with_underscores_reach_their_stacks_and_not_themselves() {
+    let folder = tempfile::tempdir().unwrap();
+    let blueprint = folder.path().join("lake.yaml");
+    let one = fs::read_to_string(self::blueprint("one")).unwrap();
+    let named = one.replacen("name: shop", "name: my_shop", 1).replacen("dev:", "eu_dev:", 1);
+    fs::write(&blueprint, named).unwrap();
+    let stack = access_stack(&lake(&blueprint), "eu_dev");
+    let template = folder.path().join("access.json");
+    fs::write(&template, stack.to_string()).unwrap();
+    must_succeed(evaluate("table").arg(template).arg(root().join("tests/workflow/underscores.json")));
+}
+
 #[test]
 fn the_boundary_lets_every_step_do_what_its_role_says() {
     let folder = tempfile::tempdir().unwrap();

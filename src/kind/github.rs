@@ -306,6 +306,8 @@ impl GithubSpec {
             });
             cx.error(name.span, format!("no environment named `{}`", printable(name))).help(help);
         }
+        check_continuations(environments, cx);
+        check_endpoints(cx);
         let mut accounts = Vec::new();
         let mut gates = Vec::new();
         for environment in environments.iter().flatten() {
@@ -357,6 +359,48 @@ impl GithubSpec {
                 .help("`https://HOST/api/v3` for Enterprise Server, `https://api.NAME.ghe.com` for Enterprise Cloud with data residency");
         }
         url.to_owned()
+    }
+}
+
+/// Rights in AWS go by the beginnings of names: in one account, those of `dev` would reach what belongs to `dev_eu`.
+fn check_continuations(environments: &[Option<Environment>], cx: &mut Check<'_>) {
+    let places: Vec<_> = cx.blueprint.environments.0.iter().map(|(name, _)| name.clone()).collect();
+    let place = |name: &str| places.iter().find(|written| written.value == name).map(|written| written.span);
+    let known: Vec<&Environment> = environments.iter().flatten().collect();
+    for long in &known {
+        for short in &known {
+            let Some(rest) = long.name.strip_prefix(&short.name).and_then(|rest| rest.strip_prefix('_')) else {
+                continue;
+            };
+            let apart = long.account.is_some() && short.account.is_some() && long.account != short.account;
+            let (Some(here), Some(there)) = (place(&long.name), place(&short.name)) else { continue };
+            if !apart {
+                let (long, short) = (&long.name, &short.name);
+                let turned = match rest.trim_matches('_') {
+                    "" => "give it another name".to_owned(),
+                    rest => format!("call it `{rest}_{short}`"),
+                };
+                cx.error(
+                    here,
+                    format!("whoever may deploy `{short}` from GitHub could change `{long}`, whose name continues it"),
+                )
+                .related(there, format!("rights for `{short}` are for what is called `{short}-…`"))
+                .help(format!("{turned}, or write the `account` of both, where they are not the same"));
+            }
+        }
+    }
+}
+
+/// What is called like the `access` stack is kept from every deploy.
+fn check_endpoints(cx: &mut Check<'_>) {
+    let blueprint = cx.blueprint;
+    for (name, model) in &blueprint.models.0 {
+        let served = model.as_ref().is_some_and(|model| model.endpoint.is_some());
+        if served && name.split('_').any(|word| word == "access") {
+            cx.error(name.span, format!("no deploy from GitHub may touch the endpoint of `{}`", printable(name))).help(
+                "a stack with the word `access` in its name says who may deploy; give the model a name without it",
+            );
+        }
     }
 }
 

@@ -148,6 +148,8 @@ fn lower_planner(cx: &Context, stack: &mut StackTemplate, github: &Github, provi
     statements.push(pass_roles([role_arn(&cx.names.role("release", "*")).pattern()]));
     statements.extend(operator::reading(cx));
     statements.push(operator::no_keys());
+    statements
+        .push(not_the_access(cx, Action::named(["cloudformation:CreateChangeSet", "cloudformation:DeleteChangeSet"])));
     attach(cx, stack, &role, Kind::PlannerPolicy, "What a plan", statements);
 }
 
@@ -207,7 +209,7 @@ fn lower_deployer(cx: &Context, stack: &mut StackTemplate, github: &Github, prov
         "cloudformation:UpdateTerminationProtection",
     ]);
     statements.push(Statement::allow("Change", change, [stacks(cx)]));
-    statements.push(Statement::deny("NotItself", change, [own_stack(cx)]));
+    statements.push(not_the_access(cx, change));
     let roles = [role_arn(&cx.names.access(OPERATOR)).pattern(), role_arn(&cx.names.role("release", "*")).pattern()];
     statements.push(pass_roles(roles));
     statements.extend(assets(cx));
@@ -247,12 +249,20 @@ fn pass_roles(roles: impl IntoIterator<Item = Value<ArnPattern>>) -> Statement {
 
 /// The stacks of the lake in the environment.
 fn stacks(cx: &Context) -> Value<ArnPattern> {
-    arn::<()>("cloudformation", sub!["stack/", cx.names.stack(&[]), "-*"]).pattern()
+    arn::<()>("cloudformation", sub!["stack/", cx.names.without_underscores(), "-*"]).pattern()
 }
 
-/// This stack.
-fn own_stack(cx: &Context) -> Value<ArnPattern> {
-    arn::<()>("cloudformation", sub!["stack/", cx.names.stack(&["access"]), "/*"]).pattern()
+/// This stack, and those like it of lakes and environments whose names continue this one's: what an ARN of theirs ends in.
+fn access_stacks(cx: &Context) -> [String; 3] {
+    let own = cx.names.without_underscores();
+    [cx.names.stack(&["access"]), format!("{own}-*-access"), format!("{own}-*-access-????????")]
+        .map(|name| format!("stack/{name}/*"))
+}
+
+/// Whatever the rest of a policy says, nothing that changes who may deploy.
+fn not_the_access(cx: &Context, actions: impl IntoIterator<Item = Action>) -> Statement {
+    let stacks = access_stacks(cx).map(|stack| arn::<()>("cloudformation", Value::<Text>::literal(stack)).pattern());
+    Statement::deny("NotTheAccess", actions, stacks)
 }
 
 /// Looking at stacks. Which there are is asked of all at once, for which AWS wants leave to list and to describe any.

@@ -129,6 +129,11 @@ impl<'a> Names<'a> {
         shortened(name, limit, false)
     }
 
+    /// What the names of stacks, and of what CloudFormation names after them, begin with.
+    pub(super) fn without_underscores(&self) -> String {
+        self.plain(&[], usize::MAX).replace('_', "-")
+    }
+
     /// A name without `_`, for services that do not take it. Where two names could become one, their hash is added.
     fn hyphenated(&self, parts: &[&str], limit: usize) -> String {
         let plain = self.plain(parts, usize::MAX);

@@ -91,7 +91,10 @@ def holds(conditions: dict[str, dict[str, Any]], context: dict[str, str]) -> boo
     for operator, tests in conditions.items():
         for key, wanted in tests.items():
             given = context.get(key)
-            if given is None or not any(OPERATORS[operator](given, one) for one in listed(wanted)):
+            if given is None and operator.endswith("IfExists"):
+                continue
+            test = OPERATORS[operator.removesuffix("IfExists")]
+            if given is None or not any(test(given, one) for one in listed(wanted)):
                 return False
     return True
 

@@ -5,9 +5,10 @@
 
 use super::super::Context;
 use super::super::names::{arn, bucket_arn, role_arn};
-use super::asset_bucket;
+use super::{access_stacks, asset_bucket};
 use crate::cfn::iam::{Action, NamedPolicy, Statement, Unscoped};
 use crate::cfn::{Arn, ArnPattern, Text, Value, pseudo, sub};
+use crate::lake::Waf;
 
 const BUCKETS: [Action; 33] = Action::named([
     "s3:CreateBucket",
@@ -302,6 +303,13 @@ const FIREWALL: [Action; 13] = Action::named([
     "wafv2:UntagResource",
     "wafv2:UpdateWebACL",
 ]);
+/// What a firewall that is somebody else's is asked for, to stand before the API.
+const OTHERS_FIREWALL: [Action; 4] = Action::named([
+    "wafv2:AssociateWebACL",
+    "wafv2:DisassociateWebACL",
+    "wafv2:GetWebACL",
+    "wafv2:GetWebACLForResource",
+]);
 const ROLES_MADE: [Action; 5] = Action::named([
     "iam:AttachRolePolicy",
     "iam:CreateRole",
@@ -400,7 +408,7 @@ struct Realm {
 impl Realm {
     fn of(cx: &Context) -> Self {
         let whole = cx.names.plain(&[], usize::MAX);
-        let hyphens = format!("{}-*", whole.replace('_', "-"));
+        let hyphens = format!("{}-*", cx.names.without_underscores());
         Self { plain: format!("{whole}-*"), hyphens, whole, database: cx.names.database() }
     }
 }
@@ -417,6 +425,21 @@ fn gateway(path: &'static str) -> Value<ArnPattern> {
 
 fn policies(pattern: &str) -> Value<ArnPattern> {
     sub!["arn:", pseudo::partition(), ":iam::", pseudo::account(), ":policy/", pattern]
+}
+
+/// The roles of this stack, and of those like it of lakes and environments whose names continue this one's.
+fn access_roles(cx: &Context) -> [Value<ArnPattern>; 2] {
+    [cx.names.access("*"), cx.names.plain(&["*", "access", "*"], usize::MAX)].map(|name| role_arn(&name).pattern())
+}
+
+/// Their policies: the boundaries, which have a name, and the others, which CloudFormation names after their stack.
+fn access_policies(cx: &Context) -> Vec<Value<ArnPattern>> {
+    let (plain, hyphens) = (cx.names.plain(&[], usize::MAX), cx.names.without_underscores());
+    let attached = ["Operator", "Planner", "Watcher"].map(|of| format!("{hyphens}-*-access-*{of}PolicyPart*"));
+    let own = [format!("{plain}-access-*"), format!("{hyphens}-access-*"), format!("{plain}-*-access-boundary")];
+    let mut patterns = own.into_iter().chain(attached).collect::<Vec<_>>();
+    patterns.dedup();
+    patterns.iter().map(|pattern| policies(pattern)).collect()
 }
 
 /// The buckets of the lake, those that it adopts among them.
@@ -444,9 +467,14 @@ fn grants(cx: &Context) -> Vec<Grant> {
     let groups = groups.iter().map(|name| here("logs", format!("log-group:{name}"))).collect();
     let brew = ["dataset", "job", "project", "recipe", "ruleset", "schedule"];
     let gateways = ["account", "apikeys*", "domainnames*", "restapis*", "tags/*", "usageplans*"];
-    let firewalls = ["webacl", "managedruleset"].map(|kind| format!("regional/{kind}/"));
-    let [own, managed] = firewalls.map(|kind| kind + "*");
-    vec![
+    let adopted = cx.lake.api.as_ref().and_then(|api| match &api.waf {
+        Some(Waf::Existing(arn)) => {
+            Some(("OthersFirewall", OTHERS_FIREWALL.to_vec(), vec![Value::literal(arn.as_str())]))
+        }
+        _ => None,
+    });
+    let (own, managed) = (format!("regional/webacl/{whole}/*"), "regional/managedruleset/*");
+    let mut grants = vec![
         ("Buckets", BUCKETS.to_vec(), buckets(cx)),
         ("Tables", TABLES.to_vec(), vec![here("dynamodb", format!("table/{plain}"))]),
         ("Queues", QUEUES.to_vec(), vec![here("sqs", plain.clone())]),
@@ -478,7 +506,9 @@ fn grants(cx: &Context) -> Vec<Grant> {
         ),
         ("Roles", ROLES.to_vec(), vec![role_arn(&plain).pattern(), role_arn(&hyphens).pattern()]),
         ("Policies", POLICIES.to_vec(), vec![policies(&hyphens)]),
-    ]
+    ];
+    grants.extend(adopted);
+    grants
 }
 
 /// Whatever CloudFormation does for the stacks of the lake.
@@ -495,6 +525,14 @@ pub(super) fn statements(cx: &Context, boundary: &Value<Arn<NamedPolicy>>) -> Ve
         let [first, second] = names;
         statement.only_if("StringEquals", first, lake).only_if("StringEquals", second, environment)
     };
+    // What is being made has no tags yet; what is another's keeps its own.
+    let not_anothers = |statement: Statement| {
+        statement.only_if("StringEqualsIfExists", "aws:ResourceTag/lakegen:lake", cx.lake.name.as_str().into()).only_if(
+            "StringEqualsIfExists",
+            "aws:ResourceTag/lakegen:environment",
+            cx.environment.name.as_str().into(),
+        )
+    };
     let key = || here("kms", "key/*");
     let alias = || here("kms", format!("alias/{}*", cx.names.plain(&[], usize::MAX)));
     let pool = || here("cognito-idp", "userpool/*");
@@ -506,7 +544,6 @@ pub(super) fn statements(cx: &Context, boundary: &Value<Arn<NamedPolicy>>) -> Ve
     let linked = role_arn("aws-service-role/*").pattern();
     let linked_services =
         ["sagemaker.application-autoscaling.amazonaws.com", "wafv2.amazonaws.com", "ops.apigateway.amazonaws.com"];
-    let own: [Value<ArnPattern>; 2] = [role_arn(&cx.names.access("*")).pattern(), policies(&cx.names.access("*"))];
     let logging: Value<Text> =
         sub!["arn:", pseudo::partition(), ":iam::aws:policy/service-role/AmazonAPIGatewayPushToCloudWatchLogs"];
     let mut statements: Vec<_> =
@@ -514,11 +551,14 @@ pub(super) fn statements(cx: &Context, boundary: &Value<Arn<NamedPolicy>>) -> Ve
     statements.extend([
         Statement::unscoped("Unscoped", UNSCOPED),
         tag(Statement::unscoped("MakeKey", Unscoped::named(["kms:CreateKey"])), "request"),
-        tag(Statement::allow("TagKey", Action::named(["kms:TagResource"]), [key()]), "request"),
+        not_anothers(tag(Statement::allow("TagKey", Action::named(["kms:TagResource"]), [key()]), "request")),
         tag(Statement::allow("Key", KEYS.into_iter().chain(ALIASES), [key()]), "resource"),
         Statement::allow("Alias", ALIASES, [alias()]),
         tag(Statement::unscoped("MakeUsers", Unscoped::named(["cognito-idp:CreateUserPool"])), "request"),
-        tag(Statement::allow("TagUsers", Action::named(["cognito-idp:TagResource"]), [pool()]), "request"),
+        not_anothers(tag(
+            Statement::allow("TagUsers", Action::named(["cognito-idp:TagResource"]), [pool()]),
+            "request",
+        )),
         tag(Statement::allow("Users", USERS, [pool()]), "resource"),
         Statement::unscoped("MakeMapping", Unscoped::named(["lambda:CreateEventSourceMapping"])).only_if(
             "ArnLike",
@@ -556,7 +596,7 @@ pub(super) fn statements(cx: &Context, boundary: &Value<Arn<NamedPolicy>>) -> Ve
         Statement::deny(
             "NotTheAccess",
             ROLES_MADE.into_iter().chain(ROLES).chain(POLICIES).chain([Action::IAM_PASS_ROLE]),
-            own,
+            access_roles(cx).into_iter().chain(access_policies(cx)),
         ),
     ]);
     if let Some(permissions) = &cx.lake.lake_formation {
@@ -659,12 +699,11 @@ pub(super) fn boundary(cx: &Context) -> Vec<Statement> {
     for bucket in buckets(cx) {
         resources.extend([sub![&bucket, "/*"], bucket]);
     }
-    let own = role_arn(&cx.names.access("*")).pattern();
-    let stack = of("cloudformation", format!("stack/{}/*", cx.names.stack(&["access"])));
+    let stacks = access_stacks(cx).map(|stack| of("cloudformation", stack));
     vec![
         Statement::allow("Steps", Action::ALL.iter().copied(), resources),
         Statement::unscoped("Unscoped", Unscoped::ALL.iter().copied()),
-        Statement::deny("NotTheAccess", [Action::IAM_PASS_ROLE, Action::STS_ASSUME_ROLE], [own]),
-        Statement::deny("NotItsStack", [Action::CLOUDFORMATION_UPDATE_STACK], [stack]),
+        Statement::deny("NotTheAccess", [Action::IAM_PASS_ROLE, Action::STS_ASSUME_ROLE], access_roles(cx)),
+        Statement::deny("NotItsStack", [Action::CLOUDFORMATION_UPDATE_STACK], stacks),
     ]
 }
