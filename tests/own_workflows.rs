@@ -87,6 +87,56 @@ fn a_tag_is_released_only_if_it_is_the_version() {
 }
 
 #[test]
+fn a_tag_is_released_only_if_its_commit_is_on_main() {
+    let machine = Machine::new("release.yml");
+    let checkout = &machine.workflow["jobs"]["test"]["steps"][0];
+    assert_eq!(checkout["with"]["fetch-depth"], 0, "without its history, nothing is known to be on main");
+    let commit = "git -c user.name=ann -c user.email=ann@example.com commit --quiet --allow-empty --message";
+    machine.shell(&format!(
+        "git init --quiet; {commit} 1; git tag one; {commit} 2; git update-ref refs/remotes/origin/main HEAD; git tag two
+        git checkout --quiet one; {commit} 3; git tag aside"
+    ));
+    for (tag, on_main) in [("one", true), ("two", true), ("aside", false)] {
+        let sha = machine.shell(&format!("git rev-parse {tag}"));
+        let (succeeded, said) = machine.step("test", "The tagged commit is on main", &[("GITHUB_SHA", sha.trim_end())]);
+        assert_eq!(succeeded, on_main, "{tag}: {said}");
+        assert_eq!(said.contains("is not on main"), !on_main, "{tag}: {said}");
+    }
+}
+
+/// PyPI may have failed after the release was made.
+#[test]
+fn a_release_that_is_there_is_gone_on_with() {
+    let machine = Machine::new("release.yml");
+    let gh = machine.path().join("bin/gh");
+    let script = "#!/bin/sh\necho \"$@\" >> called\ncase $2 in view) test -e made ;; create) test ! -e made && touch made ;; esac\n";
+    fs::write(&gh, script).unwrap();
+    fs::set_permissions(&gh, PermissionsExt::from_mode(0o755)).unwrap();
+    machine.shell("mkdir dist; touch dist/a.zip");
+    for expected in
+        ["release create v1 --verify-tag --generate-notes dist/a.zip", "release upload v1 --clobber dist/a.zip"]
+    {
+        machine.done("publish", "Make the release", &[("TAG", "v1")]);
+        assert_eq!(machine.shell("tail -n 1 called").trim_end(), expected);
+    }
+    let steps = machine.workflow["jobs"]["publish"]["steps"].as_array().unwrap();
+    let pypi =
+        steps.iter().find(|step| step["uses"].as_str().is_some_and(|uses| uses.contains("pypi-publish"))).unwrap();
+    assert_eq!(pypi["with"]["skip-existing"], true);
+}
+
+/// GitHub has retired macOS 13 and 14; only `-intel` is x86-64 without being a larger machine.
+#[test]
+fn releases_for_macs_are_built_on_machines_that_are_there() {
+    let machine = Machine::new("release.yml");
+    let targets = machine.workflow["jobs"]["build"]["strategy"]["matrix"]["include"].as_array().unwrap().iter();
+    let macs: Vec<_> = targets.filter(|one| one["target"].as_str().unwrap().contains("apple")).collect();
+    let runners: Vec<_> =
+        macs.iter().map(|one| (one["target"].as_str().unwrap(), one["runner"].as_str().unwrap())).collect();
+    assert_eq!(runners, [("aarch64-apple-darwin", "macos-15"), ("x86_64-apple-darwin", "macos-15-intel")]);
+}
+
+#[test]
 fn every_target_of_a_release_becomes_an_archive_with_a_checksum() {
     let machine = Machine::new("release.yml");
     let targets = machine.workflow["jobs"]["build"]["strategy"]["matrix"]["include"].as_array().unwrap().iter();
