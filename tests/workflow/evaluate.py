@@ -130,6 +130,9 @@ class Access:
         return properties
 
     def statements(self, role: str) -> list[dict[str, Any]]:
+        """Of a role, or of a policy by itself."""
+        if self.resources[role][0] == "AWS::IAM::ManagedPolicy":
+            return self.resources[role][1]["PolicyDocument"]["Statement"]
         documents = [policy["PolicyDocument"] for policy in self.role(role).get("Policies", [])]
         for kind, properties in self.resources.values():
             if kind == "AWS::IAM::ManagedPolicy" and f"<{role}>" in properties.get("Roles", []):
