@@ -395,8 +395,9 @@ fn check_continuations(environments: &[Option<Environment>], cx: &mut Check<'_>)
 fn check_endpoints(cx: &mut Check<'_>) {
     let blueprint = cx.blueprint;
     for (name, model) in &blueprint.models.0 {
-        let served = model.as_ref().is_some_and(|model| model.endpoint.is_some());
-        if served && name.split('_').any(|word| word == "access") {
+        let Some(model) = model.as_ref().filter(|model| model.endpoint.is_some()) else { continue };
+        // Who was renamed keeps the old name in AWS.
+        if model.was.as_ref().unwrap_or(name).split('_').any(|word| word == "access") {
             cx.error(name.span, format!("no deploy from GitHub may touch the endpoint of `{}`", printable(name))).help(
                 "a stack with the word `access` in its name says who may deploy; give the model a name without it",
             );
