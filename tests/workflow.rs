@@ -310,6 +310,34 @@ fn a_project_in_a_folder_of_the_repository_runs_there() {
 }
 
 #[test]
+fn what_would_not_stay_what_it_is_on_github_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::create_dir_all(folder.path().join(".git")).unwrap();
+    let odd = folder.path().join("x ${{ github.token }}");
+    fs::create_dir_all(odd.join("blueprints")).unwrap();
+    fs::copy(blueprint("one"), odd.join("blueprints/one.yaml")).unwrap();
+    let refused = generate(&odd, &[]);
+    assert_eq!(refused.status.code(), Some(2));
+    assert!(text(&refused.stderr).contains("for an expression"), "{}", text(&refused.stderr));
+    assert!(!folder.path().join(".github").exists());
+}
+
+#[cfg(unix)]
+#[test]
+fn nothing_is_written_through_a_link() {
+    let folder = tempfile::tempdir().unwrap();
+    project(folder.path());
+    let file = folder.path().join(WORKFLOW);
+    fs::create_dir_all(file.parent().unwrap()).unwrap();
+    let outside = tempfile::tempdir().unwrap();
+    std::os::unix::fs::symlink(outside.path().join("workflow.yml"), &file).unwrap();
+    let refused = generate(folder.path(), &["--force"]);
+    assert_eq!(refused.status.code(), Some(3));
+    assert!(text(&refused.stderr).contains("is a link"), "{}", text(&refused.stderr));
+    assert_eq!(fs::read_dir(outside.path()).unwrap().count(), 0);
+}
+
+#[test]
 fn this_repository_has_the_workflows_of_its_own_blueprint() {
     let checked = generate(root(), &["--check"]);
     assert!(checked.status.success(), "{}{}", text(&checked.stdout), text(&checked.stderr));

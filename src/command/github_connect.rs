@@ -129,7 +129,7 @@ fn wanted(
             variables,
         }
     });
-    let layout = github_generate::layout(project, &github_generate::repository(&project.root));
+    let layout = github_generate::layout(project, &github_generate::repository(&project.root))?;
     let files =
         files(lake, github, &layout).into_iter().map(|file| File { path: file.path.to_owned(), block: file.block });
     Ok(Wanted {

@@ -27,7 +27,7 @@ pub fn run(args: &GithubGenerate, context: &Context<'_>) -> Result<(), Failure> 
     let lake = context.check(&project)?;
     let github = section(&lake, &project)?;
     let root = repository(&project.root);
-    let files = workflow::files(&lake, github, &layout(&project, &root));
+    let files = workflow::files(&lake, github, &layout(&project, &root)?);
     let mut outcome = Vec::new();
     let mut differences = String::new();
     let mut merged = Vec::new();
@@ -124,7 +124,10 @@ pub fn repository(project: &Path) -> PathBuf {
 }
 
 /// Where the blueprint is, as the workflow must say it.
-pub fn layout(project: &Project, repository: &Path) -> Layout {
+///
+/// # Errors
+/// A name that GitHub would take for an expression.
+pub fn layout(project: &Project, repository: &Path) -> Result<Layout, Failure> {
     let slashed = |path: &Path| {
         let parts: Vec<_> = path.iter().map(|part| part.to_string_lossy()).collect();
         parts.join("/")
@@ -133,14 +136,23 @@ pub fn layout(project: &Project, repository: &Path) -> Layout {
     let blueprint = std::fs::canonicalize(&project.path).unwrap_or_else(|_| project.path.clone());
     // The only blueprint is found without being named.
     let found = Project::open(None, &project.root).is_ok();
-    Layout {
+    let layout = Layout {
         folder: (!folder.is_empty()).then_some(folder),
         blueprint: (!found)
             .then(|| blueprint.strip_prefix(&project.root).map_or_else(|_| slashed(&blueprint), slashed)),
+    };
+    if let Some(name) = [&layout.folder, &layout.blueprint].into_iter().flatten().find(|name| name.contains("${{")) {
+        let message = format!("GitHub would take a part of `{}` for an expression", printable(name, &[]));
+        return Err(Failure::usage(message, "give it a name without `${{`".to_owned()));
     }
+    Ok(layout)
 }
 
 fn read(path: &Path) -> Result<Option<String>, Failure> {
+    if path.is_symlink() {
+        let message = format!("`{}` is a link, and what it points to may be somebody else's", path.display());
+        return Err(Failure::edge(message, "take it away; GitHub reads no workflow through a link".to_owned()));
+    }
     match std::fs::read_to_string(path) {
         Ok(text) => Ok(Some(text)),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
