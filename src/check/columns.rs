@@ -9,7 +9,7 @@ use crate::source::{Span, Spanned};
 const MAX_PLACES: usize = 3;
 
 impl<'a> Check<'a> {
-    fn written_columns(
+    pub(crate) fn written_columns(
         &self,
         table: Id<Table>,
     ) -> Option<impl Iterator<Item = (&'a Spanned<String>, Option<&'a str>)>> {

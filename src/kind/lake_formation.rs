@@ -316,6 +316,12 @@ impl TableGrantSpec {
         }
         crate::check::unique(columns, cx);
         crate::check::unique(except, cx);
+        let left_out = |name: &str| except.iter().any(|column| column.value == name);
+        if let Some(first) = except.first()
+            && cx.written_columns(id).is_some_and(|mut known| known.all(|(name, _)| left_out(&name.value)))
+        {
+            cx.error(first.span, "all columns are left out, so that nothing is granted").help("leave the table out");
+        }
         if let Some(rows) = rows {
             sql::check_filter(rows, id, cx);
         }

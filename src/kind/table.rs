@@ -195,7 +195,7 @@ section! {
     /// A column in full.
     "a column"
     struct ColumnMap {
-        /// The type of its values, by Glue's name; in JSON and Parquet also lists, maps and structs of such types.
+        /// The type of its values, by Glue's name; in JSON, Parquet and ORC also lists, maps and structs of such types.
         /// Example: `bigint`.
         ty as "type": Spanned<String>,
         /// Whether it belongs to what tells rows apart.
@@ -710,7 +710,7 @@ impl TableSpec {
                 ("lakegen makes no Avro tables with", "choose `json`, `orc` or `parquet`, or take its values out")
             }
             Home::Zone { format: Format::Csv(_), .. } => {
-                ("a CSV file holds no", "choose `json` or `parquet`, or declare `string`")
+                ("a CSV file holds no", "choose `json`, `parquet` or `orc`, or declare `string`")
             }
             Home::Zone { format: Format::Iceberg(_), .. } => {
                 ("lakegen makes no Iceberg tables with", "choose `parquet`, or take its values out with a query")
