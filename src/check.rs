@@ -198,9 +198,9 @@ impl<'a> Check<'a> {
         let profiles = self.all(&b.profiles, "a profile", |spec, name, cx| spec.check(name, cx));
         let workgroups = self.workgroups();
         let queries = self.all(&b.queries, "a query", |spec, name, cx| spec.check(name, cx));
-        let exports: Vec<_> = queries.iter().zip(&b.queries.0).collect();
+        let exports = queries.iter().zip(&b.queries.0);
         let exports: Vec<_> =
-            exports.iter().filter_map(|(query, (name, _))| Some((name.span, query.as_ref()?.export()?))).collect();
+            exports.filter_map(|(query, (name, _))| Some((name.span, query.as_ref()?.export()?))).collect();
         self.apart(&exports);
         let statements = self.all(&b.statements, "a statement", |spec, name, cx| spec.check(name, cx));
         let jobs = self.all(&b.jobs, "a job", |spec, name, cx| spec.check(name, cx));
