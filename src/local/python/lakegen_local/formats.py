@@ -5,6 +5,7 @@ DuckDB reads ORC and Avro through Arrow. It writes neither: it writes Parquet, w
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import itertools
 from collections.abc import Iterator
@@ -176,25 +177,28 @@ def _avro_arrow_schema(table: Table) -> Any:
     return pyarrow.schema(fields + [(column.name, pyarrow.string()) for column in table.partitions])
 
 
+@contextlib.contextmanager
+def _reading(table: Table, file: str) -> Iterator[None]:
+    """Whatever is wrong with an Avro file: each codec has errors of its own, and heads are wrong in as many ways."""
+    try:
+        yield
+    except Exception as error:
+        raise _unreadable(table, file, error) from error
+
+
 def _avro_blocks(table: Table, file: str) -> Iterator[Any]:
     import fastavro
 
-    try:
-        with open(file, "rb") as stream:
-            yield from fastavro.block_reader(stream)
-    except Exception as error:  # each codec has errors of its own
-        raise _unreadable(table, file, error) from error
+    with _reading(table, file), open(file, "rb") as stream:
+        yield from fastavro.block_reader(stream)
 
 
 def _avro_fields(table: Table, file: str) -> list[dict[str, Any]]:
     import fastavro
 
-    try:
-        with open(file, "rb") as stream:
-            schema: Any = fastavro.block_reader(stream).writer_schema
+    with _reading(table, file), open(file, "rb") as stream:
+        schema: Any = fastavro.block_reader(stream).writer_schema
         return list(schema["fields"])
-    except Exception as error:  # a head can be wrong in as many ways
-        raise _unreadable(table, file, error) from error
 
 
 def _avro_batches(table: Table, file: str, folders: Any) -> Iterator[Any]:
@@ -204,11 +208,9 @@ def _avro_batches(table: Table, file: str, folders: Any) -> Iterator[Any]:
     schema = _avro_arrow_schema(table)
     place = dataset.get_partition_keys(folders.parse(relative(file, table.dir))) if table.partitions else {}
     for block in _avro_blocks(table, file):
-        try:
-            rows = [place | row for row in block]
-            yield pyarrow.RecordBatch.from_pylist(rows, schema=schema)
-        except Exception as error:  # as above: blocks are decompressed here
-            raise _unreadable(table, file, error) from error
+        with _reading(table, file):
+            batch = pyarrow.RecordBatch.from_pylist([place | row for row in block], schema=schema)
+        yield batch
 
 
 def _write_avro(target: Path, table: Table, batches: Iterator[Any]) -> None:
