@@ -63,7 +63,7 @@ alternatives! {
         /// These and no others.
         /// Example: `[north, south]`.
         Enum(Vec<Spanned<Scalar>>) = "enum",
-        /// Whatever a query asks for: each must say `where partition = 'value'`.
+        /// Whatever text a query asks for: each must say `where partition = 'value'`.
         Injected = "injected",
     }
 }
@@ -104,7 +104,7 @@ section! {
         /// Default: `yyyy-MM-dd`.
         /// Example: `yyyy-MM-dd-HH`.
         format: Option<Spanned<String>>,
-        /// How far one is from the next; a format with hours or minutes needs it.
+        /// How far one is from the next; a format with hours or minutes, or with nothing but the year, needs it.
         /// Default: `1 day`, or `1 month` where the format ends with the month.
         /// Example: `1 hour`.
         interval: Option<Spanned<Interval>>,
@@ -258,7 +258,10 @@ fn projection(
             }
             Some(Projection::Enum(values.iter().map(|value| value.0.clone()).collect()))
         }
-        ProjectSpec::Injected => Some(Projection::Injected),
+        ProjectSpec::Injected => {
+            wants(ty == Some(ColumnType::String), "a value that a query asks for", "`string`");
+            Some(Projection::Injected)
+        }
     }
 }
 
@@ -276,9 +279,13 @@ fn date(spec: &DateSpec, ty: Option<ColumnType>, cx: &mut Check<'_>) -> Option<P
             cx.error(format.span, format!("a `date` is written `{ISO_DAY}`"))
                 .help("leave `format` out, or declare the partition as `string`");
         }
-        if interval.is_none() && format.contains(['H', 'm']) {
-            cx.error(format.span, "Athena cannot tell how far one folder is from the next")
-                .help("add `interval: 1 hour`");
+        let hours = format.contains(['H', 'm']);
+        if interval.is_none() && (hours || !format.contains("MM")) {
+            cx.error(format.span, "Athena cannot tell how far one folder is from the next").help(if hours {
+                "add `interval: 1 hour`"
+            } else {
+                "add `interval: 1 year`"
+            });
         }
     }
     for end in [Some(from), to.as_ref()].into_iter().flatten() {

@@ -314,6 +314,7 @@ impl ProfileSpec {
         if let Some(id) = reads {
             cx.refuse_without_files(&self.reads, id, "a profile");
             cx.refuse_avro(&self.reads, id, "a profile");
+            cx.refuse_separators(&self.reads, id);
         }
         if let Some(rows) = self.rows.as_ref().filter(|rows| rows.value == 0) {
             cx.error(rows.span, "a profile looks at 1 row or more");

@@ -212,7 +212,19 @@ impl QuerySpec {
                 None
             }
             ModeSpec::Replace => Some(Mode::Replace),
-            ModeSpec::Append => Some(Mode::Append),
+            ModeSpec::Append => {
+                if let Home::Zone { format: Format::Json { .. }, .. } = table.home {
+                    // Source: "INSERT INTO" of the Athena user guide: of the two SerDes for JSON, it writes by Hive's only.
+                    cx.error(
+                        span,
+                        format!("Athena inserts no rows into JSON that the OpenX SerDe reads, as in `{}`", table.name),
+                    )
+                    .help(
+                        "let the table be `format: parquet`, `orc`, `avro` or `iceberg`, or let the query replace it",
+                    );
+                }
+                Some(Mode::Append)
+            }
             ModeSpec::Merge(_) if !iceberg => {
                 cx.error(span, format!("only an Iceberg table can be merged into, and `{}` is none", table.name))
                     .help("declare it with `format: iceberg`");

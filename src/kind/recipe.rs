@@ -20,7 +20,8 @@ use crate::decode::{Attempt, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::kind::job::Minutes;
 use crate::kind::overrides::OverridesSpec;
-use crate::lake::{Id, Table};
+use crate::kind::table::OrcCompression;
+use crate::lake::{Compression, Format, Home, Id, Table};
 use crate::source::Spanned;
 
 use arg::Columns;
@@ -175,6 +176,52 @@ pub(crate) fn check_schedule(schedule: &Spanned<String>, cx: &mut Check<'_>) {
     }
 }
 
+impl Check<'_> {
+    /// Notes an error when the fields of a table are separated or quoted in a way that DataBrew does not know.
+    ///
+    /// Source: "Connecting to data in a text file with DataBrew" of the developer guide.
+    pub(crate) fn refuse_separators(&mut self, name: &Spanned<String>, id: Id<Table>) {
+        let table = self.tables.get(id.index()).and_then(Option::as_ref);
+        let Some(Table { home: Home::Zone { format: Format::Csv(csv), .. }, .. }) = table else { return };
+        let (delimiter, quote) = (csv.delimiter, csv.quote);
+        if !",:;|\t^ ".contains(delimiter) {
+            let delimiter = delimiter.escape_debug();
+            self.error(
+                name.span,
+                format!("DataBrew knows no fields with `{delimiter}` between them, as in `{}`", name.value),
+            )
+            .help("it knows `,`, `:`, `;`, `|`, `^`, a space and a tab; let a job turn the table into Parquet");
+        }
+        if let Some(quote) = quote.filter(|quote| *quote != '"') {
+            self.error(
+                name.span,
+                format!("DataBrew knows no fields with `{quote}` around them, as in `{}`", name.value),
+            )
+            .help("it knows `\"`; let a job turn the table into Parquet");
+        }
+    }
+
+    /// Notes an error when DataBrew does not write files that are compressed as the table says.
+    ///
+    /// Source: the table of formats in "Creating and working with AWS Glue DataBrew recipe jobs".
+    fn refuse_compression(&mut self, name: &Spanned<String>, id: Id<Table>) {
+        let table = self.tables.get(id.index()).and_then(Option::as_ref);
+        let (what, help) = match table.map(|table| &table.home) {
+            Some(Home::Zone { format: Format::Parquet(Compression::Zstd), .. }) => {
+                ("Parquet with `zstd`", "choose `snappy`, `gzip` or `none`")
+            }
+            Some(Home::Zone { format: Format::Orc(OrcCompression::Zstd), .. }) => {
+                ("ORC with `zstd`", "choose `zlib` or `snappy`")
+            }
+            Some(Home::Zone { format: Format::Orc(OrcCompression::Lz4), .. }) => {
+                ("ORC with `lz4`", "choose `zlib` or `snappy`")
+            }
+            _ => return,
+        };
+        self.error(name.span, format!("DataBrew writes no {what}, as `{}` is declared", name.value)).help(help);
+    }
+}
+
 impl RecipeSpec {
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Recipe> {
         let (reads, writes) = (cx.table(&self.reads), cx.table(&self.writes));
@@ -182,7 +229,11 @@ impl RecipeSpec {
             if let Some(id) = id {
                 cx.refuse_without_files(written, id, "a recipe");
                 cx.refuse_avro(written, id, "a recipe");
+                cx.refuse_separators(written, id);
             }
+        }
+        if let Some(id) = writes {
+            cx.refuse_compression(&self.writes, id);
         }
         if self.steps.len() > 100 {
             cx.error(name.span, "a DataBrew recipe has at most 100 steps").help("split it into two recipes");

@@ -47,6 +47,10 @@ pub struct Statement {
 impl StatementSpec {
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Statement> {
         let workgroup = cx.workgroup(self.workgroup.as_ref());
+        // Source: `StatementName` of the Athena API reference.
+        if name.len() == 1 {
+            cx.error(name.span, format!("`{}` is too short for Athena, which wants 2 characters or more", name.value));
+        }
         let sql::Checked { reads, sql, columns: _, parameters } = sql::check(&self.sql, None, cx)?;
         if parameters != self.parameters.len() {
             let many = crate::text::counted(parameters, "parameter");

@@ -9,7 +9,7 @@ use super::table::Catalog;
 use super::{Context, Shared, asset_bucket, crawler, logs, visual};
 use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, ExecutionProperty, JobCommand, NotificationProperty, Parameters};
-use crate::cfn::iam::{Principal, Statement, Unscoped};
+use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
 use crate::cfn::lambda::Function;
 use crate::cfn::{Arn, TagMap, Text, Value, sub};
 use crate::lake::{Id, Job, Script};
@@ -73,6 +73,8 @@ pub(super) fn lower(
             "cloudwatch:namespace",
             "Glue".into(),
         )])
+        // Source: "Setting up encryption in AWS Glue", on jobs with encrypted bookmarks.
+        .and([Statement::allow("EncryptBookmarks", [Action::KMS_ENCRYPT], [shared.key.pattern()])])
         .and([Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION])])
         .and([grant::make_and_write_logs(&shared.job_logs)])
         .and(match script {
@@ -138,7 +140,9 @@ pub(super) fn lower(
         notification: notify_after_minutes.map(|delay_minutes| NotificationProperty { delay_minutes }),
         execution: ExecutionProperty { concurrent_runs: *concurrency },
         execution_class: if *flexible { "FLEX" } else { "STANDARD" },
-        queuing: true,
+        // Glue queues no runs that it tries again by itself, and none that wait for spare machines. Source: "Introducing job queuing to
+        // scale your AWS Glue workloads" of the AWS Big Data Blog.
+        queuing: *retries == 0 && !*flexible,
         security: shared.security.clone(),
         tags: TagMap(cx.tag_list()),
     };

@@ -137,7 +137,6 @@ impl<'a> Names<'a> {
     /// A name without `_`, for services that do not take it. Where two names could become one, their hash is added.
     fn hyphenated(&self, parts: &[&str], limit: usize) -> String {
         let plain = self.plain(parts, usize::MAX);
-        let reversible = |part: &str| !part.starts_with('_') && !part.ends_with('_') && !part.contains("__");
         let told_apart = !self.environment.contains('_') && parts.iter().all(|part| reversible(part));
         let name = plain.replace('_', "-");
         if told_apart { shortened(name, limit, false) } else { shortened(plain, limit, true).replace('_', "-") }
@@ -282,12 +281,14 @@ impl<'a> Names<'a> {
 
     /// The dataset of a table that a step of a recipe reads; the point sets it apart from a recipe's own.
     pub(super) fn recipe_input(&self, recipe: &str, table: &str) -> String {
-        shortened(format!("{}.{}", self.recipe(recipe), table), 240, false)
+        let told_apart = reversible(table);
+        let table = if told_apart { table.to_owned() } else { format!("{table}-{}", digest(table)) };
+        shortened(format!("{}.{}", self.recipe(recipe), table.replace('_', "-")), 240, false)
     }
 
     /// A profile, its dataset, its rules and its job; the point sets them apart from a recipe's.
     pub(super) fn profile(&self, name: &str) -> String {
-        format!("{}.profile", self.recipe(name))
+        format!("{}.profile", self.hyphenated(&[name], 240 - ".profile".len()))
     }
 
     /// An endpoint.
@@ -339,6 +340,11 @@ impl<'a> Names<'a> {
     pub(super) fn api_key(&self) -> Value<Name<ApiKey>> {
         Value::literal(self.plain(&[], 128))
     }
+}
+
+/// Whether the name is told apart from others when its `_` become hyphens.
+fn reversible(part: &str) -> bool {
+    !part.starts_with('_') && !part.ends_with('_') && !part.contains("__")
 }
 
 fn shortened(name: String, limit: usize, always_digest: bool) -> String {

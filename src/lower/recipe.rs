@@ -21,7 +21,7 @@ use crate::cfn::lambda::{Code, Function};
 use crate::cfn::logs::LogGroup;
 use crate::cfn::{Arn, LogicalId, Name, Piece, Ref, Text, Value, pseudo, sub};
 use crate::kind::recipe::{DatasetSpec, SampleSpec};
-use crate::lake::{ActionParameter, Column, Condition, Format, Home, Id, Recipe, RecipeAction, Table};
+use crate::lake::{ActionParameter, Column, Compression, Condition, Format, Home, Id, Recipe, RecipeAction, Table};
 
 /// The nodes of a profile's job: DataBrew's own default.
 pub(super) const NODES: u32 = 5;
@@ -329,9 +329,13 @@ fn job_output(cx: &Context, table: Id<Table>, location: S3Location, max_files: O
         }
         Home::Zone { format: Format::Json { .. }, .. } => (FileFormat::Json, None, None),
         Home::Zone { format: Format::Orc(compression), .. } => (FileFormat::Orc, Some(compression.name()), None),
-        Home::Zone { format: Format::Parquet(_) | Format::Avro | Format::Iceberg(_), .. }
-        | Home::DynamoDb { .. }
-        | Home::View { .. } => (FileFormat::Parquet, Some("SNAPPY"), None),
+        Home::Zone { format: Format::Parquet(Compression::None), .. } => (FileFormat::Parquet, None, None),
+        Home::Zone { format: Format::Parquet(compression), .. } => {
+            (FileFormat::Parquet, Some(compression.name()), None)
+        }
+        Home::Zone { format: Format::Avro | Format::Iceberg(_), .. } | Home::DynamoDb { .. } | Home::View { .. } => {
+            (FileFormat::Parquet, Some("SNAPPY"), None)
+        }
     };
     let partitions: Vec<_> = table.partitions.iter().map(|column| column.name.clone()).collect();
     Output {

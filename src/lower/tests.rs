@@ -269,6 +269,45 @@ fn the_nodes_of_a_visual_job_are_registered_with_the_places_of_its_targets() {
     }
 }
 
+/// Source: `Name` of each `Create…` operation of the DataBrew API reference.
+#[test]
+fn names_are_such_that_databrew_takes_them() {
+    let long = "quite_a_long_name_for_a_table_of_a_shop_";
+    let text = SHOP
+        .replace("returns_old", "returns__old")
+        .replace("  sales:\n    reads: sales\n", &format!("  {long}:\n    reads: sales\n"));
+    let (lake, assets) = read(&text.replace("name: shop\n", "name: my_shop\n"));
+    let mut names = 0;
+    for (_, template) in templates(&lake, &assets, "dev") {
+        for resource in template["Resources"].as_object().into_iter().flat_map(serde_json::Map::values) {
+            let kind = resource["Type"].as_str().unwrap();
+            if let Some(kind) = kind.strip_prefix("AWS::DataBrew::") {
+                let name = resource["Properties"]["Name"].as_str().unwrap();
+                let most = if kind == "Job" { 240 } else { 255 };
+                assert!(name.chars().all(|c| c.is_ascii_alphanumeric() || "-. ".contains(c)), "{kind} {name}");
+                assert!(name.len() <= most, "{kind} {name}");
+                names += 1;
+            }
+        }
+    }
+    assert!(names > 10, "{names} names");
+}
+
+/// Source: "Introducing job queuing to scale your AWS Glue workloads" of the AWS Big Data Blog.
+#[test]
+fn a_job_is_queued_unless_glue_tries_again_or_waits_for_spare_machines() {
+    let (lake, assets) = read(SHOP);
+    let (_, processing) = templates(&lake, &assets, "dev").remove(2);
+    let mut seen = BTreeSet::new();
+    for job in processing["Resources"].as_object().unwrap().values().filter(|one| one["Type"] == "AWS::Glue::Job") {
+        let job = &job["Properties"];
+        let plain = job["MaxRetries"] == 0 && job["ExecutionClass"] == "STANDARD";
+        assert_eq!(job["JobRunQueuingEnabled"], plain, "{job}");
+        seen.insert(plain);
+    }
+    assert_eq!(seen.len(), 2);
+}
+
 #[test]
 fn an_environment_has_what_it_sets_and_its_own_tags() {
     let tagged = SHOP.replace(

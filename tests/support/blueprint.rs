@@ -343,6 +343,12 @@ fn written_format() -> Piece {
     any_of([word(["parquet", "json"]), map([("parquet", parquet)])])
 }
 
+/// What DataBrew reads.
+fn readable_format() -> Piece {
+    let csv = map([("delimiter", maybe(word([",", ":", ";", "|", "^", " ", "\t"]))), ("quote", maybe(word(["\""])))]);
+    any_of([written_format(), map([("csv", csv)])])
+}
+
 fn format() -> Piece {
     let json = map([("ignore_malformed", maybe(flag()))]);
     any_of([csv(), written_format(), map([("json", json)])])
@@ -368,9 +374,13 @@ fn partitions() -> Piece {
 
 /// A table whose files arrive, and who looks at it: a crawler, checks, a profile.
 fn source() -> Piece {
+    any_of([source_in(format(), false), source_in(readable_format(), true)])
+}
+
+fn source_in(format: Piece, profiled: bool) -> Piece {
     let table = map([
         ("zone", word(["raw"])),
-        ("format", format()),
+        ("format", format),
         ("file", maybe(word(["orders of the day.txt"]))),
         ("columns", just(typed())),
         ("partitions", maybe(partitions())),
@@ -420,7 +430,7 @@ fn source() -> Piece {
         ("tables", map([("t@", table)])),
         ("crawlers", map([("c@", crawler)])),
         ("checks", maybe(map([("t@", checks)]))),
-        ("profiles", maybe(map([("p@", profile)]))),
+        ("profiles", if profiled { map([("p@", profile)]) } else { just(Value::Null) }),
         ("pipelines", maybe(upload)),
         ("grants", maybe(map([("g@", grant())]))),
         ("set", maybe(just(json!({ "tables.t@.description": "otherwise", "crawlers.c@.changes": "log" })))),
@@ -512,10 +522,15 @@ fn query() -> Piece {
         let changed = changed("NamedQuery", json!({ "Description": "How much" }));
         map([("writes", word(["t@"])), ("mode", mode), ("sql", just(sql)), ("override", changed)])
     };
-    let mode = || maybe(word(["replace", "append"]));
-    let plain = map([("t", target(written_format(), false)), ("q", query(select(""), mode()))]);
-    let parted = map([("t", target(written_format(), true)), ("q", query(select(", 2026 as year"), mode()))]);
-    let parts = (crawled(format()), crawler_of_source(), any_of([plain, parted]));
+    let written = |partitioned: bool| {
+        let sql = select(if partitioned { ", 2026 as year" } else { "" });
+        let replaced =
+            map([("t", target(written_format(), partitioned)), ("q", query(sql.clone(), maybe(word(["replace"]))))]);
+        let appended =
+            map([("t", target(word(["parquet", "orc", "avro"]), partitioned)), ("q", query(sql, word(["append"])))]);
+        any_of([replaced, appended])
+    };
+    let parts = (crawled(format()), crawler_of_source(), any_of([written(false), written(true)]));
     parts
         .prop_map(|(source, crawlers, both)| {
             json!({ "tables": { "s@": source, "t@": both["t"] }, "crawlers": crawlers, "queries": { "q@": both["q"] } })
@@ -610,12 +625,13 @@ fn recipe() -> Piece {
         ("project", maybe(sample)),
         ("override", changed("Job", json!({ "LogSubscription": "DISABLE" }))),
     ]);
+    let parquet = map([("compression", maybe(word(["snappy", "gzip", "none"])))]);
     let target = map([
         ("zone", word(["curated"])),
-        ("format", any_of([written_format(), word(["csv"])])),
+        ("format", any_of([word(["parquet", "json", "csv"]), map([("parquet", parquet)])])),
         ("columns", just(typed())),
     ]);
-    map([("tables", map([("s@", crawled(format())), ("t@", target)])), ("recipes", map([("r@", recipe)]))])
+    map([("tables", map([("s@", crawled(readable_format())), ("t@", target)])), ("recipes", map([("r@", recipe)]))])
 }
 
 /// What every job may have.
