@@ -91,9 +91,10 @@ pub fn hold(text: &str) {
     // A path such as `.` may stand for more than an asset may hold, which is an error of its own.
     for (lake, environment) in lake.copies() {
         let Ok(assets) = Assets::collect(lake) else { return };
-        let assembly = lower(lake, environment, &assets, &Placement::of(lake, &Lock::default()));
+        let placement = Placement::of(lake, &Lock::default());
         for format in [Format::Yaml, Format::Json] {
-            assert!(assembly.stacks.iter().all(|stack| !stack.template.render(format).is_empty()));
+            let assembly = lower(lake, environment, &assets, &placement, format);
+            assert!(assembly.stacks.iter().all(|stack| !stack.template.text.is_empty()));
         }
     }
     let lowered = busy() - before;

@@ -22,7 +22,7 @@ pub use self::manifest::{
     AssetEntry, Channel, Gate, MANIFEST_VERSION, Manifest, MetricDefinition, OutputRef, S3Place, StackEntry, Training,
 };
 use crate::cfn::iam::Role;
-use crate::cfn::{Arn, Format, LogicalId, Output, Template, Value};
+use crate::cfn::{Arn, Format, LogicalId, Output, Rendered, Template, Value};
 
 /// Everything lakegen writes for one environment.
 #[derive(Clone, Debug)]
@@ -42,7 +42,7 @@ pub struct Assembly {
     /// Whether its data must outlive its stacks
     pub protected: bool,
     /// The stacks, each after those it depends on
-    pub stacks: Vec<StackTemplate>,
+    pub stacks: Vec<RenderedStack>,
     /// How the name of the bucket for assets begins; `-<account>-<region>-assets` follows
     pub bucket_prefix: String,
     /// The scripts and archives that the stacks speak of
@@ -66,11 +66,11 @@ pub enum Access {
 
 /// A template, and what whoever deploys it must know.
 #[derive(Clone, Debug)]
-pub struct StackTemplate {
+pub struct StackTemplate<T = Template> {
     /// The stack's name: `<lake>-<environment>-<stack>`
     pub name: String,
     /// What is created
-    pub template: Template,
+    pub template: T,
     /// Where the values of the template's parameters come from
     pub parameters: Vec<StackParameter>,
     /// Names of the stacks that must be there before
@@ -82,6 +82,9 @@ pub struct StackTemplate {
     /// What of the blueprint the resources come from: from which resource on, counted from 0
     origins: Vec<(usize, Option<Origin>)>,
 }
+
+/// A stack whose template is text: nothing can be added to it any more.
+pub type RenderedStack = StackTemplate<Rendered>;
 
 /// What of the blueprint a resource comes from: a section, and a name in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -159,26 +162,9 @@ impl StackTemplate {
         }
     }
 
-    /// The name of its template file.
-    pub fn file(&self, format: Format) -> String {
-        format!("{}.{}", self.name, format.extension())
-    }
-
     /// What is added from here on comes from `origin`, or from the lake as a whole.
     pub fn comes_from(&mut self, origin: Option<Origin>) {
         self.origins.push((self.template.len(), origin));
-    }
-
-    /// What of the blueprint a resource comes from, if it is not the lake as a whole.
-    pub fn origin(&self, id: &str) -> Option<&Origin> {
-        let at = self.template.position(id)?;
-        let (_, origin) = self.origins.iter().rev().find(|(from, _)| *from <= at)?;
-        origin.as_ref()
-    }
-
-    /// Whether a resource was there before the lake.
-    pub fn adopts(&self, id: &str) -> bool {
-        self.adopted.iter().any(|adopted| adopted.id == id)
     }
 
     /// Must be deployed after another stack.
@@ -218,6 +204,31 @@ impl StackTemplate {
         }
         self.template.parameter(id, description)
     }
+
+    /// The stack when all is in it, with the text of its template.
+    pub fn render(self, format: Format) -> RenderedStack {
+        let Self { name, template, parameters, depends_on, adopted, role, origins } = self;
+        StackTemplate { name, template: template.render(format), parameters, depends_on, adopted, role, origins }
+    }
+}
+
+impl RenderedStack {
+    /// The name of its template file.
+    pub fn file(&self) -> String {
+        format!("{}.{}", self.name, self.template.format.extension())
+    }
+
+    /// What of the blueprint a resource comes from, if it is not the lake as a whole.
+    pub fn origin(&self, id: &str) -> Option<&Origin> {
+        let at = self.template.position(id)?;
+        let (_, origin) = self.origins.iter().rev().find(|(from, _)| *from <= at)?;
+        origin.as_ref()
+    }
+
+    /// Whether a resource was there before the lake.
+    pub fn adopts(&self, id: &str) -> bool {
+        self.adopted.iter().any(|adopted| adopted.id == id)
+    }
 }
 
 /// Why an assembly could not be written.
@@ -238,7 +249,7 @@ pub enum WriteError {
 
 /// Writes the assembly as the folder `dir`, whole or not at all: it is put together beside `dir` and takes its place in one
 /// step. An assembly that was there before is replaced; a folder with anything else in it is refused.
-pub fn write(assembly: &Assembly, dir: &Path, format: Format) -> Result<(), WriteError> {
+pub fn write(assembly: &Assembly, dir: &Path) -> Result<(), WriteError> {
     let failed = |path: &Path| {
         let path = path.to_owned();
         move |source| WriteError::Io { path, source }
@@ -255,7 +266,7 @@ pub fn write(assembly: &Assembly, dir: &Path, format: Format) -> Result<(), Writ
     let next = staging.path().join("assembly");
     let folder = if assembly.assets.iter().next().is_some() { next.join("assets") } else { next.clone() };
     std::fs::create_dir_all(&folder).map_err(failed(&folder))?;
-    assembly.files(format).try_for_each(|(name, content)| {
+    assembly.files().try_for_each(|(name, content)| {
         let path = next.join(name);
         std::fs::write(&path, content).map_err(failed(&path))
     })?;
@@ -274,13 +285,11 @@ fn occupied(dir: &Path) -> io::Result<bool> {
 }
 
 impl Assembly {
-    /// The assembly's files: their paths inside its folder and their contents, made side by side.
-    pub fn files(&self, format: Format) -> impl ParallelIterator<Item = (String, Cow<'_, [u8]>)> {
-        let manifest = move || Cow::Owned(Manifest::of(self, format).to_json().into_bytes());
+    /// The assembly's files: their paths inside its folder and their contents.
+    pub fn files(&self) -> impl ParallelIterator<Item = (String, Cow<'_, [u8]>)> {
+        let manifest = move || Cow::Owned(Manifest::of(self).to_json().into_bytes());
         let manifest = rayon::iter::once(()).map(move |()| ("manifest.json".to_owned(), manifest()));
-        let template =
-            move |stack: &StackTemplate| (stack.file(format), Cow::Owned(stack.template.render(format).into_bytes()));
-        let templates = self.stacks.par_iter().map(template);
+        let templates = self.stacks.par_iter().map(|stack| (stack.file(), stack.template.text.as_bytes().into()));
         let openapi = self.openapi.par_iter().map(|text| ("openapi.json".to_owned(), text.as_bytes().into()));
         let assets = self.assets.iter().collect::<Vec<_>>().into_par_iter();
         let assets = assets.map(|asset| (asset.path.to_string(), Cow::Borrowed(&*asset.content)));
@@ -292,7 +301,7 @@ impl Assembly {
 mod tests {
     use super::*;
 
-    fn assembly(description: &str) -> Assembly {
+    fn assembly(description: &str, format: Format) -> Assembly {
         Assembly {
             lake: "shop".into(),
             environment: "dev".into(),
@@ -301,7 +310,7 @@ mod tests {
             region: "eu-west-1".into(),
             account: None,
             protected: false,
-            stacks: vec![StackTemplate::new("shop-dev-storage".into(), description.into())],
+            stacks: vec![StackTemplate::new("shop-dev-storage".into(), description.into()).render(format)],
             bucket_prefix: "shop-dev".into(),
             assets: Assets::default(),
             training: Vec::new(),
@@ -313,8 +322,8 @@ mod tests {
     fn an_assembly_replaces_an_assembly_and_nothing_else() {
         let root = tempfile::tempdir().unwrap();
         let out = root.path().join("deep/out");
-        write(&assembly("first"), &out, Format::Yaml).unwrap();
-        write(&assembly("second"), &out, Format::Json).unwrap();
+        write(&assembly("first", Format::Yaml), &out).unwrap();
+        write(&assembly("second", Format::Json), &out).unwrap();
         let mut names: Vec<_> = std::fs::read_dir(&out).unwrap().map(|entry| entry.unwrap().file_name()).collect();
         names.sort();
         assert_eq!(names, ["manifest.json", "shop-dev-storage.json"]);
@@ -328,7 +337,7 @@ mod tests {
         let precious = root.path().join("precious");
         std::fs::create_dir(&precious).unwrap();
         std::fs::write(precious.join("thesis.txt"), "years of work").unwrap();
-        let error = write(&assembly("third"), &precious, Format::Yaml).unwrap_err();
+        let error = write(&assembly("third", Format::Yaml), &precious).unwrap_err();
         assert!(matches!(error, WriteError::Occupied(_)), "{error}");
         assert!(precious.join("thesis.txt").is_file());
     }

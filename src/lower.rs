@@ -35,12 +35,12 @@ use std::borrow::Cow;
 
 use rayon::prelude::*;
 
-use crate::assembly::{Access, Assembly, Assets, Exported, Origin, Source, StackTemplate};
+use crate::assembly::{Access, Assembly, Assets, Exported, Origin, RenderedStack, Source, StackTemplate};
 use crate::cfn::cognito::UserPool;
 use crate::cfn::glue::SecurityConfiguration;
 use crate::cfn::s3::Bucket;
 use crate::cfn::sns::Topic;
-use crate::cfn::{Arn, LogicalId, Name, Retention, S3Uri, Tags, Text, Value, sub};
+use crate::cfn::{Arn, Format, LogicalId, Name, Retention, S3Uri, Tags, Text, Value, sub};
 use crate::lake::{Api, Environment, Export, Home, Id, Lake, StepId, Table};
 use crate::placement::{Part, Placement, Thing};
 pub use access::access;
@@ -52,9 +52,15 @@ pub(crate) use names::{Names, origin, reserved};
 use storage::Kept;
 use table::Catalog;
 
-/// The files that AWS needs for `lake` in `environment`; `assets` are those collected for the same lake, and `placement` says which
-/// stack its things are in.
-pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement: &Placement) -> Assembly {
+/// The files that AWS needs for `lake` in `environment`, templates in `format`; `assets` are those collected for the same lake, and
+/// `placement` says which stack its things are in.
+pub fn lower(
+    lake: &Lake,
+    environment: &Environment,
+    assets: &Assets,
+    placement: &Placement,
+    format: Format,
+) -> Assembly {
     let cx = Context { lake, environment, assets, placement, names: Names::new(&lake.name, &environment.name) };
     let Lake {
         name,
@@ -88,12 +94,11 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
         elsewhere: _,
     } = lake;
     let (mut storage, kept) = lower_storage(&cx);
-    let (mut processing, trained) = lower_processing(&cx, &kept);
+    let (processing, trained) = lower_processing(&cx, &kept, format);
     let pool = api.as_ref().zip(storage.first_mut()).and_then(|(api, first)| api::lower_pool(&cx, first, api));
     let endpoints = trained.iter().filter_map(|model| endpoint::lower(&cx, &kept, model)).collect::<Vec<_>>();
     let mut serving = lower_serving(&cx, &kept, pool.as_ref(), api.as_ref());
-    let mut stacks: Vec<_> = storage.iter_mut().chain(&mut processing).chain(&mut serving).collect();
-    escape::lower(&cx, &mut stacks, &kept);
+    storage.iter_mut().chain(&mut serving).for_each(|stack| escape::lower(&cx, stack, &kept));
     let mut assets = assets.clone();
     let pipelines = storage.first_mut().zip(assets.advance().cloned()).map(|(first, code)| {
         pipeline::lower_ledger(&cx, first, &kept);
@@ -102,7 +107,9 @@ pub fn lower(lake: &Lake, environment: &Environment, assets: &Assets, placement:
     let before: Vec<_> = endpoints.iter().chain(&pipelines).collect();
     let code = assets.release().cloned().filter(|_| !endpoints.is_empty());
     let release = code.map(|code| release::lower(&cx, &kept, &code, &mut assets, &trained, &before));
-    let stacks = storage.into_iter().chain(processing).chain(endpoints).chain(serving).chain(pipelines).chain(release);
+    let rest = endpoints.into_iter().chain(serving).chain(pipelines).chain(release);
+    let render = |stack: StackTemplate| stack.render(format);
+    let stacks = storage.into_iter().map(render).chain(processing).chain(rest.map(render));
     let stacks = stacks.filter(|stack| !stack.template.is_empty());
     Assembly {
         lake: name.clone(),
@@ -156,10 +163,16 @@ fn lower_storage(cx: &Context) -> (Vec<StackTemplate>, Kept) {
     (stacks, kept)
 }
 
-/// The catalog and the steps. What all stacks of the part share is in the first, and the others come after it.
-fn lower_processing<'a>(cx: &Context<'a>, kept: &Kept) -> (Vec<StackTemplate>, Vec<Trained<'a>>) {
+/// The catalog and the steps. What all stacks of the part share is in the first, and the others come after it. Each is rendered
+/// at once: as text it takes a third of the memory.
+fn lower_processing<'a>(cx: &Context<'a>, kept: &Kept, format: Format) -> (Vec<RenderedStack>, Vec<Trained<'a>>) {
     let numbers = (1..=cx.placement.stacks(Part::Processing)).into_par_iter();
-    let (stacks, trained): (_, Vec<Vec<_>>) = numbers.map(|number| lower_steps(cx, kept, number)).unzip();
+    let lowered = numbers.map(|number| {
+        let (mut stack, trained) = lower_steps(cx, kept, number);
+        escape::lower(cx, &mut stack, kept);
+        (stack.render(format), trained)
+    });
+    let (stacks, trained): (_, Vec<Vec<_>>) = lowered.unzip();
     (stacks, trained.into_iter().flatten().collect())
 }
 
@@ -310,9 +323,9 @@ impl Context<'_> {
     /// lakegen's own tags, then the blueprint's.
     fn tag_list(&self) -> Tags {
         let own = [("lakegen:lake", &self.lake.name), ("lakegen:environment", &self.environment.name)];
-        let own = own.into_iter().map(|(key, value)| (Cow::Borrowed(key), Value::literal(value)));
+        let own = own.into_iter().map(|(key, value)| (Cow::Borrowed(key), Value::literal(value.clone())));
         let tags = self.environment.tags.iter();
-        Tags(own.chain(tags.map(|(key, value)| (Cow::Owned(key.clone()), Value::literal(value)))).collect())
+        Tags(own.chain(tags.map(|(key, value)| (Cow::Owned(key.clone()), Value::literal(value.clone())))).collect())
     }
 
     /// What becomes of data when its stack goes: it stays where the environment is protected. Elsewhere it goes with the
@@ -379,7 +392,7 @@ impl Shared {
         use crate::cfn::glue::EncryptionConfiguration;
         let key = stack.import(&kept.key, KEY);
         let security_name = cx.names.plain(&[], 255);
-        let name = Value::literal(&*security_name);
+        let name = Value::literal(security_name.clone());
         let security = if first {
             // Source: "Amazon Glue" of "Getting Started with Amazon Web Services in China".
             let logs = cx.environment.region != "cn-northwest-1";

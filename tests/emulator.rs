@@ -19,8 +19,8 @@ fn the_reference_lake_deploys_as_it_is_written() {
     let assets = Assets::collect(&lake).unwrap();
     let folder = emulator.folder().join("assembly");
     std::fs::create_dir(&folder).unwrap();
-    let written = lower(&lake, environment, &assets, &Placement::of(&lake, &Lock::default()));
-    assembly::write(&written, &folder, Format::Yaml).unwrap();
+    let written = lower(&lake, environment, &assets, &Placement::of(&lake, &Lock::default()), Format::Yaml);
+    assembly::write(&written, &folder).unwrap();
     let output =
         emulator.python(&environment.region).arg(root().join("tests/support/deploy.py")).arg(&folder).output().unwrap();
     let output = String::from_utf8_lossy(&output.stdout);

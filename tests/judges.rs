@@ -74,12 +74,12 @@ fn cfn_lint_finds_nothing_in(project: &Path) {
     let places = project.places(&lake).unwrap();
     for (copy, environment) in lake.copies() {
         let assets = Assets::collect(copy).unwrap();
-        let assembly = lower(copy, environment, &assets, &places.of(copy).unwrap());
         for format in [Format::Yaml, Format::Json] {
+            let assembly = lower(copy, environment, &assets, &places.of(copy).unwrap(), format);
             let directory = folder.path().join(&environment.name).join(format.extension());
             std::fs::create_dir_all(&directory).unwrap();
-            assembly::write(&assembly, &directory, format).unwrap();
-            let files: Vec<_> = assembly.stacks.iter().map(|stack| directory.join(stack.file(format))).collect();
+            assembly::write(&assembly, &directory).unwrap();
+            let files: Vec<_> = assembly.stacks.iter().map(|stack| directory.join(stack.file())).collect();
             if assembly.openapi.is_some() {
                 must_succeed(python.tool("openapi-spec-validator").arg(directory.join("openapi.json")));
             }
@@ -114,15 +114,15 @@ fn no_judge_finds_what_is_not_excepted_and_no_exception_is_unused() {
         let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
         for (lake, environment) in lake.copies() {
             let assets = Assets::collect(lake).unwrap();
-            let assembly = lower(lake, environment, &assets, &Placement::of(lake, &Lock::default()));
-            assembly::write(&assembly, &out.join(&lake.name).join(&environment.name), Format::Json).unwrap();
+            let assembly = lower(lake, environment, &assets, &Placement::of(lake, &Lock::default()), Format::Json);
+            assembly::write(&assembly, &out.join(&lake.name).join(&environment.name)).unwrap();
             if let Some((github, gate)) =
                 lake.github.as_ref().and_then(|github| Some((github, github.gate(&environment.name)?)))
             {
-                let stack = access(lake, environment, github, gate);
+                let stack = access(lake, environment, github, gate, Format::Json);
                 let folder = out.join(&lake.name).join(format!("{}-access", environment.name));
-                assembly::write(&stack, &folder, Format::Json).unwrap();
-                let file = folder.join(stack.stacks[0].file(Format::Json));
+                assembly::write(&stack, &folder).unwrap();
+                let file = folder.join(stack.stacks[0].file());
                 let regions = [environment.region.as_str(), "us-east-1"];
                 must_succeed(python().tool("cfn-lint").args(["-c", "I", "-r"]).args(regions).arg("--").arg(file));
             }
@@ -172,8 +172,8 @@ fn visual_jobs_are_clean(project: &Path) {
     let (lake, diagnostics) = Project::open(None, project).unwrap().check();
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
     let assets = Assets::collect(&lake).unwrap();
-    let assembly = lower(&lake, &lake.environments[0], &assets, &Placement::of(&lake, &Lock::default()));
-    assembly::write(&assembly, folder.path(), Format::Json).unwrap();
+    let assembly = lower(&lake, &lake.environments[0], &assets, &Placement::of(&lake, &Lock::default()), Format::Json);
+    assembly::write(&assembly, folder.path()).unwrap();
     must_succeed(std::process::Command::new(&python.environment.python).args(["-c", NODES]).arg(folder.path()));
     let mut judged = 0;
     for job in lake.jobs.values() {

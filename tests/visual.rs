@@ -35,7 +35,7 @@ fn every_node_does_on_spark_what_plain_sql_says_and_glue_studio_shows_the_same()
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
     let (assets, placement) = (Assets::collect(&lake).unwrap(), Placement::of(&lake, &Lock::default()));
     let assembly = folder.path().join("assembly");
-    assembly::write(&lower(&lake, &lake.environments[0], &assets, &placement), &assembly, Format::Json).unwrap();
+    assembly::write(&lower(&lake, &lake.environments[0], &assets, &placement, Format::Json), &assembly).unwrap();
     let job = lake.jobs.values().next().unwrap();
     let Script::Visual(graph) = &job.script else { panic!("it is no visual job") };
     let script = folder.path().join("script.py");

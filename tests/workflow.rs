@@ -353,11 +353,11 @@ fn templates(folder: &Path) -> (PathBuf, PathBuf) {
     }
     let (copy, environment) = lake.copy("prod").unwrap();
     let github = lake.github.as_ref().unwrap();
-    let stack = access(copy, environment, github, github.gate("prod").unwrap());
-    assembly::write(&stack, &folder.join("access"), Format::Json).unwrap();
+    let stack = access(copy, environment, github, github.gate("prod").unwrap(), Format::Json);
+    assembly::write(&stack, &folder.join("access")).unwrap();
     let assets = Assets::collect(copy).unwrap();
-    let whole = lower(copy, environment, &assets, &Placement::of(copy, &Lock::default()));
-    assembly::write(&whole, &folder.join("lake"), Format::Json).unwrap();
+    let whole = lower(copy, environment, &assets, &Placement::of(copy, &Lock::default()), Format::Json);
+    assembly::write(&whole, &folder.join("lake")).unwrap();
     (folder.join("access/instacart-prod-access.json"), folder.join("lake"))
 }
 
@@ -366,9 +366,9 @@ fn access_stack(lake: &lakegen::lake::Lake, environment: &str) -> serde_json::Va
     let folder = tempfile::tempdir().unwrap();
     let (copy, environment) = lake.copy(environment).unwrap();
     let github = lake.github.as_ref().unwrap();
-    let stack = access(copy, environment, github, github.gate(&environment.name).unwrap());
-    assembly::write(&stack, folder.path(), Format::Json).unwrap();
-    let file = folder.path().join(stack.stacks[0].file(Format::Json));
+    let stack = access(copy, environment, github, github.gate(&environment.name).unwrap(), Format::Json);
+    assembly::write(&stack, folder.path()).unwrap();
+    let file = folder.path().join(stack.stacks[0].file());
     serde_json::from_str(&fs::read_to_string(file).unwrap()).unwrap()
 }
 

@@ -3,8 +3,7 @@
 use indexmap::IndexMap;
 use serde::Serialize;
 
-use super::{Adopted, Assembly, Source, StackTemplate};
-use crate::cfn::Format;
+use super::{Adopted, Assembly, RenderedStack, Source};
 
 /// The version of the manifest's form; it grows when a reader of the old form would go wrong.
 pub const MANIFEST_VERSION: u32 = 1;
@@ -162,8 +161,8 @@ pub struct Gate {
 }
 
 impl Manifest {
-    /// The manifest of an assembly written in `format`.
-    pub fn of(assembly: &Assembly, format: Format) -> Self {
+    /// The manifest of an assembly.
+    pub fn of(assembly: &Assembly) -> Self {
         let Assembly {
             lake,
             environment,
@@ -186,7 +185,7 @@ impl Manifest {
             region: region.clone(),
             account: account.clone(),
             protected: *protected,
-            stacks: stacks.iter().map(|stack| stack_entry(stack, format)).collect(),
+            stacks: stacks.iter().map(stack_entry).collect(),
             bucket_prefix: bucket_prefix.clone(),
             assets: assets
                 .iter()
@@ -210,11 +209,11 @@ impl Manifest {
     }
 }
 
-fn stack_entry(stack: &StackTemplate, format: Format) -> StackEntry {
+fn stack_entry(stack: &RenderedStack) -> StackEntry {
     let parameters = stack.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.source.clone()));
     StackEntry {
         name: stack.name.clone(),
-        template: stack.file(format),
+        template: stack.file(),
         depends_on: stack.depends_on.clone(),
         role: stack.role.clone(),
         adopted: stack.adopted.clone(),

@@ -4,17 +4,16 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-use super::template::{Format, Template};
+use super::template::Rendered;
 
 /// The output that says which template a stack was made of: the hash of everything in it but the description, which CloudFormation
 /// does not count as a change.
 pub const FINGERPRINT: &str = "Fingerprint";
 
-/// The template as it is sent, JSON without spaces and with its fingerprint among the outputs; and the fingerprint.
-pub fn deployable(template: &Template) -> (String, String) {
-    let text = template.render(Format::Json);
+/// A template in JSON as it is sent, without spaces and with its fingerprint among the outputs; and the fingerprint.
+pub fn deployable(template: &Rendered) -> (String, String) {
     // What was rendered as JSON is JSON.
-    let mut tree: Value = serde_json::from_str(&text).unwrap_or_default();
+    let mut tree: Value = serde_json::from_str(&template.text).unwrap_or_default();
     let description = tree.as_object_mut().and_then(|tree| tree.insert("Description".to_owned(), Value::Null));
     let mut fingerprint = String::with_capacity(64);
     for byte in Sha256::digest(tree.to_string()) {

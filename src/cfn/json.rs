@@ -27,6 +27,13 @@ pub(super) fn document<'a>(
     out.push_str("\n}\n");
 }
 
+/// `node` as JSON, without a final line break.
+pub(super) fn text(node: &Node) -> String {
+    let mut text = String::new();
+    write(node, 0, &mut text);
+    text
+}
+
 /// Appends `node` as JSON, without a final line break.
 fn write(node: &Node, depth: usize, out: &mut String) {
     match node {

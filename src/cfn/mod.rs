@@ -58,6 +58,8 @@ pub mod wafv2;
 
 pub use deployed::{FINGERPRINT, deployable, resources};
 pub use node::{IntoNode, Node, TagMap, Tags};
-pub use template::{Condition, Declaration, Format, LogicalId, Only, Output, Ref, Resource, Retention, Template};
+pub use template::{
+    Condition, Declaration, Format, LogicalId, Only, Output, Ref, Rendered, Resource, Retention, Template,
+};
 pub(crate) use value::sub;
 pub use value::{Arn, ArnPattern, Attribute, Name, Piece, S3Uri, Text, Value, pseudo};

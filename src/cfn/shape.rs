@@ -17,11 +17,12 @@ macro_rules! shape {
 
         impl $crate::cfn::IntoNode for $name {
             fn into_node(self) -> Option<$crate::cfn::Node> {
-                let properties = [
-                    $( (std::borrow::Cow::Borrowed($property), $crate::cfn::IntoNode::into_node(self.$field)), )*
-                ];
-                let present = properties.into_iter().filter_map(|(name, node)| Some((name, node?)));
-                Some($crate::cfn::Node::Map(present.collect()))
+                let mut present = Vec::with_capacity([$($property),*].len());
+                $(
+                    let node = $crate::cfn::IntoNode::into_node(self.$field);
+                    present.extend(node.map(|node| (std::borrow::Cow::Borrowed($property), node)));
+                )*
+                Some($crate::cfn::Node::Map(present))
             }
         }
     };

@@ -317,7 +317,7 @@ impl Template {
 
     /// The reference to a resource that was added before, if there is one of that name.
     pub fn known<R>(&self, id: LogicalId) -> Option<Ref<R>> {
-        self.ids.contains(&id).then_some(Ref { id, of: PhantomData })
+        self.has(&id).then_some(Ref { id, of: PhantomData })
     }
 
     /// Adds a resource as the blueprint has it, behind what CloudFormation calls its attributes. One whose id is taken is left out:
@@ -336,6 +336,11 @@ impl Template {
         if let Some((_, resource)) = found {
             resource.merge(Node::map([("Properties", properties)]));
         }
+    }
+
+    /// Whether it holds a resource of that name.
+    pub fn has(&self, id: &LogicalId) -> bool {
+        self.ids.contains(id)
     }
 
     /// The parameter called `id`, added when it is first asked for; whoever deploys must give it.
@@ -385,9 +390,49 @@ impl Template {
         self.resources.len()
     }
 
-    /// The place of a resource in the order in which they were added.
-    pub fn position(&self, id: &str) -> Option<usize> {
-        self.resources.iter().position(|(known, _)| known == id)
+    /// Whether it holds no resource.
+    pub fn is_empty(&self) -> bool {
+        self.resources.is_empty()
+    }
+
+    /// The template as a file's content: the same bytes for the same template.
+    pub fn render(self, format: Format) -> Rendered {
+        let Self { description, parameters, conditions, resources, outputs, ids: _ } = self;
+        let head = [("AWSTemplateFormatVersion", "2010-09-09"), ("Description", description.as_str())];
+        let sections = [
+            ("Parameters", &parameters),
+            ("Conditions", &conditions),
+            ("Resources", &resources),
+            ("Outputs", &outputs),
+        ];
+        let sections = sections.into_iter().filter(|(_, section)| !section.is_empty());
+        // More than resources take on average, because growing copies everything.
+        let mut text = String::with_capacity(resources.len() * 4096);
+        match format {
+            Format::Yaml => yaml::document(head, sections, &mut text),
+            Format::Json => json::document(head, sections, &mut text),
+        }
+        text.shrink_to_fit();
+        let ids = |section: Section| section.into_iter().map(|(id, _)| id).collect();
+        Rendered { format, text, resources: ids(resources), outputs: ids(outputs) }
+    }
+}
+
+/// A template as text, and what is still to be known of it.
+#[derive(Clone, Debug)]
+pub struct Rendered {
+    /// The notation of the text
+    pub format: Format,
+    /// The content of its file
+    pub text: String,
+    resources: Vec<Cow<'static, str>>,
+    outputs: Vec<Cow<'static, str>>,
+}
+
+impl Rendered {
+    /// How many resources it holds.
+    pub fn len(&self) -> usize {
+        self.resources.len()
     }
 
     /// Whether it holds no resource.
@@ -395,25 +440,14 @@ impl Template {
         self.resources.is_empty()
     }
 
-    /// The names of its outputs.
-    pub fn outputs(&self) -> impl Iterator<Item = &str> {
-        self.outputs.iter().map(|(id, _)| id.as_ref())
+    /// The place of a resource in the order in which they were added.
+    pub fn position(&self, id: &str) -> Option<usize> {
+        self.resources.iter().position(|known| known == id)
     }
 
-    /// The template as a file's content: the same bytes for the same template.
-    pub fn render(&self, format: Format) -> String {
-        let Self { description, parameters, conditions, resources, outputs, ids: _ } = self;
-        let head = [("AWSTemplateFormatVersion", "2010-09-09"), ("Description", description.as_str())];
-        let sections =
-            [("Parameters", parameters), ("Conditions", conditions), ("Resources", resources), ("Outputs", outputs)];
-        let sections = sections.into_iter().filter(|(_, section)| !section.is_empty());
-        // More than resources take on average: room that is not used costs nothing, and growing copies everything.
-        let mut out = String::with_capacity(resources.len() * 4096);
-        match format {
-            Format::Yaml => yaml::document(head, sections, &mut out),
-            Format::Json => json::document(head, sections, &mut out),
-        }
-        out
+    /// The names of its outputs.
+    pub fn outputs(&self) -> impl Iterator<Item = &str> {
+        self.outputs.iter().map(AsRef::as_ref)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Values of properties: literals and CloudFormation's intrinsic functions, each knowing what it stands for.
 
+use std::borrow::Cow;
 use std::fmt;
 use std::marker::PhantomData;
 
@@ -21,15 +22,16 @@ pub struct Text;
 
 /// What CloudFormation will put in a property, standing for a `T`.
 pub struct Value<T> {
-    expression: Expression,
+    expression: Expression<'static>,
     of: PhantomData<fn() -> T>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-enum Expression {
-    Literal(String),
+enum Expression<'a> {
+    Literal(Cow<'a, str>),
     Reference(Reference),
-    Sub(Vec<Piece>),
+    /// Text in the notation of `Fn::Sub`
+    Sub(Cow<'a, str>),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -40,31 +42,18 @@ enum Reference {
 
 /// One piece of a text put together by CloudFormation.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece(Part);
-
-#[derive(Clone, Debug, PartialEq, Eq)]
-enum Part {
-    Text(String),
-    Reference(Reference),
-    Nested(Vec<Piece>),
-}
+pub struct Piece<'a>(Expression<'a>);
 
 impl<T> Value<T> {
     /// A value that is known now.
-    pub fn literal(text: impl Into<String>) -> Self {
+    pub fn literal(text: impl Into<Cow<'static, str>>) -> Self {
         Self::from_expression(Expression::Literal(text.into()))
     }
 
     /// Pieces of text and references put together (`Fn::Sub`); [`sub!`] is the convenient way to write it.
-    pub fn concat(pieces: impl IntoIterator<Item = Piece>) -> Self {
-        let mut parts = Vec::new();
-        flatten(pieces, &mut parts);
-        match parts.as_mut_slice() {
-            [] => Self::literal(""),
-            [Piece(Part::Text(text))] => Self::literal(std::mem::take(text)),
-            [Piece(Part::Reference(reference))] => Self::from_expression(Expression::Reference(reference.clone())),
-            _ => Self::from_expression(Expression::Sub(parts)),
-        }
+    pub fn concat<'a>(pieces: impl IntoIterator<Item = Piece<'a>>) -> Self {
+        let nothing = Expression::Literal(Cow::Borrowed(""));
+        Self::from_expression(pieces.into_iter().fold(nothing, |whole, Piece(next)| whole.and(next)))
     }
 
     pub(super) fn reference(id: LogicalId) -> Self {
@@ -75,19 +64,13 @@ impl<T> Value<T> {
         Self::from_expression(Expression::Reference(Reference::GetAtt(id, attribute)))
     }
 
-    fn from_expression(expression: Expression) -> Self {
+    fn from_expression(expression: Expression<'static>) -> Self {
         Self { expression, of: PhantomData }
     }
 
     /// The value in the notation of `Fn::Sub`, for a text that is filled in elsewhere than in a template.
     pub fn notation(&self) -> String {
-        let mut text = String::new();
-        match self.expression.clone() {
-            Expression::Literal(literal) => Part::Text(literal).write(&mut text),
-            Expression::Reference(reference) => Part::Reference(reference).write(&mut text),
-            Expression::Sub(pieces) => Part::Nested(pieces).write(&mut text),
-        }
-        text
+        self.expression.clone().into_notation()
     }
 
     /// The same value where any text will do.
@@ -111,85 +94,111 @@ impl<T> IntoNode for Value<T> {
             Expression::Reference(Reference::GetAtt(id, attribute)) => {
                 Node::map([("Fn::GetAtt", Node::List(vec![id.into_text(), Node::text(attribute)]))])
             }
-            Expression::Sub(pieces) => {
-                let mut text = String::new();
-                for Piece(part) in pieces {
-                    part.write(&mut text);
-                }
-                Node::map([("Fn::Sub", Node::text(text))])
-            }
+            Expression::Sub(text) => Node::map([("Fn::Sub", Node::text(text))]),
         })
     }
 }
 
-impl Part {
-    fn write(self, out: &mut String) {
+impl Expression<'static> {
+    /// This and then `next`.
+    fn and(self, next: Expression<'_>) -> Self {
+        match (self, next) {
+            (whole, Expression::Literal(text)) if text.is_empty() => whole,
+            (Expression::Literal(text), next) if text.is_empty() => next.into_owned(),
+            (Expression::Literal(before), Expression::Literal(after)) => {
+                Expression::Literal(Cow::Owned(before.into_owned() + &after))
+            }
+            (whole, next) => {
+                let mut notation = whole.into_notation();
+                next.write(&mut notation);
+                Expression::Sub(Cow::Owned(notation))
+            }
+        }
+    }
+
+    fn into_notation(self) -> String {
         match self {
-            // In `Fn::Sub` a literal `${x}` is spelt `${!x}`.
-            Part::Text(text) => out.push_str(&text.replace("${", "${!")),
-            Part::Reference(Reference::Ref(id)) => {
+            Expression::Sub(Cow::Owned(notation)) => notation,
+            other => {
+                // As much as most ARNs take.
+                let mut notation = String::with_capacity(96);
+                other.write(&mut notation);
+                notation
+            }
+        }
+    }
+}
+
+impl Expression<'_> {
+    fn into_owned(self) -> Expression<'static> {
+        match self {
+            Expression::Literal(text) => Expression::Literal(Cow::Owned(text.into_owned())),
+            Expression::Reference(reference) => Expression::Reference(reference),
+            Expression::Sub(text) => Expression::Sub(Cow::Owned(text.into_owned())),
+        }
+    }
+
+    /// Appends it in the notation of `Fn::Sub`, where a literal `${x}` is spelt `${!x}`.
+    fn write(&self, out: &mut String) {
+        let mut text = |text: &str| match text.strip_prefix('{') {
+            // The dollar that ended what came before.
+            Some(rest) if out.ends_with('$') => {
+                out.push_str("{!");
+                out.push_str(rest);
+            }
+            _ => out.push_str(text),
+        };
+        match self {
+            Expression::Literal(literal) if literal.contains('$') => text(&literal.replace("${", "${!")),
+            Expression::Literal(literal) => text(literal),
+            Expression::Sub(notation) => text(notation),
+            Expression::Reference(Reference::Ref(id)) => {
                 out.push_str("${");
                 out.push_str(id.as_str());
                 out.push('}');
             }
-            Part::Reference(Reference::GetAtt(id, attribute)) => {
+            Expression::Reference(Reference::GetAtt(id, attribute)) => {
                 out.push_str("${");
                 out.push_str(id.as_str());
                 out.push('.');
                 out.push_str(attribute);
                 out.push('}');
             }
-            Part::Nested(pieces) => pieces.into_iter().for_each(|Piece(part)| part.write(out)),
         }
     }
 }
 
-/// Lays nested pieces side by side and joins neighbouring texts.
-fn flatten(pieces: impl IntoIterator<Item = Piece>, parts: &mut Vec<Piece>) {
-    for Piece(part) in pieces {
-        match part {
-            Part::Nested(pieces) => flatten(pieces, parts),
-            Part::Text(text) => match parts.last_mut() {
-                Some(Piece(Part::Text(before))) => before.push_str(&text),
-                _ if text.is_empty() => {}
-                _ => parts.push(Piece(Part::Text(text))),
-            },
-            Part::Reference(_) => parts.push(Piece(part)),
-        }
+impl<'a> From<&'a str> for Piece<'a> {
+    fn from(text: &'a str) -> Self {
+        Piece(Expression::Literal(Cow::Borrowed(text)))
     }
 }
 
-impl From<&str> for Piece {
-    fn from(text: &str) -> Self {
-        Piece(Part::Text(text.to_owned()))
+impl<'a> From<&'a String> for Piece<'a> {
+    fn from(text: &'a String) -> Self {
+        text.as_str().into()
     }
 }
 
-impl From<&String> for Piece {
-    fn from(text: &String) -> Self {
-        Piece(Part::Text(text.clone()))
-    }
-}
-
-impl From<String> for Piece {
+impl From<String> for Piece<'_> {
     fn from(text: String) -> Self {
-        Piece(Part::Text(text))
+        Piece(Expression::Literal(Cow::Owned(text)))
     }
 }
 
-impl<T> From<Value<T>> for Piece {
+impl<T> From<Value<T>> for Piece<'_> {
     fn from(value: Value<T>) -> Self {
-        Piece(match value.expression {
-            Expression::Literal(text) => Part::Text(text),
-            Expression::Reference(reference) => Part::Reference(reference),
-            Expression::Sub(pieces) => Part::Nested(pieces),
-        })
+        Piece(value.expression)
     }
 }
 
-impl<T> From<&Value<T>> for Piece {
-    fn from(value: &Value<T>) -> Self {
-        value.clone().into()
+impl<'a, T> From<&'a Value<T>> for Piece<'a> {
+    fn from(value: &'a Value<T>) -> Self {
+        Piece(match &value.expression {
+            Expression::Literal(text) => Expression::Literal(Cow::Borrowed(text)),
+            Expression::Reference(reference) => Expression::Reference(reference.clone()),
+            Expression::Sub(text) => Expression::Sub(Cow::Borrowed(text)),
+        })
     }
 }
 
@@ -211,8 +220,8 @@ impl<T> fmt::Debug for Value<T> {
     }
 }
 
-impl From<&str> for Value<Text> {
-    fn from(text: &str) -> Self {
+impl From<&'static str> for Value<Text> {
+    fn from(text: &'static str) -> Self {
         Value::literal(text)
     }
 }
@@ -283,6 +292,17 @@ mod tests {
         assert_eq!(node(sub!["a", "b"]), Node::text("ab"));
         assert_eq!(node(sub!["", pseudo::region(), ""]), Node::map([("Ref", Node::text("AWS::Region"))]));
         assert_eq!(node(sub!["${x}"]), Node::text("${x}"));
+    }
+
+    #[test]
+    fn a_dollar_and_the_brace_of_the_next_piece_are_escaped_wherever_they_meet() {
+        let brace: Value<Text> = sub!["{x}", pseudo::region()];
+        let dollar: Value<Text> = sub![pseudo::region(), "$"];
+        let expected = |text: &'static str| Node::map([("Fn::Sub", Node::text(text))]);
+        assert_eq!(node(sub!["$", &brace]), expected("${!x}${AWS::Region}"));
+        assert_eq!(node(sub![&dollar, &brace]), expected("${AWS::Region}${!x}${AWS::Region}"));
+        assert_eq!(node(sub![&dollar, "{x}"]), expected("${AWS::Region}${!x}"));
+        assert_eq!(node(sub!["$", "{x}"]), Node::text("${x}"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use super::Context;
 use super::github_generate::section;
 use super::local::{failed, unknown_environment};
 use crate::assembly::{Assembly, Assets};
+use crate::cfn::Format;
 use crate::cli::OwnStack;
 use crate::deploy;
 use crate::deploy::progress::{Event, Observer};
@@ -29,10 +30,11 @@ pub fn access_stack(
     lake: &Lake,
     (copy, environment): (&Lake, &Environment),
     project: &Project,
+    format: Format,
 ) -> Result<Assembly, Failure> {
     let github = section(lake, project)?;
     let gate = github.gate(&environment.name).ok_or_else(|| unknown_environment(&environment.name, lake))?;
-    Ok(access(copy, environment, github, gate))
+    Ok(access(copy, environment, github, gate, format))
 }
 
 impl Cloud {
@@ -47,7 +49,7 @@ impl Cloud {
         let (copy, environment) = lake.copy(environment).ok_or_else(|| unknown_environment(environment, &lake))?;
         let assets = Assets::collect(copy).map_err(|error| Failure::edge(error, None))?;
         let places = project.places(&lake)?;
-        let assembly = lower(copy, environment, &assets, &*places.of(copy)?);
+        let assembly = lower(copy, environment, &assets, &*places.of(copy)?, Format::Json);
         if places.remember()? {
             context.console.note("wrote which stack each thing is in to the lock file beside the blueprint; commit it");
         }
@@ -60,7 +62,7 @@ impl Cloud {
         let project = context.project()?;
         let lake = context.check(&project)?;
         let (copy, environment) = lake.copy(environment).ok_or_else(|| unknown_environment(environment, &lake))?;
-        Ok(Self { assembly: access_stack(&lake, (copy, environment), &project)?, project })
+        Ok(Self { assembly: access_stack(&lake, (copy, environment), &project, Format::Json)?, project })
     }
 
     /// Credentials of the environment's account.

@@ -14,6 +14,10 @@ use crate::cli::{OwnStack, Synth, TemplateFormat};
 use crate::failure::Failure;
 use crate::lake::{Environment, Lake};
 use crate::lower::lower;
+use crate::text::counted;
+
+/// So many templates are named to people; machines get the names of all.
+const NAMED: usize = 8;
 
 #[derive(Serialize)]
 struct Written {
@@ -21,6 +25,14 @@ struct Written {
     directory: String,
     stacks: Vec<String>,
     assets: usize,
+}
+
+impl Written {
+    fn line(&self) -> String {
+        let Self { environment, directory, stacks, assets } = self;
+        let templates = if stacks.len() > NAMED { counted(stacks.len(), "template") } else { stacks.join(", ") };
+        format!("{environment}: {templates} and {} in {directory}", counted(*assets, "asset"))
+    }
 }
 
 pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
@@ -47,22 +59,22 @@ pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
     for (copy, environment) in copies {
         let (assembly, folder) = match args.stack {
             Some(OwnStack::Access) => {
-                (access_stack(&lake, (copy, environment), &project)?, format!("{}-access", environment.name))
+                (access_stack(&lake, (copy, environment), &project, format)?, format!("{}-access", environment.name))
             }
             None => {
                 let assets = Assets::collect(copy).map_err(|error| Failure::edge(error, None))?;
-                (lower(copy, environment, &assets, &*places.of(copy)?), environment.name.clone())
+                (lower(copy, environment, &assets, &*places.of(copy)?, format), environment.name.clone())
             }
         };
         // Never taken apart: the process ends when its files are written, and taking a large lake apart takes a tenth of the time.
         let assembly = ManuallyDrop::new(assembly);
         let directory = args.out.join(folder);
-        assembly::write(&assembly, &directory, format)
+        assembly::write(&assembly, &directory)
             .map_err(|error| Failure::edge(error, Some("choose another folder with `--out`".to_owned())))?;
         written.push(Written {
             environment: environment.name.clone(),
             directory: directory.display().to_string(),
-            stacks: assembly.stacks.iter().map(|stack| stack.file(format)).collect(),
+            stacks: assembly.stacks.iter().map(|stack| stack.file()).collect(),
             assets: assembly.assets.iter().count(),
         });
     }
@@ -72,8 +84,21 @@ pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
     if context.console.json {
         return Ok(context.console.json(&written)?);
     }
-    for Written { environment, directory, stacks, assets } in &written {
-        context.console.result(&format!("{environment}: {} and {assets} assets in {directory}", stacks.join(", ")))?;
-    }
+    written.iter().try_for_each(|written| context.console.result(&written.line()))?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_few_templates_are_named_and_many_are_counted() {
+        let line = |stacks| {
+            let stacks = (1..=stacks).map(|number| format!("{number}.yaml")).collect();
+            Written { environment: "dev".into(), directory: "out/dev".into(), stacks, assets: 1 }.line()
+        };
+        assert_eq!(line(2), "dev: 1.yaml, 2.yaml and 1 asset in out/dev");
+        assert_eq!(line(192), "dev: 192 templates and 1 asset in out/dev");
+    }
 }

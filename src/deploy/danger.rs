@@ -396,9 +396,9 @@ mod tests {
         let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
         let assets = Assets::collect(&lake).unwrap();
         let placement = Placement::of(&lake, &Lock::default());
-        let assembly = lower(&lake, &lake.environments[0], &assets, &placement);
+        let assembly = lower(&lake, &lake.environments[0], &assets, &placement, Format::Json);
         let storage = assembly.stacks.iter().find(|stack| stack.name.ends_with("storage")).unwrap();
-        let template: Value = serde_json::from_str(&storage.template.render(Format::Json)).unwrap();
+        let template: Value = serde_json::from_str(&storage.template.text).unwrap();
         ["ZoneBucketRaw", "ZonePolicyRaw"].map(|id| template["Resources"][id]["Properties"].clone())
     }
 

@@ -7,7 +7,7 @@ use sha2::{Digest, Sha256};
 use super::error::Error;
 use super::observe::{ENVIRONMENT, LAKE};
 use super::stack::Stack;
-use crate::assembly::{Access, Assembly, OutputRef, Source, StackParameter, StackTemplate};
+use crate::assembly::{Access, Assembly, OutputRef, RenderedStack, Source, StackParameter};
 use crate::cfn::{FINGERPRINT, deployable, resources};
 use crate::lower;
 use crate::placement::MAX_BYTES;
@@ -19,7 +19,7 @@ pub const MAX_INLINE: usize = 51_200;
 #[derive(Debug, Clone)]
 pub struct Desired<'a> {
     /// What it is made of.
-    pub stack: &'a StackTemplate,
+    pub stack: &'a RenderedStack,
     /// The template as it is sent: JSON without spaces, with the fingerprint among its outputs.
     pub body: String,
     /// The hash of the template without the fingerprint, 64 hexadecimal digits.
@@ -52,7 +52,7 @@ pub fn tags(assembly: &Assembly) -> Vec<(&'static str, String)> {
     vec![(LAKE, assembly.lake.clone()), (ENVIRONMENT, assembly.environment.clone())]
 }
 
-/// The stacks of the assembly.
+/// The stacks of an assembly in JSON.
 ///
 /// # Errors
 /// A template is larger than CloudFormation takes.

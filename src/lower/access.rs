@@ -12,7 +12,7 @@ use super::{Context, Names};
 use crate::assembly::{Access, Assembly, Assets, Origin, StackTemplate};
 use crate::cfn::iam::{Action, ManagedPolicy, NamedPolicy, OidcProvider, Policy, Principal, Role, Statement, Unscoped};
 use crate::cfn::s3::Bucket;
-use crate::cfn::{Arn, ArnPattern, Declaration, Name, Retention, Text, Value, pseudo, sub};
+use crate::cfn::{Arn, ArnPattern, Declaration, Format, Name, Retention, Text, Value, pseudo, sub};
 use crate::lake::{Environment, Github, GithubGate, Lake, Provider};
 use crate::placement::{Lock, Placement};
 use crate::region::Partition;
@@ -39,7 +39,7 @@ pub(super) fn boundary_arn(cx: &Context) -> Value<Arn<NamedPolicy>> {
 }
 
 /// The stack by which `lake` is deployed to `environment` from the repository of `github`.
-pub fn access(lake: &Lake, environment: &Environment, github: &Github, gate: &GithubGate) -> Assembly {
+pub fn access(lake: &Lake, environment: &Environment, github: &Github, gate: &GithubGate, format: Format) -> Assembly {
     let (assets, placement) = (Assets::default(), Placement::of(lake, &Lock::default()));
     let names = Names::new(&lake.name, &environment.name);
     let cx = Context { lake, environment, assets: &assets, placement: &placement, names };
@@ -62,7 +62,7 @@ pub fn access(lake: &Lake, environment: &Environment, github: &Github, gate: &Gi
         account: environment.account.clone(),
         protected: environment.protected,
         bucket_prefix: cx.names.asset_bucket_prefix(),
-        stacks: vec![stack],
+        stacks: vec![stack.render(format)],
         assets,
         openapi: None,
         training: Vec::new(),
@@ -90,7 +90,7 @@ fn lower_provider(
         Provider::Adopt => {
             sub!["arn:", pseudo::partition(), ":iam::", pseudo::account(), ":oidc-provider/", issuer]
         }
-        Provider::AdoptAs(arn) => Value::literal(arn),
+        Provider::AdoptAs(arn) => Value::literal(arn.clone()),
     }
 }
 

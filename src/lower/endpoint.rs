@@ -275,7 +275,7 @@ pub(super) fn lower(cx: &Context, kept: &Kept, trained: &Trained) -> Option<Stac
     let (model, content) = lower_model(cx, &mut stack, &released, role, in_aws, host);
     let settings = lower_settings(cx, &mut stack, &released, key, in_aws, host, (&model, &content));
     let endpoint = sagemaker::Endpoint {
-        name: Value::literal(&*physical),
+        name: Value::literal(physical.clone()),
         configuration: settings.name(),
         deployment: deployment_config(host, rollback.watch_minutes, &released, &alarms),
         retain_properties: matches!(host, Host::Instances { scale: Some(_), .. }).then_some(true),
@@ -320,7 +320,7 @@ fn lower_alarms(cx: &Context, stack: &mut StackTemplate, endpoint: &str, rollbac
         namespace: "AWS/SageMaker",
         metric,
         dimensions: vec![
-            Dimension { name: "EndpointName", value: endpoint.into() },
+            Dimension { name: "EndpointName", value: endpoint.to_owned().into() },
             Dimension { name: "VariantName", value: VARIANT.into() },
         ],
         statistic: None,

@@ -15,17 +15,16 @@ use crate::cfn::s3::Bucket;
 use crate::cfn::{self, IntoNode, LogicalId, Node, Ref, Text, Value, pseudo, sub};
 use crate::lake::{Generated, Home, Id, Override, Piece, Raw, Reference, Referent, Resource, StepId, Table};
 
-/// Adds the blueprint's resources to their stacks, and its changes to what is there.
-pub(super) fn lower(cx: &Context, stacks: &mut [&mut StackTemplate], kept: &Kept) {
+/// Adds the blueprint's resources to their stack, and its changes to what is there.
+pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, kept: &Kept) {
     for resource in &cx.lake.resources {
-        let name = cx.stack_name(resource.stack.part(), 1);
-        if let Some(stack) = stacks.iter_mut().find(|stack| stack.name == name) {
+        if stack.name == cx.stack_name(resource.stack.part(), 1) {
             add(cx, stack, kept, resource);
         }
     }
     for Override { of, name, properties } in &cx.lake.overrides {
         let id = id(*of, name);
-        if let Some(stack) = stacks.iter_mut().find(|stack| stack.template.position(id.as_str()).is_some()) {
+        if stack.template.has(&id) {
             // By name only: generated resources wait for each other already, and must not do so in a circle.
             let mut site = Site { cx, stack, kept, refers: false };
             let properties = site.node(properties);
@@ -99,12 +98,11 @@ impl Site<'_, '_> {
             Raw::Integer(value) => Node::Integer(*value),
             Raw::Decimal(digits) => Node::Decimal(digits.clone()),
             Raw::Text(pieces) => {
-                let mut piece = |piece: &Piece| match piece {
+                let value: Value<Text> = Value::concat(pieces.iter().map(|piece| match piece {
                     Piece::Text(text) => cfn::Piece::from(text),
                     Piece::Reference(reference) => self.value(*reference).into(),
                     Piece::Pseudo(name) => pseudo::named(name).into(),
-                };
-                let value: Value<Text> = Value::concat(pieces.iter().map(&mut piece).collect::<Vec<_>>());
+                }));
                 value.into_node().unwrap_or_else(|| Node::text(""))
             }
             Raw::Notation(pieces) => {
@@ -134,7 +132,7 @@ impl Site<'_, '_> {
             Referent::Key => self.stack.import(&self.kept.key, KEY).text(),
             Referent::Database => {
                 let name = self.cx.names.database();
-                either(Value::literal(&*name), database_arn(&name).text())
+                either(Value::literal(name.clone()), database_arn(&name).text())
             }
             Referent::Zone(id) => {
                 let zone = &self.cx.lake.zones[id];
@@ -153,10 +151,10 @@ impl Site<'_, '_> {
                     StepId::Recipe(_) => (Kind::RecipeJob, self.cx.names.recipe(name), "databrew", "job/"),
                     StepId::Model(_) => {
                         let endpoint = self.cx.names.endpoint(name);
-                        return either(Value::literal(&*endpoint), endpoint_arn(&endpoint).text());
+                        return either(Value::literal(endpoint.clone()), endpoint_arn(&endpoint).text());
                     }
                     // Check refuses it: a query has no name in AWS.
-                    StepId::Query(_) => return Value::literal(name),
+                    StepId::Query(_) => return Value::literal(name.to_owned()),
                 };
                 let arn = arn::<Text>(service, sub![of, &*physical]).text();
                 let here = match step {
@@ -183,7 +181,7 @@ impl Site<'_, '_> {
                     return either(function.name().text(), function.arn().text());
                 }
                 let physical = self.cx.names.function(name);
-                either(Value::literal(&*physical), function_arn(&physical).text())
+                either(Value::literal(physical.clone()), function_arn(&physical).text())
             }
             Referent::FunctionRole(id) => {
                 let name = &self.cx.lake.functions[id].name;
@@ -209,7 +207,7 @@ impl Site<'_, '_> {
             }
             Home::Zone { .. } | Home::View { .. } => {
                 let here = self.known::<glue::Table>(Kind::CatalogTable.of(&table.name));
-                here.map_or_else(|| Value::literal(&*table.name), |here| here.name().text())
+                here.map_or_else(|| Value::literal(table.name.clone()), |here| here.name().text())
             }
         }
     }
@@ -219,7 +217,7 @@ impl Site<'_, '_> {
             (Some(here), true) => here.arn().text(),
             (Some(here), false) => here.name().text(),
             (None, true) => role_arn(physical).text(),
-            (None, false) => Value::literal(physical),
+            (None, false) => Value::literal(physical.to_owned()),
         }
     }
 }

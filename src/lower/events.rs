@@ -82,7 +82,7 @@ pub(super) fn failures(
     topic: Option<Value<Arn<Topic>>>,
 ) -> Ref<Queue> {
     let failed = Queue {
-        name: Value::literal(&*name),
+        name: Value::literal(name.clone()),
         retention_seconds: FORTNIGHT,
         visibility_seconds: None,
         redrive: None,

@@ -110,8 +110,8 @@ pub(super) fn lower(
     let role = grant::add_role(cx, stack, Kind::FunctionRole.of(name), &role_name, &description, trust, statements);
 
     let mut variables: Vec<(Cow<'static, str>, Value<Text>)> = vec![
-        ("LAKE".into(), Value::literal(&*cx.lake.name)),
-        ("LAKE_ENV".into(), Value::literal(&*cx.environment.name)),
+        ("LAKE".into(), Value::literal(cx.lake.name.clone())),
+        ("LAKE_ENV".into(), Value::literal(cx.environment.name.clone())),
     ];
     for &table in reads {
         let name = &cx.lake.tables[table].name;
@@ -128,9 +128,9 @@ pub(super) fn lower(
         variables.push((format!("ENDPOINT_{}", name.to_uppercase()).into(), endpoint));
     }
     if let Some(cors) = cx.lake.api.as_ref().and_then(|api| api.cors.as_ref()) {
-        variables.push(("CORS_ORIGIN".into(), Value::literal(cors.origin.as_str())));
+        variables.push(("CORS_ORIGIN".into(), Value::literal(cors.origin.clone())));
     }
-    variables.extend(environment.iter().map(|(name, value)| (name.clone().into(), Value::literal(value.as_str()))));
+    variables.extend(environment.iter().map(|(name, value)| (name.clone().into(), Value::literal(value.clone()))));
 
     let function = lambda::Function {
         name: Value::literal(physical),

@@ -1,5 +1,7 @@
 //! Permissions: what reading, writing and logging take, and nothing else.
 
+use std::borrow::Cow;
+
 use super::crawler::catalog_arns;
 use super::names::{Kind, arn, bucket_arn};
 use super::{Context, Place};
@@ -181,11 +183,13 @@ impl Grant {
             all.push(Statement::allow("LocateBuckets", [Action::S3_GET_BUCKET_LOCATION], buckets));
         }
         for Listing { sid, bucket, prefixes } in list {
-            all.extend(prefixes.chunks(4 * CHUNK).enumerate().map(|(index, prefixes)| {
+            let chunks = 0..prefixes.len().div_ceil(4 * CHUNK);
+            let mut prefixes = prefixes.into_iter().map(Value::literal);
+            all.extend(chunks.map(|index| {
                 let bucket = bucket_arn(&bucket).pattern();
-                let prefixes = prefixes.iter().map(|prefix| Value::literal(prefix.as_str()));
+                let prefixes = prefixes.by_ref().take(4 * CHUNK);
                 // A look at a key that is not there carries no prefix; without `IfExists` it is refused, not answered with "no".
-                Statement::allow(part(sid.as_str(), index), [Action::S3_LIST_BUCKET], [bucket]).only_if_any(
+                Statement::allow(part(sid.to_string(), index), [Action::S3_LIST_BUCKET], [bucket]).only_if_any(
                     "StringLikeIfExists",
                     "s3:prefix",
                     prefixes,
@@ -218,14 +222,17 @@ impl Grant {
 const CHUNK: usize = 12;
 
 /// The name of a statement's `index`th part.
-fn part(sid: &str, index: usize) -> String {
-    if index == 0 { sid.to_owned() } else { format!("{sid}Part{}", index + 1) }
+fn part(sid: impl Into<Cow<'static, str>>, index: usize) -> Cow<'static, str> {
+    let sid = sid.into();
+    if index == 0 { sid } else { format!("{sid}Part{}", index + 1).into() }
 }
 
 /// Allows `actions` on any number of resources.
-pub(super) fn allow(sid: &str, actions: &[Action], resources: Vec<Value<ArnPattern>>) -> Vec<Statement> {
-    let chunks = resources.chunks(CHUNK).enumerate();
-    chunks.map(|(index, resources)| Statement::allow(part(sid, index), actions.to_vec(), resources.to_vec())).collect()
+pub(super) fn allow(sid: &'static str, actions: &[Action], resources: Vec<Value<ArnPattern>>) -> Vec<Statement> {
+    let chunks = 0..resources.len().div_ceil(CHUNK);
+    let mut resources = resources.into_iter();
+    let chunk = |index| Statement::allow(part(sid, index), actions.iter().copied(), resources.by_ref().take(CHUNK));
+    chunks.map(chunk).collect()
 }
 
 /// Finding tables in the catalog.
@@ -286,7 +293,7 @@ pub(super) fn add_role(
 ) -> Ref<Role> {
     let fits = statements.iter().map(Statement::weight).sum::<usize>() <= INLINE;
     let (inline, apart) = if fits { (statements, Vec::new()) } else { (Vec::new(), statements) };
-    let mut role = Role::new(Value::literal(name), description, trust, inline, cx.tag_list());
+    let mut role = Role::new(Value::literal(name.to_owned()), description, trust, inline, cx.tag_list());
     role.boundary = cx.lake.github.as_ref().map(|_| super::access::boundary_arn(cx));
     let role = stack.template.add(id, role);
     for (index, statements) in packed(apart).into_iter().enumerate() {

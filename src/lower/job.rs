@@ -11,7 +11,7 @@ use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, ExecutionProperty, JobCommand, NotificationProperty, Parameters};
 use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
 use crate::cfn::lambda::Function;
-use crate::cfn::{Arn, TagMap, Text, Value, sub};
+use crate::cfn::{Arn, IntoNode, TagMap, Text, Value, sub};
 use crate::lake::{Id, Job, Script};
 
 /// Where files of jobs are in the work bucket.
@@ -148,7 +148,7 @@ pub(super) fn lower(
     };
     match (script, registrar) {
         (Script::Visual(graph), Some(registrar)) => {
-            let settings = format!("{job:?}");
+            let settings = job.clone().into_node().map_or_else(String::new, |node| node.json());
             let job = stack.template.add(Kind::GlueJob.of(in_aws), job);
             visual::lower(cx, stack, shared, registrar, (in_aws, graph), (&job, &settings));
         }

@@ -253,7 +253,7 @@ fn wildcard(columns: &GrantedColumns) -> Option<ColumnWildcard> {
 fn principal(grantee: &Grantee) -> DataLakePrincipal {
     let identifier = match grantee {
         Grantee::Own(name) => sub!["arn:", pseudo::partition(), ":iam::", pseudo::account(), ":", name],
-        Grantee::Named(name) => Value::<Text>::literal(name.as_str()),
+        Grantee::Named(name) => Value::<Text>::literal(name.clone()),
     };
     DataLakePrincipal { identifier }
 }

@@ -145,7 +145,7 @@ impl<'a> Names<'a> {
     /// The bucket of a zone: the one that it adopts, or `<lake>-<environment>-<zone>-<account>-<region>`, at most 63 characters.
     pub(super) fn zone_bucket(&self, zone: &Zone) -> Value<Name<Bucket>> {
         if let Some(bucket) = zone.adopts(self.environment) {
-            return Value::literal(bucket);
+            return Value::literal(bucket.to_owned());
         }
         // 12 digits, 16 letters of the longest region, two hyphens.
         let prefix = self.hyphenated(&[&zone.in_aws], 63 - 12 - 16 - 2);

@@ -13,7 +13,7 @@ use super::model::Trained;
 use super::names::{Kind, arn, bucket_arn, role_arn};
 use super::storage::Kept;
 use super::{Context, KEY, asset_bucket, checks, query};
-use crate::assembly::{AssetPath, Assets, Origin, StackTemplate, Training};
+use crate::assembly::{AssetPath, Assets, Origin, RenderedStack, StackTemplate, Training};
 use crate::cfn::dynamodb::{self, AttributeDefinition, AttributeType, KeySchema, TimeToLiveSpecification};
 use crate::cfn::events::Rule;
 use crate::cfn::iam::{Action, Role, Statement};
@@ -71,7 +71,7 @@ pub(super) fn lower(
     code: &AssetPath,
     assets: &mut Assets,
     trained: &[Trained],
-    processing: &[StackTemplate],
+    processing: &[RenderedStack],
 ) -> StackTemplate {
     let mut pipelines = cx.stack(Part::Pipelines, 1);
     processing.iter().for_each(|other| pipelines.comes_after(other.name.clone()));
@@ -99,8 +99,8 @@ pub(super) fn lower(
     statements.push(Statement::allow("UseKey", use_key, [key.pattern()]));
 
     let mut variables: Vec<(std::borrow::Cow<'static, str>, Value<Text>)> = vec![
-        ("LAKE".into(), Value::literal(&*cx.lake.name)),
-        ("LAKE_ENV".into(), Value::literal(&*cx.environment.name)),
+        ("LAKE".into(), Value::literal(cx.lake.name.clone())),
+        ("LAKE_ENV".into(), Value::literal(cx.environment.name.clone())),
         ("LEDGER".into(), Value::literal(cx.names.ledger())),
         ("ASSET_BUCKET".into(), bucket.text()),
         ("PLAN".into(), Value::literal(plan)),
@@ -416,5 +416,5 @@ fn training_request(cx: &Context, key: &Value<Arn<Key>>, model: &Model, training
 
 /// A text of the blueprint's in the notation of `Fn::Sub`.
 fn escaped(text: &str) -> String {
-    Value::<Text>::literal(text).notation()
+    Value::<Text>::literal(text.to_owned()).notation()
 }

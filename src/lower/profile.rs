@@ -26,7 +26,7 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, ca
     let rules: Vec<_> = rules.iter().map(rule).collect();
     let validations = (!rules.is_empty()).then(|| {
         let target: Value<Arn<Dataset>> = arn("databrew", sub!["dataset/", dataset.name()]);
-        let ruleset = Ruleset { name: Value::literal(&*physical), target, rules, tags: cx.tag_list() };
+        let ruleset = Ruleset { name: Value::literal(physical.clone()), target, rules, tags: cx.tag_list() };
         let ruleset = stack.template.add(Kind::ProfileRules.of(name), ruleset);
         vec![Validation { ruleset: arn("databrew", sub!["ruleset/", ruleset.name()]), mode: "CHECK_ALL" }]
     });
@@ -45,7 +45,7 @@ pub(super) fn lower(cx: &Context, stack: &mut StackTemplate, shared: &Shared, ca
     recipe::permit_dataset(cx, stack, catalog, &role, *reads, from);
 
     let job = Job {
-        name: Value::literal(&*physical),
+        name: Value::literal(physical.clone()),
         kind: "PROFILE",
         role: role.arn(),
         dataset: dataset.name(),

@@ -105,7 +105,7 @@ pub(super) fn lower(
     let Some(place) = place(cx, output) else { return };
 
     let named = NamedQuery {
-        name: Value::literal(name.as_str()),
+        name: Value::literal(name.clone()),
         description: match output {
             Output::Table { table, mode } => {
                 let target = &cx.lake.tables[*table].name;
@@ -183,10 +183,10 @@ pub(super) fn lower_statement(
         names => format!("Parameters: {}", names.join(", ")),
     });
     let prepared = PreparedStatement {
-        name: Value::literal(name.as_str()),
+        name: Value::literal(name.clone()),
         description: description.chars().take(1024).collect(),
         work_group: work_groups[workgroup.index()].clone(),
-        statement: Value::literal(sql.as_str()),
+        statement: Value::literal(sql.clone()),
     };
     stack.template.add(Kind::AthenaStatement.of(name), prepared);
 }

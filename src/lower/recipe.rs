@@ -95,7 +95,7 @@ pub(super) fn lower(
     let digest = sha256(&format!("{steps:?}"));
 
     let dataset = stack.template.add(Kind::RecipeDataset.of(name), dataset);
-    let written = RecipeResource { name: Value::literal(&*physical), steps, tags: cx.tag_list() };
+    let written = RecipeResource { name: Value::literal(physical.clone()), steps, tags: cx.tag_list() };
     let written = stack.template.add(Kind::RecipeSteps.of(name), written);
     let published = PublishedRecipe {
         publisher: publisher.clone(),
@@ -124,7 +124,7 @@ pub(super) fn lower(
             SampleSpec::Random(_) => "RANDOM",
         };
         let project = Project {
-            name: Value::literal(&*physical),
+            name: Value::literal(physical.clone()),
             dataset: dataset.name(),
             recipe: written.name(),
             role: role.arn(),
@@ -134,7 +134,7 @@ pub(super) fn lower(
         stack.template.add(Kind::RecipeProject.of(name), project);
     }
     let job = Job {
-        name: Value::literal(&*physical),
+        name: Value::literal(physical.clone()),
         kind: "RECIPE",
         role: role.arn(),
         dataset: dataset.name(),
@@ -160,7 +160,7 @@ pub(super) fn lower(
 /// A table as DataBrew sees it.
 pub(super) fn dataset(cx: &Context, table: Id<Table>, from: &DatasetSpec, name: &str) -> Option<Dataset> {
     let mut files = location(cx, table)?;
-    let (name, tags) = (Value::literal(name), cx.tag_list());
+    let (name, tags) = (Value::literal(name.to_owned()), cx.tag_list());
     Some(match from {
         DatasetSpec::Files => {
             let path = partitions(&cx.lake.tables[table], &mut files);
@@ -260,7 +260,7 @@ fn step(cx: &Context, recipe: &str, action: &RecipeAction) -> RecipeStep {
 fn parameter(cx: &Context, recipe: &str, parameter: &ActionParameter) -> Value<Text> {
     let dataset = |table: Id<Table>| cx.names.recipe_input(recipe, &cx.lake.tables[table].name);
     match parameter {
-        ActionParameter::Text(text) => Value::literal(text.as_str()),
+        ActionParameter::Text(text) => Value::literal(text.clone()),
         ActionParameter::Dataset(table) => Value::literal(dataset(*table)),
         ActionParameter::Datasets(tables) => {
             let names: Vec<String> = tables.iter().map(|table| format!("\"{}\"", dataset(*table))).collect();

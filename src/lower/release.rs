@@ -131,11 +131,11 @@ fn lower_function(
     ]);
     statements.extend(topic.map(|topic| Statement::allow("Tell", [Action::SNS_PUBLISH], [topic.pattern()])));
     let mut variables: Vec<(std::borrow::Cow<'static, str>, Value<Text>)> = vec![
-        ("LAKE".into(), Value::literal(&*cx.lake.name)),
-        ("LAKE_ENV".into(), Value::literal(&*cx.environment.name)),
+        ("LAKE".into(), Value::literal(cx.lake.name.clone())),
+        ("LAKE_ENV".into(), Value::literal(cx.environment.name.clone())),
         ("LEDGER".into(), Value::literal(cx.names.ledger())),
         ("ASSET_BUCKET".into(), bucket.text()),
-        ("MODELS".into(), Value::literal(models)),
+        ("MODELS".into(), Value::literal(models.to_owned())),
         ("QUEUE_URL".into(), queue.url().text()),
         ("WAIT_SECONDS".into(), Value::literal(WAIT_SECONDS.to_string())),
     ];

@@ -70,7 +70,7 @@ impl Catalog {
     pub(super) fn name(&self, cx: &Context, id: Id<Table>) -> Value<Name<glue::Table>> {
         match self.tables.get(&id) {
             Some(here) => here.name(),
-            None => Value::literal(&*cx.lake.tables[id].name),
+            None => Value::literal(cx.lake.tables[id].name.clone()),
         }
     }
 
@@ -111,7 +111,7 @@ fn files(table: &Table, format: &Format, location: Value<S3Uri>) -> TableInput {
     let further = table.properties.iter();
     reading
         .table_parameters
-        .extend(further.map(|(name, value)| (Cow::Owned(name.clone()), Value::literal(value.as_str()))));
+        .extend(further.map(|(name, value)| (Cow::Owned(name.clone()), Value::literal(value.clone()))));
     TableInput {
         name: table.name.clone(),
         description: table.description.clone(),
@@ -148,7 +148,7 @@ fn view(cx: &Context, table: &Table, sql: &str) -> TableInput {
     let encoded = base64::engine::general_purpose::STANDARD.encode(definition.to_string());
     let mut properties = parameters([("presto_view", "true"), ("comment", "Presto View")]);
     let further = table.properties.iter();
-    properties.extend(further.map(|(name, value)| (Cow::Owned(name.clone()), Value::literal(value.as_str()))));
+    properties.extend(further.map(|(name, value)| (Cow::Owned(name.clone()), Value::literal(value.clone()))));
     TableInput {
         name: table.name.clone(),
         description: table.description.clone(),
@@ -201,7 +201,7 @@ fn iceberg(table: &Table, location: Value<S3Uri>, partition: &[Transform]) -> gl
     });
     let mut properties = parameters([("write.format.default", "parquet"), ("write.parquet.compression-codec", "zstd")]);
     let further = table.properties.iter();
-    properties.extend(further.map(|(name, value)| (Cow::Owned(name.clone()), Value::literal(value.as_str()))));
+    properties.extend(further.map(|(name, value)| (Cow::Owned(name.clone()), Value::literal(value.clone()))));
     let comment = table.description.clone();
     properties.extend(comment.map(|comment| (Cow::Borrowed("comment"), Value::literal(comment))));
     glue::OpenTableFormatInput {
@@ -293,7 +293,7 @@ impl Reading {
         let Csv { delimiter, quote } = csv;
         let mut table_parameters =
             parameters([("EXTERNAL", "TRUE"), ("classification", "csv"), ("skip.header.line.count", "1")]);
-        let delimiter = Value::literal(*delimiter);
+        let delimiter = Value::literal(delimiter.to_string());
         let (serde, serde_parameters) = match quote {
             None => {
                 let delimiters = ["field.delim", "serialization.format"];
@@ -307,10 +307,10 @@ impl Reading {
                 }
                 let parameters = vec![
                     (Cow::Borrowed("separatorChar"), delimiter),
-                    (Cow::Borrowed("quoteChar"), Value::literal(*quote)),
+                    (Cow::Borrowed("quoteChar"), Value::literal(quote.to_string())),
                     // Its default is the backslash, which is an ordinary character here; a doubled quote needs none. So the
                     // escape is a character that text does not hold.
-                    (Cow::Borrowed("escapeChar"), Value::literal('\u{1}')),
+                    (Cow::Borrowed("escapeChar"), Value::literal("\u{1}")),
                 ];
                 ("org.apache.hadoop.hive.serde2.OpenCSVSerde", parameters)
             }

@@ -46,13 +46,17 @@ fn read_in(text: &str, root: &Path) -> (Lake, Assets) {
 }
 
 fn lowered(lake: &Lake, assets: &Assets, environment: &str) -> Assembly {
+    lowered_as(lake, assets, environment, Notation::Json)
+}
+
+fn lowered_as(lake: &Lake, assets: &Assets, environment: &str, notation: Notation) -> Assembly {
     let (lake, environment) = lake.copy(environment).unwrap();
-    lower(lake, environment, assets, &Placement::of(lake, &Lock::default()))
+    lower(lake, environment, assets, &Placement::of(lake, &Lock::default()), notation)
 }
 
 fn files(lake: &Lake, assets: &Assets, environment: &str, notation: Notation) -> Vec<(String, String)> {
-    let assembly = lowered(lake, assets, environment);
-    let texts = assembly.files(notation).filter(|(name, _)| !name.starts_with("assets/"));
+    let assembly = lowered_as(lake, assets, environment, notation);
+    let texts = assembly.files().filter(|(name, _)| !name.starts_with("assets/"));
     texts.filter_map(|(name, content)| Some((name, String::from_utf8(content.into_owned()).ok()?))).collect()
 }
 
@@ -128,10 +132,9 @@ fn nothing_takes_more_of_a_stack_than_was_reckoned_with() {
             let name = &here.name;
             let lock = format!("lake {name}\nversion 1\n{}", places.collect::<String>());
             let placement = Placement::of(here, &Lock::parse(&lock, name).unwrap());
-            let assembly = lower(here, environment, &assets, &placement);
+            let assembly = lower(here, environment, &assets, &placement, Notation::Json);
             let stack = assembly.stacks.iter().find(|stack| stack.name.ends_with("-9")).unwrap();
-            let used =
-                [stack.template.len(), stack.template.render(Notation::Json).len(), stack.template.outputs().count()];
+            let used = [stack.template.len(), stack.template.text.len(), stack.template.outputs().count()];
             // Parameters and the frame of a template are not a thing's own. Some things follow their tables.
             let mut reckoned = [0, 2_000, 0];
             for thing in parts.iter().flat_map(|part| placement.things(*part, 9)) {
@@ -654,11 +657,11 @@ fn a_lake_without_answers_has_no_serving_stack() {
 fn an_assets_key_is_its_path_in_the_assembly() {
     let (lake, assets) = read(SHOP);
     let assembly = lowered(&lake, &assets, "dev");
-    let paths: Vec<_> = assembly.files(Notation::Yaml).map(|(path, _)| path).collect();
+    let paths: Vec<_> = assembly.files().map(|(path, _)| path).collect();
     let job = assets.job(Id::new(0));
     for path in std::iter::once(&job.script).chain(&job.modules).map(AssetPath::to_string) {
         assert!(paths.contains(&path));
-        let processing = assembly.stacks[1].template.render(Notation::Yaml);
+        let processing = &assembly.stacks[1].template.text;
         assert!(processing.contains(&format!("s3://${{AssetBucket}}/{path}")), "{path}");
     }
 }

@@ -15,7 +15,7 @@ use crate::assembly::StackTemplate;
 use crate::cfn::custom::VisualJob;
 use crate::cfn::iam::{Action, Statement};
 use crate::cfn::lambda::{Code, Function};
-use crate::cfn::{Arn, Ref, Text, Value, glue, sub};
+use crate::cfn::{Arn, Piece, Ref, Text, Value, glue, sub};
 use crate::lake::{Arena, Column, Format, Home, Job, Script};
 use crate::visual::{Graph, Node, Operation, select};
 
@@ -89,7 +89,7 @@ pub(super) fn lower(
         timeout_seconds: SECONDS,
         job: job.name(),
         script: sub!["s3://", &shared.work_bucket, "/", studio_script(name)],
-        digest: sha256(&format!("{settings} {nodes:?}")),
+        digest: sha256(&format!("{settings} {}", nodes.notation())),
         nodes,
     };
     stack.template.add(Kind::StudioNodes.of(name), registered);
@@ -123,19 +123,19 @@ fn nodes(cx: &Context, graph: &Graph) -> Value<Text> {
         }
     }
     let text = Json::Object(all).to_string();
-    let mut pieces: Vec<Value<Text>> = Vec::new();
+    let mut pieces: Vec<Piece> = Vec::new();
     let mut rest = text.as_str();
     while let Some((start, mark, place)) = marks
         .iter()
         .filter_map(|(mark, place)| Some((rest.find(mark.as_str())?, mark, place)))
         .min_by_key(|found| found.0)
     {
-        pieces.push(Value::literal(&rest[..start]));
-        pieces.push(place.uri().text());
+        pieces.push(rest[..start].into());
+        pieces.push(place.uri().into());
         rest = &rest[start + mark.len()..];
     }
-    pieces.push(Value::literal(rest));
-    Value::concat(pieces.into_iter().map(Into::into))
+    pieces.push(rest.into());
+    Value::concat(pieces)
 }
 
 fn id(at: usize) -> String {

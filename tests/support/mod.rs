@@ -108,7 +108,7 @@ pub fn assemble(project: &Path, blueprint: &str, files: &[&str], out: &Path) {
     let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
     let assets = Assets::collect(&lake).unwrap();
     let placement = Placement::of(&lake, &placement::Lock::default());
-    assembly::write(&lower(&lake, &lake.environments[0], &assets, &placement), out, Format::Yaml).unwrap();
+    assembly::write(&lower(&lake, &lake.environments[0], &assets, &placement, Format::Yaml), out).unwrap();
 }
 
 /// Runs a command; what it printed is the message of the failure.

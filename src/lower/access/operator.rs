@@ -415,7 +415,7 @@ impl Realm {
 
 /// Something of this account in this region.
 fn here(service: &'static str, resource: impl Into<String>) -> Value<ArnPattern> {
-    arn::<()>(service, Value::<Text>::literal(resource)).pattern()
+    arn::<()>(service, Value::<Text>::literal(resource.into())).pattern()
 }
 
 /// Something of API Gateway's: it has no account in its ARNs.
@@ -469,7 +469,7 @@ fn grants(cx: &Context) -> Vec<Grant> {
     let gateways = ["account", "apikeys*", "domainnames*", "restapis*", "tags/*", "usageplans*"];
     let adopted = cx.lake.api.as_ref().and_then(|api| match &api.waf {
         Some(Waf::Existing(arn)) => {
-            Some(("OthersFirewall", OTHERS_FIREWALL.to_vec(), vec![Value::literal(arn.as_str())]))
+            Some(("OthersFirewall", OTHERS_FIREWALL.to_vec(), vec![Value::literal(arn.clone())]))
         }
         _ => None,
     });
@@ -516,7 +516,7 @@ pub(super) fn statements(cx: &Context, boundary: &Value<Arn<NamedPolicy>>) -> Ve
     let Realm { plain, hyphens, .. } = Realm::of(cx);
     let tag = |statement: Statement, of: &'static str| {
         let (lake, environment): (Value<Text>, Value<Text>) =
-            (cx.lake.name.as_str().into(), cx.environment.name.as_str().into());
+            (cx.lake.name.clone().into(), cx.environment.name.clone().into());
         let names = if of == "request" {
             ["aws:RequestTag/lakegen:lake", "aws:RequestTag/lakegen:environment"]
         } else {
@@ -527,10 +527,10 @@ pub(super) fn statements(cx: &Context, boundary: &Value<Arn<NamedPolicy>>) -> Ve
     };
     // What is being made has no tags yet; what is another's keeps its own.
     let not_anothers = |statement: Statement| {
-        statement.only_if("StringEqualsIfExists", "aws:ResourceTag/lakegen:lake", cx.lake.name.as_str().into()).only_if(
+        statement.only_if("StringEqualsIfExists", "aws:ResourceTag/lakegen:lake", cx.lake.name.clone().into()).only_if(
             "StringEqualsIfExists",
             "aws:ResourceTag/lakegen:environment",
-            cx.environment.name.as_str().into(),
+            cx.environment.name.clone().into(),
         )
     };
     let key = || here("kms", "key/*");

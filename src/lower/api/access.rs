@@ -68,7 +68,7 @@ impl Door {
     ) -> Self {
         let Access::Cognito { pool: written, scopes: _ } = access else { return Self { authorizer: None } };
         let pool: Option<Value<Arn<UserPool>>> = match (written, pool) {
-            (Some(arn), _) => Some(Value::literal(arn.as_str())),
+            (Some(arn), _) => Some(Value::literal(arn.clone())),
             (None, Some(pool)) => Some(stack.import(pool, "ARN of the pool of the API's users")),
             (None, None) => None,
         };

@@ -26,7 +26,7 @@ pub(super) fn lower_waf(
     waf: &Waf,
 ) {
     let acl = match waf {
-        Waf::Existing(arn) => Value::literal(arn.as_str()),
+        Waf::Existing(arn) => Value::literal(arn.clone()),
         Waf::Managed => lower_acl(cx, stack, key),
     };
     let resource = sub![
