@@ -15,6 +15,7 @@ pub use crate::kind::endpoint::{Capture, Endpoint, Host, Rollback, Scale, Shift}
 pub use crate::kind::environment::Environment;
 pub use crate::kind::evaluation::{Baseline, Evaluation, Metric, PartSpec as Part};
 pub use crate::kind::export::Export;
+pub use crate::kind::format::{Compression, Csv, Format};
 pub use crate::kind::function::Function;
 pub use crate::kind::github::{DriftSpec as Drift, Gate as GithubGate, Github, Provider, Reviewer, Tool};
 pub use crate::kind::iceberg::{By, Iceberg, Transform};
@@ -35,7 +36,7 @@ pub use crate::kind::recipe::{ActionParameter, Condition, Recipe, RecipeAction};
 pub use crate::kind::resource::{Resource, RetentionSpec};
 pub use crate::kind::sample::Sample;
 pub use crate::kind::statement::Statement;
-pub use crate::kind::table::{Column, ColumnType, Compression, Csv, Format, Home, Table};
+pub use crate::kind::table::{Column, ColumnType, Home, Table};
 pub use crate::kind::workgroup::{Bytes, Engine, Workgroup};
 pub use crate::kind::zone::{Days, Keep, LockSpec, StorageClass, Zone};
 

@@ -11,7 +11,8 @@
 use crate::check::{Check, unique};
 use crate::decode::{Named, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::kind::table::{ColumnSpec, ColumnType, Format, Home};
+use crate::kind::format::Format;
+use crate::kind::table::{ColumnSpec, ColumnType, Home};
 use crate::source::Spanned;
 
 section! {

@@ -3,7 +3,7 @@
 use crate::check::Check;
 use crate::decode::{Attempt, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
-use crate::kind::table::{Csv, Format, OrcCompression, OrcSpec, ParquetSpec, separator};
+use crate::kind::format::{Csv, Format, OrcCompression, OrcSpec, ParquetSpec, separator};
 use crate::lake::{ColumnType, Compression, Id, Zone};
 use crate::source::{Span, Spanned};
 

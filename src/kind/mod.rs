@@ -11,6 +11,7 @@ pub mod endpoint;
 pub mod environment;
 pub mod evaluation;
 pub mod export;
+pub mod format;
 pub mod function;
 pub mod github;
 pub mod iceberg;

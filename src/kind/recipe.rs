@@ -18,9 +18,9 @@ use crate::check::Check;
 use crate::cron;
 use crate::decode::{Attempt, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::kind::format::OrcCompression;
 use crate::kind::job::Minutes;
 use crate::kind::overrides::OverridesSpec;
-use crate::kind::table::OrcCompression;
 use crate::lake::{Compression, Format, Home, Id, Table};
 use crate::source::Spanned;
 

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use super::{Graph, Node, NodeColumn, Operation, identifier};
-use crate::kind::table::Compression;
+use crate::kind::format::Compression;
 use crate::lake::{Column, Csv, Format, Home, Id, Lake, Table};
 
 /// The longest line; what is longer is broken.
