@@ -27,6 +27,7 @@ resource! {
         key: Option<Value<Arn<Key>>> = "KmsKeyArn",
         logging: LoggingConfig = "LoggingConfig",
         tracing: Option<TracingConfig> = "TracingConfig",
+        recursive_loop: Option<&'static str> = "RecursiveLoop",
         tags: Tags = "Tags",
     }
 }

@@ -39,8 +39,7 @@ pub(super) fn lower(
     let statements = grant
         .and(keep_catalog(cx, reads, prefix.as_deref(), removals))
         .and([Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION])])
-        .and([grant::write_logs([&group])])
-        .and([grant::encrypt_logs([&group])])
+        .and([grant::write_logs([&group]), grant::encrypt_logs([&group]), grant::use_key_for_logs(&shared.key)])
         .and(lake_formation::access(cx))
         .statements(&shared.key);
     let description = format!("What the crawler {name} may do");

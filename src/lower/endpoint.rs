@@ -44,7 +44,13 @@ pub(super) fn lower_roles(cx: &Context, stack: &mut StackTemplate, shared: &Shar
     let group = log_group(cx, in_aws);
     let streams = sub![group_arn(&group), ":*"];
     let actions = [Action::LOGS_CREATE_LOG_STREAM, Action::LOGS_DESCRIBE_LOG_STREAMS, Action::LOGS_PUT_LOG_EVENTS];
-    grant = grant.and([Statement::allow("WriteLogs", actions, [streams])]);
+    grant = grant.and([Statement::allow("WriteLogs", actions, [streams]), grant::use_key_for_logs(&shared.key)]);
+    if let Host::Instances { .. } = host {
+        // SageMaker watches the alarms of a release with the role of the container. Source: "CreateModel API: Execution Role
+        // Permissions".
+        let alarms = arn::<Alarm>("cloudwatch", sub!["alarm:", cx.names.endpoint(in_aws), "-*"]).pattern();
+        grant = grant.and([Statement::allow("WatchAlarms", [Action::CLOUDWATCH_DESCRIBE_ALARMS], [alarms])]);
+    }
     if let Host::Instances { capture: Some(capture), .. } = host {
         let Place { bucket, prefix, .. } = captured(cx, in_aws, capture);
         let objects = sub![bucket_arn(&bucket), "/", prefix, "*"];
@@ -129,6 +135,7 @@ fn deployment(cx: &Context, shared: &Shared, name: &str, host: &Host) -> Vec<Sta
             ],
             [group.pattern(), sub![&group, ":*"]],
         ),
+        grant::use_key_for_logs(&shared.key),
         Statement::unscoped("FindLogs", [Unscoped::LOGS_DESCRIBE_LOG_GROUPS]),
         Statement::allow(
             "ChangeAlarms",

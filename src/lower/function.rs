@@ -38,6 +38,9 @@ pub(super) struct Own<'a> {
     pub variables: Vec<(Cow<'static, str>, Value<Text>)>,
     /// What encrypts its log, and its variables if it has any.
     pub key: &'a Value<Arn<Key>>,
+    /// It puts messages back into the queue that calls it. Lambda takes that for a mistake and stops after about 16 times, unless it
+    /// is told. Source: "Use Lambda recursive loop detection to prevent infinite loops".
+    pub calls_itself: bool,
 }
 
 /// Adds a function of lakegen's own with its log group and its role.
@@ -55,10 +58,11 @@ pub(super) fn own(cx: &Context, stack: &mut StackTemplate, own: Own) -> Ref<lamb
         timeout_seconds,
         variables,
         key,
+        calls_itself,
     } = own;
     let group = logs::name(format!("/aws/lambda/{name}"));
     let log_group = logs::add(cx, stack, logs.fixed(), &group, key);
-    statements.push(grant::write_logs([&group]));
+    statements.extend([grant::write_logs([&group]), grant::use_key_for_logs(key)]);
     let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
     let role = grant::add_role(cx, stack, role.fixed(), &role_name, takes, trust, statements);
     let has_variables = !variables.is_empty();
@@ -76,6 +80,7 @@ pub(super) fn own(cx: &Context, stack: &mut StackTemplate, own: Own) -> Ref<lamb
         key: has_variables.then(|| key.clone()),
         logging: LoggingConfig { format: "JSON", group: log_group.name() },
         tracing: None,
+        recursive_loop: calls_itself.then_some("Allow"),
         tags: cx.tag_list(),
     };
     stack.template.add(function.fixed(), resource)
@@ -102,8 +107,11 @@ pub(super) fn lower(
         grant = grant.and([Statement::allow("AskModels", [Action::SAGEMAKER_INVOKE_ENDPOINT], endpoints)]);
     }
     let trace = [Unscoped::XRAY_PUT_TELEMETRY_RECORDS, Unscoped::XRAY_PUT_TRACE_SEGMENTS];
-    let statements =
-        grant.decrypts().and([grant::write_logs([&group])]).and([Statement::unscoped("Trace", trace)]).statements(&key);
+    let statements = grant
+        .decrypts()
+        .and([grant::write_logs([&group]), grant::use_key_for_logs(&key)])
+        .and([Statement::unscoped("Trace", trace)])
+        .statements(&key);
     let trust = Statement::assume(Principal::Service("lambda.amazonaws.com"));
     let description = format!("What the function {name} may do");
     let role_name = cx.names.role("function", name);
@@ -146,6 +154,7 @@ pub(super) fn lower(
         key: Some(key),
         logging: LoggingConfig { format: "JSON", group: log_group.name() },
         tracing: Some(TracingConfig { mode: "Active" }),
+        recursive_loop: None,
         tags: cx.tag_list(),
     };
     let function = stack.template.add(Kind::FunctionCode.of(name), function);

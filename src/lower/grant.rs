@@ -10,7 +10,7 @@ use crate::cfn::iam::{Action, ManagedPolicy, Policy, Role, Statement};
 use crate::cfn::kms::Key;
 use crate::cfn::logs::{LogGroup, group_arn};
 use crate::cfn::s3::Bucket;
-use crate::cfn::{Arn, ArnPattern, LogicalId, Name, Ref, Value, dynamodb, sub};
+use crate::cfn::{Arn, ArnPattern, LogicalId, Name, Ref, Value, dynamodb, pseudo, sub};
 use crate::lake::{Home, Id, Table};
 
 /// How a step comes by items of DynamoDB tables.
@@ -160,7 +160,9 @@ impl Grant {
         if decrypts || writes || !read.is_empty() || !read_items.is_empty() {
             let mut actions = vec![Action::KMS_DECRYPT];
             if writes {
-                actions.push(Action::KMS_GENERATE_DATA_KEY);
+                // S3 makes do with data keys; SageMaker's output and Glue's bookmarks ask to encrypt. Sources: "CreateTrainingJob API:
+                // Execution Role Permissions", "Setting up encryption in AWS Glue".
+                actions.extend([Action::KMS_ENCRYPT, Action::KMS_GENERATE_DATA_KEY]);
             }
             all.push(Statement::allow("UseKey", actions, [key.pattern()]));
         }
@@ -256,6 +258,22 @@ fn items_arn(cx: &Context, table: Id<Table>) -> Value<Arn<dynamodb::Table>> {
 pub(super) fn write_logs<'a>(groups: impl IntoIterator<Item = &'a Value<Name<LogGroup>>>) -> Statement {
     let streams = groups.into_iter().map(|group| sub![group_arn(group), ":*"]);
     Statement::allow("WriteLogs", [Action::LOGS_CREATE_LOG_STREAM, Action::LOGS_PUT_LOG_EVENTS], streams)
+}
+
+/// Making, encrypting and writing to log groups that `key` encrypts: CloudWatch Logs uses the key on behalf of whoever calls it.
+///
+/// Source: "Set permissions on the calling IAM principal" of the page "Encrypt log data in CloudWatch Logs using AWS KMS".
+pub(super) fn use_key_for_logs(key: &Value<Arn<Key>>) -> Statement {
+    let actions = [
+        Action::KMS_DECRYPT,
+        Action::KMS_DESCRIBE_KEY,
+        Action::KMS_ENCRYPT,
+        Action::KMS_GENERATE_DATA_KEY,
+        Action::KMS_RE_ENCRYPT_FROM,
+        Action::KMS_RE_ENCRYPT_TO,
+    ];
+    let service = sub!["logs.", pseudo::region(), ".", pseudo::url_suffix()];
+    Statement::allow("UseKeyForLogs", actions, [key.pattern()]).only_if("StringEquals", "kms:ViaService", service)
 }
 
 /// Writing to log groups under a prefix, which are made and encrypted when they are not there: Glue may put the name of the

@@ -76,7 +76,7 @@ pub(super) fn lower(
         // Source: "Setting up encryption in AWS Glue", on jobs with encrypted bookmarks.
         .and([Statement::allow("EncryptBookmarks", [Action::KMS_ENCRYPT], [shared.key.pattern()])])
         .and([Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION])])
-        .and([grant::make_and_write_logs(&shared.job_logs)])
+        .and([grant::make_and_write_logs(&shared.job_logs), grant::use_key_for_logs(&shared.key)])
         .and(match script {
             Script::File(_) => Vec::new(),
             // The script that Glue Studio makes of the nodes finds tables through the catalog.

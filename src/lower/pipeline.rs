@@ -121,6 +121,7 @@ pub(super) fn lower(
         timeout_seconds: TIMEOUT_SECONDS,
         variables,
         key: &key,
+        calls_itself: false,
     };
     let function = function::own(cx, stack, advance);
     stack.export(Kind::AdvanceFunction.fixed(), "Function that starts and advances runs", function.name());
@@ -370,6 +371,8 @@ fn check(cx: &Context, ruleset: &Ruleset) -> Json {
         "NumberOfWorkers": CHECK_WORKERS,
         "Timeout": CHECK_MINUTES,
         "RulesetNames": [checks::ruleset_name(cx, name)],
+        // Without metrics no event tells of the results. Source: "Setting up alerts, deployments, and scheduling" of Glue Data Quality.
+        "AdditionalRunOptions": {"CloudWatchMetricsEnabled": true},
     });
     if !others.is_empty() {
         let others = others.iter().map(|other| (cx.lake.tables[*other].name.clone(), source(*other)));

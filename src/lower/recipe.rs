@@ -56,6 +56,7 @@ pub(super) fn publisher(cx: &Context, stack: &mut StackTemplate, shared: &Shared
         timeout_seconds: PUBLISH_SECONDS / 2,
         variables: Vec::new(),
         key: &shared.key,
+        calls_itself: false,
     };
     function::own(cx, stack, publisher).arn()
 }

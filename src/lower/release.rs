@@ -153,6 +153,7 @@ fn lower_function(
         timeout_seconds: TIMEOUT_SECONDS,
         variables,
         key,
+        calls_itself: true,
     };
     function::own(cx, stack, releaser)
 }

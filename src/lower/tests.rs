@@ -556,6 +556,86 @@ fn what_a_stack_imports_another_one_before_it_puts_out() {
 }
 
 #[test]
+fn only_functions_that_put_messages_back_are_let_call_themselves() {
+    let (lake, assets) = read(SHOP);
+    let mut loops = Vec::new();
+    for (_, template) in templates(&lake, &assets, "prod") {
+        let Some(resources) = template["Resources"].as_object() else { continue };
+        let of = |kind: &'static str| resources.values().filter(move |resource| resource["Type"] == kind);
+        let queues: Vec<_> = of("AWS::Lambda::EventSourceMapping")
+            .map(|mapping| (&mapping["Properties"]["FunctionName"]["Ref"], &mapping["Properties"]["EventSourceArn"]))
+            .collect();
+        for (id, function) in resources.iter().filter(|(_, resource)| resource["Type"] == "AWS::Lambda::Function") {
+            let properties = &function["Properties"];
+            let role = properties["Role"]["Fn::GetAtt"][0].as_str().unwrap_or_default();
+            let mut may_send = Vec::new();
+            visit(&resources[role]["Properties"], &mut |map| {
+                if map.get("Action").is_some_and(|actions| actions.to_string().contains("sqs:SendMessage")) {
+                    may_send.extend(map["Resource"].as_array().into_iter().flatten().cloned());
+                }
+            });
+            let itself = queues.iter().any(|(function, queue)| *function == id && may_send.contains(queue));
+            assert_eq!(properties.get("RecursiveLoop"), itself.then_some(&"Allow".into()), "{id}");
+            loops.extend(itself.then(|| id.clone()));
+        }
+    }
+    assert_eq!(loops, ["ReleaseFunction"]);
+}
+
+#[test]
+fn roles_may_use_the_key_for_what_services_do_in_their_name() {
+    let (lake, assets) = read(SHOP);
+    let templates = templates(&lake, &assets, "prod");
+    let resources = || templates.iter().filter_map(|(_, template)| template["Resources"].as_object()).flatten();
+    let encrypted: Vec<&str> = resources()
+        .filter(|(_, resource)| resource["Properties"]["KmsKeyId"].is_object())
+        .filter_map(|(_, resource)| resource["Properties"]["LogGroupName"].as_str())
+        // Glue makes those of jobs.
+        .chain(["/aws-glue/jobs/shop-prod/"])
+        .collect();
+    let mut writers = 0;
+    for (id, role) in resources().filter(|(_, resource)| resource["Type"] == "AWS::IAM::Role") {
+        let policies = role["Properties"]["Policies"].to_string();
+        let (mut writes, mut may) = (false, Vec::new());
+        visit(&role["Properties"], &mut |map| {
+            let of = |key: &str| map.get(key).map(ToString::to_string).unwrap_or_default();
+            if of("Action").contains("logs:PutLogEvents") {
+                let resources = of("Resource");
+                writes |= encrypted.iter().any(|group| resources.contains(&format!(":{group}")));
+            }
+            if of("Action").contains("kms:") {
+                may.push((of("Action"), of("Condition")));
+            }
+        });
+        let logs = may.iter().any(|(actions, condition)| {
+            ["Encrypt", "Decrypt", "DescribeKey"].iter().all(|action| actions.contains(&format!("\"kms:{action}\"")))
+                && condition.contains("kms:ViaService")
+        });
+        assert_eq!(logs, writes || id.starts_with("ReleaseRole"), "{id} {policies}");
+        writers += u32::from(writes);
+        // "If you specify a KMS key in the output configuration of your training job, add `kms:Encrypt`."
+        let encrypts = may.iter().any(|(actions, condition)| actions.contains("kms:Encrypt") && condition.is_empty());
+        assert!(encrypts || !id.starts_with("ModelRole"), "{id} {policies}");
+    }
+    assert!(writers > 8, "{writers} of them write to encrypted logs");
+}
+
+#[test]
+fn alarms_of_a_release_are_watched_with_the_role_of_the_container() {
+    let (lake, assets) = read(SHOP);
+    let mut watched = Vec::new();
+    for (_, template) in templates(&lake, &assets, "dev") {
+        for (id, resource) in template["Resources"].as_object().into_iter().flatten() {
+            if id.starts_with("EndpointRole") && resource.to_string().contains("cloudwatch:DescribeAlarms") {
+                watched.push(id.clone());
+            }
+        }
+    }
+    let instances = ["EndpointRolePrice", "EndpointRoleChurn", "EndpointRoleQuick"];
+    assert_eq!(watched, instances, "CloudFormation watches those of serverless endpoints");
+}
+
+#[test]
 fn every_reference_inside_a_template_leads_somewhere() {
     let (lake, assets) = read(SHOP);
     for (name, template) in templates(&lake, &assets, "prod").into_iter().skip(1) {

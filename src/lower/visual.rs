@@ -69,6 +69,7 @@ pub(super) fn registrar(
         timeout_seconds: SECONDS / 2,
         variables: Vec::new(),
         key: &shared.key,
+        calls_itself: false,
     };
     Some(function::own(cx, stack, registrar).arn())
 }

@@ -119,7 +119,7 @@ impl Room {
             }
             Thing::Profile(_) => Self { resources: 9, bytes: 21_500, outputs: 1 },
             Thing::Statement(id) => Self { resources: 1, bytes: 2_000 + 2 * lake.statements[id].sql.len(), outputs: 0 },
-            Thing::Step(StepId::Crawler(_)) => step(4, 0),
+            Thing::Step(StepId::Crawler(_)) => step(4, 500),
             Thing::Step(StepId::Query(id)) => step(3, lake.queries[id].sql.len()),
             Thing::Step(StepId::Recipe(id)) => {
                 let Recipe { others, steps, .. } = &lake.recipes[id];
@@ -130,14 +130,14 @@ impl Room {
                 let arguments: usize = arguments.iter().map(|(name, value)| name.len() + value.len()).sum();
                 // The nodes of a visual job stand in the template, each with the columns that pass through it.
                 let nodes = if let Script::Visual(graph) = script { 3_000 * graph.nodes.len() } else { 0 };
-                step(5, 1_500 + arguments + nodes)
+                step(5, 2_000 + arguments + nodes)
             }
             // Three roles: of training, of the endpoint, of releases.
-            Thing::Step(StepId::Model(_)) => Self { outputs: 3, ..step(8, 12_000) },
+            Thing::Step(StepId::Model(_)) => Self { outputs: 3, ..step(8, 13_500) },
             Thing::Function(id) => {
                 let function = &lake.functions[id];
                 let tables = function.reads.len() + function.calls.len();
-                Self { resources: 5 + tables / 12, bytes: 8_000 + 600 * tables, outputs: 2 }
+                Self { resources: 5 + tables / 12, bytes: 8_500 + 600 * tables, outputs: 2 }
             }
         }
     }

@@ -197,7 +197,11 @@ def test_no_role_was_refused_what_it_needed_and_none_may_what_it_did_not_need() 
         "glue:GetJobRuns",
         # The emulator encrypts nothing, and writes logs and puts events into queues itself.
         "kms:Decrypt",
+        "kms:DescribeKey",
+        "kms:Encrypt",
         "kms:GenerateDataKey",
+        "kms:ReEncryptFrom",
+        "kms:ReEncryptTo",
         "logs:CreateLogStream",
         "logs:PutLogEvents",
         "sqs:SendMessage",

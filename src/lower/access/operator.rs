@@ -191,7 +191,7 @@ const SAGEMAKER: [Action; 13] = Action::named([
     "sagemaker:ListTags",
     "sagemaker:UpdateEndpoint",
 ]);
-const FUNCTIONS: [Action; 22] = Action::named([
+const FUNCTIONS: [Action; 23] = Action::named([
     "lambda:AddPermission",
     "lambda:CreateFunction",
     "lambda:DeleteFunction",
@@ -208,6 +208,7 @@ const FUNCTIONS: [Action; 22] = Action::named([
     "lambda:PublishVersion",
     "lambda:PutFunctionConcurrency",
     "lambda:PutFunctionEventInvokeConfig",
+    "lambda:PutFunctionRecursionConfig",
     "lambda:RemovePermission",
     "lambda:TagResource",
     "lambda:UntagResource",

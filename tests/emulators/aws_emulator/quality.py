@@ -1,8 +1,8 @@
 """The part of Glue's API that evaluates data quality rules; MiniStack has none of it.
 
-An evaluation is over as soon as it is started, and EventBridge is told. Its verdict is what the tag `verdict` of the
-ruleset says, `PASS` without one: the stand-in for rows that would have been looked at. The same `ClientToken` is the
-same evaluation.
+An evaluation is over as soon as it is started, and EventBridge is told, if it was to publish metrics. Its verdict is
+what the tag `verdict` of the ruleset says, `PASS` without one: the stand-in for rows that would have been looked at.
+The same `ClientToken` is the same evaluation.
 
 Actions and answers: botocore's service model `glue` (2017-03-31); the event: "Setting up alerts, deployments, and
 scheduling" of AWS Glue's guide.
@@ -46,7 +46,8 @@ def start(request: dict[str, Any]) -> Answer:
     if token not in tokens:
         name = tokens[token] = f"dqrun-{uuid4().hex}"
         runs[name] = {**request, "RunId": name, "Status": "SUCCEEDED", "ResultIds": [f"dqresult-{name}"]}
-        tell(runs[name])
+        if request.get("AdditionalRunOptions", {}).get("CloudWatchMetricsEnabled"):
+            tell(runs[name])
     return answer({"RunId": tokens[token]})
 
 
