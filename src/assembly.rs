@@ -14,8 +14,10 @@ use std::borrow::Cow;
 use std::fmt;
 use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 
 use rayon::prelude::*;
+use tempfile::TempDir;
 
 pub use self::assets::{Asset, AssetError, AssetPath, Assets, JobAssets};
 pub use self::manifest::{
@@ -24,9 +26,9 @@ pub use self::manifest::{
 use crate::cfn::iam::Role;
 use crate::cfn::{Arn, Format, LogicalId, Output, Rendered, Template, Value};
 
-/// Everything lakegen writes for one environment.
+/// Everything lakegen writes for one environment: the texts of its templates, or what is left of them once they are written.
 #[derive(Clone, Debug)]
-pub struct Assembly {
+pub struct Assembly<T = String> {
     /// The lake's name
     pub lake: String,
     /// The environment's name
@@ -42,7 +44,7 @@ pub struct Assembly {
     /// Whether its data must outlive its stacks
     pub protected: bool,
     /// The stacks, each after those it depends on
-    pub stacks: Vec<RenderedStack>,
+    pub stacks: Vec<RenderedStack<T>>,
     /// How the name of the bucket for assets begins; `-<account>-<region>-assets` follows
     pub bucket_prefix: String,
     /// The scripts and archives that the stacks speak of
@@ -84,7 +86,7 @@ pub struct StackTemplate<T = Template> {
 }
 
 /// A stack whose template is text: nothing can be added to it any more.
-pub type RenderedStack = StackTemplate<Rendered>;
+pub type RenderedStack<T = String> = StackTemplate<Rendered<T>>;
 
 /// What of the blueprint a resource comes from: a section, and a name in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -205,17 +207,22 @@ impl StackTemplate {
         self.template.parameter(id, description)
     }
 
-    /// The stack when all is in it, with the text of its template.
-    pub fn render(self, format: Format) -> RenderedStack {
+    /// The stack when all is in it, with what `keep` makes of its template's file and text.
+    pub fn render<T>(self, format: Format, keep: impl FnOnce(&str, String) -> T) -> RenderedStack<T> {
         let Self { name, template, parameters, depends_on, adopted, role, origins } = self;
-        StackTemplate { name, template: template.render(format), parameters, depends_on, adopted, role, origins }
+        let template = template.render(format, |text| keep(&file(&name, format), text));
+        StackTemplate { name, template, parameters, depends_on, adopted, role, origins }
     }
 }
 
-impl RenderedStack {
+fn file(stack: &str, format: Format) -> String {
+    format!("{stack}.{}", format.extension())
+}
+
+impl<T> RenderedStack<T> {
     /// The name of its template file.
     pub fn file(&self) -> String {
-        format!("{}.{}", self.name, self.template.format.extension())
+        file(&self.name, self.template.format)
     }
 
     /// What of the blueprint a resource comes from, if it is not the lake as a whole.
@@ -247,33 +254,67 @@ pub enum WriteError {
     },
 }
 
-/// Writes the assembly as the folder `dir`, whole or not at all: it is put together beside `dir` and takes its place in one
-/// step. An assembly that was there before is replaced; a folder with anything else in it is refused.
+/// Writes the assembly as the folder `dir`, whole or not at all, as [`Staging`] does.
 pub fn write(assembly: &Assembly, dir: &Path) -> Result<(), WriteError> {
-    let failed = |path: &Path| {
-        let path = path.to_owned();
-        move |source| WriteError::Io { path, source }
-    };
-    let dir = std::path::absolute(dir).map_err(failed(dir))?;
-    let parent = dir.parent().unwrap_or(&dir);
-    std::fs::create_dir_all(parent).map_err(failed(parent))?;
-    let replaces = occupied(&dir).map_err(failed(&dir))?;
-    if replaces && !dir.join("manifest.json").is_file() {
-        return Err(WriteError::Occupied(dir));
+    let staging = Staging::new(dir)?;
+    assembly.templates().for_each(|(name, content)| staging.add(&name, content));
+    staging.finish(assembly)
+}
+
+/// A folder that is put together beside its place and takes it in one step, whole or not at all. An assembly that was there before is
+/// replaced; a folder with anything else in it is refused.
+pub struct Staging {
+    dir: PathBuf,
+    folder: TempDir,
+    next: PathBuf,
+    failed: OnceLock<WriteError>,
+}
+
+fn failed(path: &Path) -> impl FnOnce(io::Error) -> WriteError {
+    let path = path.to_owned();
+    move |source| WriteError::Io { path, source }
+}
+
+impl Staging {
+    /// An empty folder that is to become `dir`.
+    pub fn new(dir: &Path) -> Result<Self, WriteError> {
+        let dir = std::path::absolute(dir).map_err(failed(dir))?;
+        let parent = dir.parent().unwrap_or(&dir);
+        std::fs::create_dir_all(parent).map_err(failed(parent))?;
+        let replaces = occupied(&dir).map_err(failed(&dir))?;
+        if replaces && !dir.join("manifest.json").is_file() {
+            return Err(WriteError::Occupied(dir));
+        }
+        let folder = tempfile::Builder::new().prefix(".lakegen-").tempdir_in(parent).map_err(failed(parent))?;
+        let next = folder.path().join("assembly");
+        std::fs::create_dir(&next).map_err(failed(&next))?;
+        Ok(Self { dir, folder, next, failed: OnceLock::new() })
     }
 
-    let staging = tempfile::Builder::new().prefix(".lakegen-").tempdir_in(parent).map_err(failed(parent))?;
-    let next = staging.path().join("assembly");
-    let folder = if assembly.assets.iter().next().is_some() { next.join("assets") } else { next.clone() };
-    std::fs::create_dir_all(&folder).map_err(failed(&folder))?;
-    assembly.files().try_for_each(|(name, content)| {
-        let path = next.join(name);
-        std::fs::write(&path, content).map_err(failed(&path))
-    })?;
-    if dir.exists() {
-        std::fs::rename(&dir, staging.path().join("previous")).map_err(failed(&dir))?;
+    /// Writes one file of the folder; [`Staging::finish`] tells the first that cannot be written.
+    pub fn add(&self, name: &str, content: impl AsRef<[u8]>) {
+        let path = self.next.join(name);
+        if let Err(source) = std::fs::write(&path, content) {
+            let _ = self.failed.set(WriteError::Io { path, source });
+        }
     }
-    std::fs::rename(&next, &dir).map_err(failed(&dir))
+
+    /// Writes what there is beside the templates of `assembly`, and takes the place.
+    pub fn finish<T: Sync>(self, assembly: &Assembly<T>) -> Result<(), WriteError> {
+        if assembly.assets.iter().next().is_some() {
+            let assets = self.next.join("assets");
+            std::fs::create_dir(&assets).map_err(failed(&assets))?;
+        }
+        assembly.others().for_each(|(name, content)| self.add(&name, content));
+        let Self { dir, folder, next, failed: first } = self;
+        if let Some(error) = first.into_inner() {
+            return Err(error);
+        }
+        if dir.exists() {
+            std::fs::rename(&dir, folder.path().join("previous")).map_err(failed(&dir))?;
+        }
+        std::fs::rename(&next, &dir).map_err(failed(&dir))
+    }
 }
 
 fn occupied(dir: &Path) -> io::Result<bool> {
@@ -285,15 +326,21 @@ fn occupied(dir: &Path) -> io::Result<bool> {
 }
 
 impl Assembly {
-    /// The assembly's files: their paths inside its folder and their contents.
-    pub fn files(&self) -> impl ParallelIterator<Item = (String, Cow<'_, [u8]>)> {
+    /// The files of the templates: their paths inside the assembly's folder and their contents.
+    pub fn templates(&self) -> impl ParallelIterator<Item = (String, Cow<'_, [u8]>)> {
+        self.stacks.par_iter().map(|stack| (stack.file(), stack.template.text.as_bytes().into()))
+    }
+}
+
+impl<T: Sync> Assembly<T> {
+    /// All other files.
+    pub fn others(&self) -> impl ParallelIterator<Item = (String, Cow<'_, [u8]>)> {
         let manifest = move || Cow::Owned(Manifest::of(self).to_json().into_bytes());
         let manifest = rayon::iter::once(()).map(move |()| ("manifest.json".to_owned(), manifest()));
-        let templates = self.stacks.par_iter().map(|stack| (stack.file(), stack.template.text.as_bytes().into()));
         let openapi = self.openapi.par_iter().map(|text| ("openapi.json".to_owned(), text.as_bytes().into()));
         let assets = self.assets.iter().collect::<Vec<_>>().into_par_iter();
         let assets = assets.map(|asset| (asset.path.to_string(), Cow::Borrowed(&*asset.content)));
-        manifest.chain(templates).chain(openapi).chain(assets)
+        manifest.chain(openapi).chain(assets)
     }
 }
 
@@ -310,7 +357,9 @@ mod tests {
             region: "eu-west-1".into(),
             account: None,
             protected: false,
-            stacks: vec![StackTemplate::new("shop-dev-storage".into(), description.into()).render(format)],
+            stacks: vec![
+                StackTemplate::new("shop-dev-storage".into(), description.into()).render(format, |_, text| text),
+            ],
             bucket_prefix: "shop-dev".into(),
             assets: Assets::default(),
             training: Vec::new(),

@@ -52,8 +52,7 @@ pub(crate) use names::{Names, origin, reserved};
 use storage::Kept;
 use table::Catalog;
 
-/// The files that AWS needs for `lake` in `environment`, templates in `format`; `assets` are those collected for the same lake, and
-/// `placement` says which stack its things are in.
+/// As [`lower_each`] does, with all texts in the assembly.
 pub fn lower(
     lake: &Lake,
     environment: &Environment,
@@ -61,6 +60,20 @@ pub fn lower(
     placement: &Placement,
     format: Format,
 ) -> Assembly {
+    lower_each(lake, environment, assets, placement, format, |_, text| text)
+}
+
+/// The files that AWS needs for `lake` in `environment`, templates in `format`; `assets` are those collected for the same lake, and
+/// `placement` says which stack its things are in. What is kept of the file and the text of each template, `keep` says as soon as
+/// there is one: the trees of a large lake take several times the room of its texts, and those much more than all else.
+pub fn lower_each<T: Send>(
+    lake: &Lake,
+    environment: &Environment,
+    assets: &Assets,
+    placement: &Placement,
+    format: Format,
+    keep: impl Fn(&str, String) -> T + Sync,
+) -> Assembly<T> {
     let cx = Context { lake, environment, assets, placement, names: Names::new(&lake.name, &environment.name) };
     let Lake {
         name,
@@ -93,8 +106,9 @@ pub fn lower(
         overrides: _,
         elsewhere: _,
     } = lake;
+    let render = |stack: StackTemplate| (!stack.template.is_empty()).then(|| stack.render(format, &keep));
     let (mut storage, kept) = lower_storage(&cx);
-    let (processing, trained) = lower_processing(&cx, &kept, format);
+    let (processing, trained) = lower_processing(&cx, &kept, render);
     let pool = api.as_ref().zip(storage.first_mut()).and_then(|(api, first)| api::lower_pool(&cx, first, api));
     let endpoints = trained.iter().filter_map(|model| endpoint::lower(&cx, &kept, model)).collect::<Vec<_>>();
     let mut serving = lower_serving(&cx, &kept, pool.as_ref(), api.as_ref());
@@ -108,9 +122,7 @@ pub fn lower(
     let code = assets.release().cloned().filter(|_| !endpoints.is_empty());
     let release = code.map(|code| release::lower(&cx, &kept, &code, &mut assets, &trained, &before));
     let rest = endpoints.into_iter().chain(serving).chain(pipelines).chain(release);
-    let render = |stack: StackTemplate| stack.render(format);
-    let stacks = storage.into_iter().map(render).chain(processing).chain(rest.map(render));
-    let stacks = stacks.filter(|stack| !stack.template.is_empty());
+    let stacks = storage.into_iter().filter_map(render).chain(processing).chain(rest.filter_map(render));
     Assembly {
         lake: name.clone(),
         environment: environment.name.clone(),
@@ -163,17 +175,20 @@ fn lower_storage(cx: &Context) -> (Vec<StackTemplate>, Kept) {
     (stacks, kept)
 }
 
-/// The catalog and the steps. What all stacks of the part share is in the first, and the others come after it. Each is rendered
-/// at once: as text it takes a third of the memory.
-fn lower_processing<'a>(cx: &Context<'a>, kept: &Kept, format: Format) -> (Vec<RenderedStack>, Vec<Trained<'a>>) {
+/// The catalog and the steps. What all stacks of the part share is in the first, and the others come after it.
+fn lower_processing<'a, T: Send>(
+    cx: &Context<'a>,
+    kept: &Kept,
+    render: impl Fn(StackTemplate) -> Option<RenderedStack<T>> + Sync,
+) -> (Vec<RenderedStack<T>>, Vec<Trained<'a>>) {
     let numbers = (1..=cx.placement.stacks(Part::Processing)).into_par_iter();
     let lowered = numbers.map(|number| {
         let (mut stack, trained) = lower_steps(cx, kept, number);
         escape::lower(cx, &mut stack, kept);
-        (stack.render(format), trained)
+        (render(stack), trained)
     });
-    let (stacks, trained): (_, Vec<Vec<_>>) = lowered.unzip();
-    (stacks, trained.into_iter().flatten().collect())
+    let (stacks, trained): (Vec<_>, Vec<Vec<_>>) = lowered.unzip();
+    (stacks.into_iter().flatten().collect(), trained.into_iter().flatten().collect())
 }
 
 fn lower_steps<'a>(cx: &Context<'a>, kept: &Kept, number: usize) -> (StackTemplate, Vec<Trained<'a>>) {

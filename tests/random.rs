@@ -55,7 +55,7 @@ fn assemblies(text: &str, format: Format) -> Vec<Assembly> {
 }
 
 fn files(assembly: &Assembly) -> Vec<(String, Vec<u8>)> {
-    assembly.files().map(|(path, content)| (path, content.into_owned())).collect()
+    assembly.templates().chain(assembly.others()).map(|(path, content)| (path, content.into_owned())).collect()
 }
 
 proptest! {

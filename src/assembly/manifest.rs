@@ -162,7 +162,7 @@ pub struct Gate {
 
 impl Manifest {
     /// The manifest of an assembly.
-    pub fn of(assembly: &Assembly) -> Self {
+    pub fn of<T>(assembly: &Assembly<T>) -> Self {
         let Assembly {
             lake,
             environment,
@@ -209,7 +209,7 @@ impl Manifest {
     }
 }
 
-fn stack_entry(stack: &RenderedStack) -> StackEntry {
+fn stack_entry<T>(stack: &RenderedStack<T>) -> StackEntry {
     let parameters = stack.parameters.iter().map(|parameter| (parameter.name.clone(), parameter.source.clone()));
     StackEntry {
         name: stack.name.clone(),

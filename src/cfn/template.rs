@@ -395,8 +395,8 @@ impl Template {
         self.resources.is_empty()
     }
 
-    /// The template as a file's content: the same bytes for the same template.
-    pub fn render(self, format: Format) -> Rendered {
+    /// The template as a file's content, the same bytes for the same template, of which `keep` keeps what is needed.
+    pub fn render<T>(self, format: Format, keep: impl FnOnce(String) -> T) -> Rendered<T> {
         let Self { description, parameters, conditions, resources, outputs, ids: _ } = self;
         let head = [("AWSTemplateFormatVersion", "2010-09-09"), ("Description", description.as_str())];
         let sections = [
@@ -412,24 +412,23 @@ impl Template {
             Format::Yaml => yaml::document(head, sections, &mut text),
             Format::Json => json::document(head, sections, &mut text),
         }
-        text.shrink_to_fit();
         let ids = |section: Section| section.into_iter().map(|(id, _)| id).collect();
-        Rendered { format, text, resources: ids(resources), outputs: ids(outputs) }
+        Rendered { format, text: keep(text), resources: ids(resources), outputs: ids(outputs) }
     }
 }
 
-/// A template as text, and what is still to be known of it.
+/// A template that has become text, and what is still to be known of it.
 #[derive(Clone, Debug)]
-pub struct Rendered {
+pub struct Rendered<T = String> {
     /// The notation of the text
     pub format: Format,
-    /// The content of its file
-    pub text: String,
+    /// The content of its file, or what is left of it
+    pub text: T,
     resources: Vec<Cow<'static, str>>,
     outputs: Vec<Cow<'static, str>>,
 }
 
-impl Rendered {
+impl<T> Rendered<T> {
     /// How many resources it holds.
     pub fn len(&self) -> usize {
         self.resources.len()

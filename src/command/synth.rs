@@ -1,6 +1,7 @@
 //! `lakegen synth`
 
 use std::mem::ManuallyDrop;
+use std::path::Path;
 
 use serde::Serialize;
 
@@ -8,12 +9,12 @@ use super::Context;
 use super::cloud::access_stack;
 use super::local::unknown_environment;
 use crate::assembly;
-use crate::assembly::Assets;
+use crate::assembly::{Assembly, Assets, RenderedStack, Staging};
 use crate::cfn::Format;
 use crate::cli::{OwnStack, Synth, TemplateFormat};
 use crate::failure::Failure;
 use crate::lake::{Environment, Lake};
-use crate::lower::lower;
+use crate::lower::lower_each;
 use crate::text::counted;
 
 /// So many templates are named to people; machines get the names of all.
@@ -28,6 +29,15 @@ struct Written {
 }
 
 impl Written {
+    fn new<T>(assembly: &Assembly<T>, directory: &Path) -> Self {
+        Self {
+            environment: assembly.environment.clone(),
+            directory: directory.display().to_string(),
+            stacks: assembly.stacks.iter().map(RenderedStack::file).collect(),
+            assets: assembly.assets.iter().count(),
+        }
+    }
+
     fn line(&self) -> String {
         let Self { environment, directory, stacks, assets } = self;
         let templates = if stacks.len() > NAMED { counted(stacks.len(), "template") } else { stacks.join(", ") };
@@ -37,6 +47,7 @@ impl Written {
 
 pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
     let project = context.project()?;
+    // Never taken apart: the process ends when its files are written.
     let lake = ManuallyDrop::new(context.check(&project)?);
     let copies: Vec<(&Lake, &Environment)> = match &args.env {
         Some(name) if name == "local" => {
@@ -57,25 +68,24 @@ pub fn run(args: &Synth, context: &Context<'_>) -> Result<(), Failure> {
     let places = project.places(&lake)?;
     let mut written = Vec::new();
     for (copy, environment) in copies {
-        let (assembly, folder) = match args.stack {
+        let failed = |error| Failure::edge(error, Some("choose another folder with `--out`".to_owned()));
+        written.push(match args.stack {
             Some(OwnStack::Access) => {
-                (access_stack(&lake, (copy, environment), &project, format)?, format!("{}-access", environment.name))
+                let assembly = access_stack(&lake, (copy, environment), &project, format)?;
+                let directory = args.out.join(format!("{}-access", environment.name));
+                assembly::write(&assembly, &directory).map_err(failed)?;
+                Written::new(&assembly, &directory)
             }
             None => {
                 let assets = Assets::collect(copy).map_err(|error| Failure::edge(error, None))?;
-                (lower(copy, environment, &assets, &*places.of(copy)?, format), environment.name.clone())
+                let placement = places.of(copy)?;
+                let directory = args.out.join(&environment.name);
+                let staging = Staging::new(&directory).map_err(failed)?;
+                let write = |file: &str, text: String| staging.add(file, text);
+                let assembly = lower_each(copy, environment, &assets, &placement, format, write);
+                staging.finish(&assembly).map_err(failed)?;
+                Written::new(&assembly, &directory)
             }
-        };
-        // Never taken apart: the process ends when its files are written, and taking a large lake apart takes a tenth of the time.
-        let assembly = ManuallyDrop::new(assembly);
-        let directory = args.out.join(folder);
-        assembly::write(&assembly, &directory)
-            .map_err(|error| Failure::edge(error, Some("choose another folder with `--out`".to_owned())))?;
-        written.push(Written {
-            environment: environment.name.clone(),
-            directory: directory.display().to_string(),
-            stacks: assembly.stacks.iter().map(|stack| stack.file()).collect(),
-            assets: assembly.assets.iter().count(),
         });
     }
     if places.remember()? {

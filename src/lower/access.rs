@@ -62,7 +62,7 @@ pub fn access(lake: &Lake, environment: &Environment, github: &Github, gate: &Gi
         account: environment.account.clone(),
         protected: environment.protected,
         bucket_prefix: cx.names.asset_bucket_prefix(),
-        stacks: vec![stack.render(format)],
+        stacks: vec![stack.render(format, |_, text| text)],
         assets,
         openapi: None,
         training: Vec::new(),

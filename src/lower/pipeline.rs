@@ -65,13 +65,13 @@ pub(super) fn lower_ledger(cx: &Context, stack: &mut StackTemplate, kept: &Kept)
 }
 
 /// The stack of the function and what it hears; the plan becomes an asset. It comes after `processing`, whose steps it starts.
-pub(super) fn lower(
+pub(super) fn lower<T>(
     cx: &Context,
     kept: &Kept,
     code: &AssetPath,
     assets: &mut Assets,
     trained: &[Trained],
-    processing: &[RenderedStack],
+    processing: &[RenderedStack<T>],
 ) -> StackTemplate {
     let mut pipelines = cx.stack(Part::Pipelines, 1);
     processing.iter().for_each(|other| pipelines.comes_after(other.name.clone()));
