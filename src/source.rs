@@ -263,6 +263,15 @@ fn syntax_error(text: &str, error: &serde_yaml::Error) -> SyntaxError {
     let rest = text.get(start..).unwrap_or_default();
     let tab = line.contains('\t') || rest.starts_with('\t');
     let message = error.render();
+    if message.contains(TABS)
+        && let Some(at) = indenting_tab(text)
+    {
+        return SyntaxError {
+            message: "this is not YAML that can be read: a tab in the indentation".into(),
+            span: Span::new(at, at + 1),
+            help: Some("indent with spaces".into()),
+        };
+    }
     let message = message.lines().next().unwrap_or("this is not YAML").to_owned();
     let message = match strip_position(&message) {
         message if message.starts_with("budget breached: Documents") => {
@@ -279,6 +288,27 @@ fn syntax_error(text: &str, error: &serde_yaml::Error) -> SyntaxError {
         span: Span::new(start, (start + rest.chars().next().map_or(0, char::len_utf8)).min(text.len())),
         help: tab.then(|| "YAML is indented with spaces; replace the tab".into()),
     }
+}
+
+/// What the YAML crate says in each of its sentences about tabs.
+const TABS: &str = "tab";
+
+/// The tab that the YAML crate stumbles over, which it reports where it notices, often at the end. Tabs in texts of several lines
+/// are none of its business: the one that is meant is on the first line up to which the text cannot be read because of tabs.
+fn indenting_tab(text: &str) -> Option<usize> {
+    let mut lines = Vec::new();
+    let mut start = 0;
+    for line in text.split_inclusive('\n') {
+        let indentation = line.len() - line.trim_start_matches([' ', '\t']).len();
+        if let Some(tab) = line[..indentation].find('\t') {
+            lines.push((start + tab, start + line.len()));
+        }
+        start += line.len();
+    }
+    let read = |&(_, end): &(usize, usize)| {
+        part(text, 0, end).err().is_none_or(|error| !error.without_snippet().render().contains(TABS))
+    };
+    lines.get(lines.partition_point(read)).map(|(tab, _)| *tab)
 }
 
 /// The YAML crate begins or ends its sentence with a position that the diagnostic shows better.
