@@ -190,10 +190,19 @@ impl ClassifierSpec {
                     cx.error(pattern.span, "this pattern has no columns").help("write columns like `%{WORD:verb}`");
                 }
                 longest(pattern, 2_048, cx);
-                mentioned(pattern, pattern.span, cx);
+                let used = mentioned(pattern, pattern.span, cx);
+                let own = match patterns {
+                    Some(patterns) => {
+                        longest(patterns, 16_000, cx);
+                        own_patterns(patterns, cx)
+                    }
+                    None => Vec::new(),
+                };
+                let known: HashSet<&str> = own.iter().map(|(name, _)| *name).chain(BUILT_IN).collect();
+                unknown_patterns(pattern, &used, &known, cx);
                 if let Some(patterns) = patterns {
-                    longest(patterns, 16_000, cx);
-                    own_patterns(patterns, cx);
+                    let used: Vec<&str> = own.iter().flat_map(|(_, uses)| uses.iter().copied()).collect();
+                    unknown_patterns(patterns, &used, &known, cx);
                 }
                 Recognises::Grok {
                     classification: classification.value.clone(),
@@ -255,8 +264,101 @@ fn mentioned<'a>(pattern: &'a str, span: Span, cx: &mut Check<'_>) -> Vec<&'a st
     names
 }
 
-/// Patterns of one's own: a name, and what it stands for, on each line.
-fn own_patterns(written: &Spanned<String>, cx: &mut Check<'_>) {
+/// Notes names that stand for no pattern, each once.
+fn unknown_patterns(written: &Spanned<String>, used: &[&str], known: &HashSet<&str>, cx: &mut Check<'_>) {
+    let mut seen = HashSet::new();
+    for name in used.iter().filter(|name| !known.contains(*name)) {
+        if seen.insert(name) {
+            let at = written.find(&format!("%{{{name}")).map_or(0, |at| at + 2);
+            let span = super::checks::within(written, at, name.len(), cx);
+            let help = did_you_mean(name, known.iter().copied())
+                .unwrap_or_else(|| format!("declare it beside: `patterns: \"{name} [a-z]+\"`"));
+            cx.error(span, format!("no grok pattern named `{name}`")).help(help);
+        }
+    }
+}
+
+/// The patterns that Glue brings. Source: "AWS Glue built-in patterns" in "Writing custom classifiers for diverse data formats" of the
+/// Glue guide.
+const BUILT_IN: [&str; 74] = [
+    "USERNAME",
+    "USER",
+    "INT",
+    "BASE10NUM",
+    "NUMBER",
+    "BASE16NUM",
+    "BASE16FLOAT",
+    "BOOLEAN",
+    "POSINT",
+    "NONNEGINT",
+    "WORD",
+    "NOTSPACE",
+    "SPACE",
+    "DATA",
+    "GREEDYDATA",
+    "QUOTEDSTRING",
+    "UUID",
+    "MAC",
+    "CISCOMAC",
+    "WINDOWSMAC",
+    "COMMONMAC",
+    "IPV6",
+    "IPV4",
+    "IP",
+    "HOSTNAME",
+    "HOST",
+    "IPORHOST",
+    "HOSTPORT",
+    "PATH",
+    "UNIXPATH",
+    "TTY",
+    "WINPATH",
+    "URIPROTO",
+    "URIHOST",
+    "URIPATH",
+    "URIPARAM",
+    "URIPATHPARAM",
+    "URI",
+    "MONTH",
+    "MONTHNUM",
+    "MONTHNUM2",
+    "MONTHDAY",
+    "DAY",
+    "YEAR",
+    "HOUR",
+    "MINUTE",
+    "SECOND",
+    "TIME",
+    "DATE_US",
+    "DATE_EU",
+    "DATESTAMP_US",
+    "DATESTAMP_EU",
+    "ISO8601_TIMEZONE",
+    "ISO8601_SECOND",
+    "TIMESTAMP_ISO8601",
+    "TZ",
+    "DATESTAMP_RFC822",
+    "DATESTAMP_RFC2822",
+    "DATESTAMP_OTHER",
+    "DATESTAMP_EVENTLOG",
+    "CISCOTIMESTAMP",
+    "SYSLOGTIMESTAMP",
+    "PROG",
+    "SYSLOGPROG",
+    "SYSLOGHOST",
+    "SYSLOGFACILITY",
+    "HTTPDATE",
+    "QS",
+    "SYSLOGBASE",
+    "MESSAGESLOG",
+    "COMMONAPACHELOG",
+    "COMBINEDAPACHELOG",
+    "COMMONAPACHELOG_DATATYPED",
+    "LOGLEVEL",
+];
+
+/// Patterns of one's own: a name, and what it stands for, on each line; with the names that each speaks of.
+fn own_patterns<'a>(written: &'a Spanned<String>, cx: &mut Check<'_>) -> Vec<(&'a str, Vec<&'a str>)> {
     let mut own: Vec<(&str, Vec<&str>)> = Vec::new();
     for line in written.lines().map(str::trim).filter(|line| !line.is_empty()) {
         match line.split_once(char::is_whitespace) {
@@ -292,6 +394,7 @@ fn own_patterns(written: &Spanned<String>, cx: &mut Check<'_>) {
         cx.error(written.span, format!("the pattern `{name}` speaks of itself"))
             .help("a pattern may use others, but not itself, directly or by them");
     }
+    own
 }
 
 /// What Glue refuses or takes for its own. Source: the length limits of `AWS::Glue::Classifier`.
