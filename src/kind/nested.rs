@@ -46,6 +46,17 @@ impl Nested {
         self.0
     }
 
+    /// Whether it is a map, or holds one at any depth.
+    #[must_use]
+    pub fn holds_map(self) -> bool {
+        let inside = |ty: &ColumnType| matches!(ty, ColumnType::Nested(nested) if nested.holds_map());
+        match self.0 {
+            Form::Array(of) => inside(of),
+            Form::Map(..) => true,
+            Form::Struct(fields) => fields.iter().any(|(_, ty)| inside(ty)),
+        }
+    }
+
     /// The type, written with these names of the plain types, and these signs around its parts.
     pub(crate) fn written(self, plain: &dyn Fn(ColumnType) -> String, style: &Style) -> String {
         let inside = |ty: &ColumnType| match ty {

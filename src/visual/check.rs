@@ -240,8 +240,15 @@ impl Flow<'_, '_> {
                 (Some(Operation::Drop { from: first, columns: names }), rest)
             }
             NodeSpec::DropDuplicates(DropDuplicatesSpec { from: _, by }) => {
-                self.each(by, given.as_deref());
+                let compared = self.each(by, given.as_deref());
                 unique(by, self.cx);
+                let whole = if by.is_empty() { given.as_deref() } else { None };
+                for column in whole.into_iter().flatten() {
+                    self.refuse_map(name.span, column, "compared");
+                }
+                for (written, column) in by.iter().zip(compared.iter().flatten()) {
+                    self.refuse_map(written.span, column, "compared");
+                }
                 (Some(Operation::DropDuplicates { from: first, by: texts(by) }), given)
             }
             NodeSpec::Fill(FillSpec { from: _, values }) => (self.fill(name, values, first, given.as_deref()), given),
@@ -277,6 +284,18 @@ impl Flow<'_, '_> {
     fn each(&mut self, written: &[Spanned<String>], given: Option<&[NodeColumn]>) -> Option<Vec<NodeColumn>> {
         let found: Vec<_> = written.iter().map(|one| self.column(one, given)).collect();
         found.into_iter().collect()
+    }
+
+    /// Notes that Spark has no order and no equality of maps. Source: `SET_OPERATION_ON_MAP_TYPE` and `INVALID_ORDERING_TYPE` of
+    /// Spark's error conditions.
+    fn refuse_map(&mut self, at: Span, column: &NodeColumn, done: &str) {
+        if let ColumnType::Nested(nested) = column.ty
+            && nested.holds_map()
+        {
+            self.cx
+                .error(at, format!("`{}` is {}, and Spark's maps cannot be {done}", column.name, column.ty))
+                .help("name columns without maps, or drop it before");
+        }
     }
 
     fn chosen(&mut self, name: &Spanned<String>, written: &[Spanned<String>], given: Option<&[NodeColumn]>) -> Columns {
@@ -368,10 +387,10 @@ impl Flow<'_, '_> {
         for key in on {
             let one = self.column(key, left_columns.as_deref());
             let other = one.as_ref().and_then(|_| self.column(key, right_columns.as_deref()));
-            if let (Some(one), Some(other)) = (one, other)
-                && one.ty != other.ty
-                && !(one.ty.is_number() && other.ty.is_number())
-            {
+            let (Some(one), Some(other)) = (one, other) else { continue };
+            if one.ty == other.ty {
+                self.refuse_map(key.span, &one, "compared");
+            } else if !(one.ty.is_number() && other.ty.is_number()) {
                 let message = format!("`{}` is {} on the left and {} on the right", key.value, one.ty, other.ty);
                 self.cx.error(key.span, message).help("cast one of them with a mapping");
             }
@@ -408,6 +427,9 @@ impl Flow<'_, '_> {
         let AggregateSpec { from: _, by, columns } = spec;
         unique(by, self.cx);
         let mut result = self.each(by, given);
+        for (written, column) in by.iter().zip(result.iter().flatten()) {
+            self.refuse_map(written.span, column, "grouped by");
+        }
         if columns.0.is_empty() {
             self.cx
                 .error(name.span, format!("the aggregate `{}` computes nothing", name.value))
@@ -451,6 +473,16 @@ impl Flow<'_, '_> {
             | AggregationSpec::StandardDeviation(column) => (column, true),
         };
         let found = self.column(column, given)?;
+        match aggregation {
+            AggregationSpec::CountDistinct(_) => self.refuse_map(column.span, &found, "compared"),
+            AggregationSpec::Minimum(_) | AggregationSpec::Maximum(_) => {
+                self.refuse_map(column.span, &found, "put in order");
+            }
+            AggregationSpec::Count(_)
+            | AggregationSpec::Sum(_)
+            | AggregationSpec::Average(_)
+            | AggregationSpec::StandardDeviation(_) => {}
+        }
         if numbers && !found.ty.is_number() {
             self.cx
                 .error(column.span, format!("`{}` is {}, not a number", found.name, found.ty))
