@@ -397,10 +397,16 @@ fn check_endpoints(cx: &mut Check<'_>) {
     for (name, model) in &blueprint.models.0 {
         let Some(model) = model.as_ref().filter(|model| model.endpoint.is_some()) else { continue };
         // Who was renamed keeps the old name in AWS.
-        if model.was.as_ref().unwrap_or(name).split('_').any(|word| word == "access") {
-            cx.error(name.span, format!("no deploy from GitHub may touch the endpoint of `{}`", printable(name))).help(
-                "a stack with the word `access` in its name says who may deploy; give the model a name without it",
-            );
+        let in_aws = model.was.as_ref().unwrap_or(name);
+        let word = |name: &str| name.split('_').any(|word| word == "access");
+        if word(in_aws) {
+            let way_out = match (&model.was, word(name)) {
+                (None, _) => "give the model a name without it",
+                (Some(_), false) => "leave `was` out: the model begins anew, under its new name",
+                (Some(_), true) => "leave `was` out, and give the model a name without it: it begins anew",
+            };
+            cx.error(in_aws.span, format!("no deploy from GitHub may touch the endpoint of `{}`", printable(name)))
+                .help(format!("a stack with the word `access` in its name says who may deploy; {way_out}"));
         }
     }
 }
