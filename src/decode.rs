@@ -312,8 +312,12 @@ macro_rules! whole_number {
         impl Decode for $ty {
             fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
                 match node.value {
+                    Value::Int(value) if value < i64::try_from(<$ty>::MIN).unwrap_or(0) => {
+                        decoder.error(node.span, format!("{value} is less than {}", <$ty>::MIN));
+                        None
+                    }
                     Value::Int(value) => <$ty>::try_from(value).ok().or_else(|| {
-                        decoder.error(node.span, format!("{value} is not between {} and {}", <$ty>::MIN, <$ty>::MAX));
+                        decoder.error(node.span, format!("{value} is more than this key can take"));
                         None
                     }),
                     _ => decoder.expected("a whole number", node),
@@ -327,6 +331,25 @@ macro_rules! whole_number {
     )*};
 }
 whole_number!(i64, u64, u32);
+
+/// A whole number from `LEAST` to `MOST`, where that is all there is to say about it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Within<const LEAST: u32, const MOST: u32>(pub u32);
+
+impl<const LEAST: u32, const MOST: u32> Decode for Within<LEAST, MOST> {
+    fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
+        let Value::Int(value) = node.value else { return decoder.expected("a whole number", node) };
+        let fits = u32::try_from(value).ok().filter(|value| (LEAST..=MOST).contains(value));
+        if fits.is_none() {
+            decoder.error(node.span, format!("{value} is not between {LEAST} and {MOST}"));
+        }
+        fits.map(Self)
+    }
+
+    fn shape(_: &mut Language) -> Shape {
+        Shape::Whole { least: i64::from(LEAST), most: Some(MOST) }
+    }
+}
 
 /// Text, a number or a truth, kept as it is written (`1.0` and `012` stay that): an argument, a hyperparameter.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -9,7 +9,7 @@
 //! `DataFrameWriter`.
 
 use crate::check::{Check, unique};
-use crate::decode::{Named, alternatives, section};
+use crate::decode::{Attempt, Named, Within, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::kind::format::Format;
 use crate::kind::table::{ColumnSpec, ColumnType, Home};
@@ -25,7 +25,7 @@ section! {
         by: Vec<Spanned<String>>,
         /// How many buckets there are; in each folder of a partition, if there are any.
         /// Example: `16`.
-        count: Spanned<u32>,
+        count: Attempt<Within<1, MOST>>,
         /// Whose hash it is.
         /// Default: `hive`.
         /// Example: `spark`.
@@ -96,11 +96,8 @@ impl Spanned<BucketsSpec> {
                     .help("choose a column of text, whole numbers, dates or truths");
             }
         }
-        if !(1..=MOST).contains(&count.value) {
-            cx.error(count.span, format!("there are 1 to {MOST} buckets"));
-        }
         let by = by.iter().map(|name| name.value.clone()).collect();
-        Some(Buckets { by, count: count.value, spark: *hash == Some(HashSpec::Spark) })
+        Some(Buckets { by, count: count.0?.0, spark: *hash == Some(HashSpec::Spark) })
     }
 }
 
