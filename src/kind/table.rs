@@ -528,7 +528,7 @@ impl TableSpec {
                 ("a CSV file holds no", "choose `json`, `parquet` or `orc`, or declare `string`")
             }
             Home::Zone { format: Format::Iceberg(_), .. } => {
-                ("lakegen makes no Iceberg tables with", "choose `parquet`, or take its values out with a query")
+                ("lakegen makes no Iceberg tables with", "choose `json`, `orc` or `parquet`, or take its values out")
             }
             Home::DynamoDb { .. } => {
                 ("a key-value table declares no", "declare `string`: an item may hold a list or a map there")
