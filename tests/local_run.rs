@@ -184,7 +184,7 @@ fn files_for_others_are_exported_and_made_again_when_they_are_gone() {
     let first = run();
     assert_eq!(first.steps("done"), ["big", "feed", "raw"], "{}", first.said);
     assert_eq!(first.rows("partners/feed"), Some(3));
-    assert_eq!(files(), ["_SUCCESS", "user_id=1", "user_id=2"]);
+    assert_eq!(files(), ["user_id=1", "user_id=2"]);
     assert_eq!(run().steps("unchanged"), ["feed"]);
 
     // What an earlier run exported does not stay beside what the next one does.
@@ -193,11 +193,11 @@ fn files_for_others_are_exported_and_made_again_when_they_are_gone() {
         &BLUEPRINT.replace("queries:\n", &feed.replace("big_orders", "big_orders where user_id = 2")),
     );
     assert_eq!(run().steps("done"), ["feed"]);
-    assert_eq!(files(), ["_SUCCESS", "user_id=2"]);
+    assert_eq!(files(), ["user_id=2"]);
 
     fs::remove_dir_all(project.table("partners")).unwrap();
     assert_eq!(run().steps("done"), ["feed"]);
-    assert_eq!(files(), ["_SUCCESS", "user_id=2"]);
+    assert_eq!(files(), ["user_id=2"]);
 }
 
 #[test]

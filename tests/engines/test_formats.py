@@ -198,6 +198,7 @@ def test_text_is_exported_without_header_and_quotes(worker: Worker, lake: Lake) 
     sql = "select 1 as a, 'x, \"y\"' as b, cast(null as varchar) as c union all select 2, 'z', ''"
     assert worker.ask("query", sql=sql, tables=[], export=target) == {"rows": 2}
     assert sorted(contents(target)["part-00000.txt.gz"].splitlines()) == ['1|x, "y"|\\N', "2|z|"]
+    assert [entry.name for entry in Path(target["dir"]).iterdir()] == ["part-00000.txt.gz"]
 
 
 def test_json_is_exported_into_folders_of_its_last_columns(worker: Worker, lake: Lake) -> None:
@@ -208,6 +209,23 @@ def test_json_is_exported_into_folders_of_its_last_columns(worker: Worker, lake:
         "year=2026/month=may/part-00000-0.json.gz": '{"a":1}\n',
         "year=2027/month=june/part-00000-0.json.gz": '{"a":2}\n',
     }
+
+
+def test_the_folders_of_partitions_are_named_as_athena_does(worker: Worker, lake: Lake) -> None:
+    target = export(lake, "json", compression="GZIP", partitions=["p", "q"])
+    names = {
+        "New York, ü+&;<|>~": "New York, ü+&;<|>~",
+        "50% [a/b] {x}": "50%25 %5Ba%2Fb%5D %7Bx}",
+        "k=v:^?": "k%3Dv%3A%5E%3F",
+    }
+    values = ", ".join(f"('{value}', 'it''s #1')" for value in names)
+    sql = f"select 1 as a, p, q from (values {values}) as t (p, q)"
+    assert worker.ask("query", sql=sql, tables=[], export=target) == {"rows": 3}
+    assert {entry.name for entry in Path(target["dir"]).iterdir()} == {f"p={name}" for name in names.values()}
+    assert {entry.name for entry in Path(target["dir"]).glob("*/*")} == {"q=it%27s %231"}
+    table = target | {"columns": columns(a="int"), "partitions": columns(p="string", q="string")}
+    rows = worker.ask("select", sql="select p, q from export", tables=[table])["rows"]
+    assert sorted(rows) == sorted([value, "it's #1"] for value in names)
 
 
 @pytest.mark.parametrize("format", ["parquet", "orc", "avro"])

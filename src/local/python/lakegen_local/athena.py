@@ -42,7 +42,10 @@ def query(request: dict[str, Any], progress: Callable[[str], None]) -> dict[str,
         output = _exported(export, found) if export else Table.of(request["output"])
         progress(f"writing {output.name}")
         if request.get("mode") is None:
-            return {"rows": write(database, translated, output, found)}
+            rows = write(database, translated, output, found)
+            if export:  # Athena leaves no mark beside the files, and others may read whatever lies there
+                Path(output.dir, "_SUCCESS").unlink()
+            return {"rows": rows}
         return {"rows": change(database, translated, request["mode"], Table.of(request["old"]), output, found)}
     except duckdb.Error as error:
         raise _explained(error, tables) from error

@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO
+from urllib.parse import unquote
 
 import duckdb
 
@@ -506,5 +507,20 @@ def write(
     if foreign:
         for written in sorted(Path(table.dir).rglob(f"{part}*.parquet")):
             formats.convert(written, table)
+    if table.partitions:
+        for written in sorted(Path(table.dir).rglob(f"{part}-*")):
+            folders = [hive_folder(folder) for folder in written.relative_to(table.dir).parent.parts]
+            os.renames(written, Path(table.dir, *folders, written.name))
     Path(table.dir, "_SUCCESS").touch()
     return int(rows)
+
+
+# What Hive, Athena and Spark escape in the names of partitions' folders. Source: `FileUtils` of Hive, and with it
+# `ExternalCatalogUtils` of Spark.
+HIVE_ESCAPED = re.compile(r"""[\x00-\x1f"#%'*/:=?\\\x7f{\[\]^]""")
+
+
+def hive_folder(folder: str) -> str:
+    """A partition's folder as Hive names it; DuckDB escapes whatever a web address would not take."""
+    column, sign, value = folder.partition("=")
+    return column + sign + HIVE_ESCAPED.sub(lambda found: f"%{ord(found[0]):02X}", unquote(value))
