@@ -82,9 +82,11 @@ const ONLY_CHECK: &[&str] = &[
     "cycle.yaml",
     "cycle_of_one.yaml",
     "duplicate_keys.yaml",
+    "engines.yaml",
     "escape_properties.yaml",
     "github.yaml",
     "github_continued.yaml",
+    "grok.yaml",
     "leaks.yaml",
     "limits.yaml",
     "literals.yaml",
@@ -106,6 +108,7 @@ const ONLY_CHECK: &[&str] = &[
     "two_writers.yaml",
     "unused.yaml",
     "views.yaml",
+    "visual_maps.yaml",
 ];
 
 #[test]

@@ -161,6 +161,11 @@ fn folder(written: &Spanned<String>, cx: &mut Check<'_>) -> Option<String> {
             && !part.starts_with(['.', '_'])
             && part.chars().all(|c| c.is_ascii_alphanumeric() || matches!(c, '_' | '-' | '.'))
     };
+    if written.trim().is_empty() {
+        cx.error(written.span, "an export has a folder of its own, which each run empties")
+            .help("name it, or leave `folder` out: it is then called like the query");
+        return None;
+    }
     if !path.split('/').all(plain) || path.len() > 500 {
         cx.error(written.span, format!("`{}` is no folder of an export", written.value))
             .help("write letters, digits, `-`, `_` and `.`, and `/` between folders; none begins with `.` or `_`");

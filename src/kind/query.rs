@@ -120,7 +120,9 @@ impl Query {
 
 impl QuerySpec {
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Query> {
+        // Beside an export there is no saying what the table would have to be.
         let written = self.writes.as_ref().and_then(|written| Some((written, cx.table(written)?)));
+        let written = written.filter(|_| self.exports.is_none());
         if let Some((written, id)) = written {
             cx.refuse_dynamodb(written, id, "a query");
             if matches!(cx.tables.get(id.index()), Some(Some(Table { home: Home::View { .. }, .. }))) {
@@ -151,7 +153,7 @@ impl QuerySpec {
             }
             (Some(_), None) | (None, Some(_)) => {}
         }
-        if let (Some(exports), Some(mode)) = (&self.exports, &self.mode) {
+        if let (Some(exports), Some(mode), None) = (&self.exports, &self.mode, &self.writes) {
             cx.push(
                 Diagnostic::error(mode.span, "files of an export are always replaced")
                     .related(exports.span, "the export")
