@@ -169,6 +169,28 @@ fn sql_that_athena_takes_is_not_called_wrong() {
 }
 
 #[test]
+fn a_query_reads_the_tables_behind_whatever_stands_in_from() {
+    for from in [
+        "users match_recognize (order by id measures a.id as found one row per match pattern (a) define a as a.id > 1)",
+        "(users join other on users.id = other.id)",
+        "(values ((select max(id) from users))) as t (id)",
+        "(select 1 as id) as t where exists (table_of_users)",
+    ] {
+        let from = from.replace("(table_of_users)", "(select 1 from users)");
+        let text = format!(
+            "name: shop\nzones: {{ raw: }}\ntables:\n  users: {{ zone: raw, format: parquet, columns: {{ id: int }} }}\n  \
+             other: {{ zone: raw, format: parquet, columns: {{ id: int }} }}\ncrawlers: {{ c: {{ reads: [users, other] }} }}\nqueries:\n  q:\n    \
+             exports: {{ zone: raw, format: json }}\n    sql: select count(*) as n from {from}\n"
+        );
+        let (lake, diagnostics) = checked("x.yaml", &text);
+        let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+        let reads = lake.queries.values().flat_map(|query| &query.reads);
+        let names: Vec<&str> = reads.map(|table| lake.tables[*table].name.as_str()).collect();
+        assert!(names.contains(&"users"), "{from}: {names:?}");
+    }
+}
+
+#[test]
 fn values_are_taken_as_they_are_written() {
     let text = r#"
 name: shop

@@ -189,12 +189,13 @@ impl<'r, 'a, 'c> Resolver<'r, 'a, 'c> {
                 }
                 (both(output, other.as_deref()), None)
             }
-            SetExpr::Values(_)
-            | SetExpr::Insert(_)
-            | SetExpr::Update(_)
-            | SetExpr::Delete(_)
-            | SetExpr::Merge(_)
-            | SetExpr::Table(_) => (None, None),
+            SetExpr::Values(values) => {
+                let _ = values.visit(&mut Walker::new(self));
+                (None, None)
+            }
+            SetExpr::Insert(_) | SetExpr::Update(_) | SetExpr::Delete(_) | SetExpr::Merge(_) | SetExpr::Table(_) => {
+                (None, None)
+            }
         }
     }
 
@@ -220,6 +221,7 @@ impl<'r, 'a, 'c> Resolver<'r, 'a, 'c> {
                 self.group_key(key, &aliases);
             }
         }
+        let _ = select.named_window.visit(&mut Walker::new(self));
         (output, self.scopes.pop().unwrap_or_default())
     }
 
@@ -351,8 +353,10 @@ impl<'r, 'a, 'c> Resolver<'r, 'a, 'c> {
     }
 
     fn from(&mut self, from: &TableWithJoins) {
+        let begin = self.relations().len();
         self.factor(&from.relation);
         for join in &from.joins {
+            let right = self.relations().len();
             self.factor(&join.relation);
             let constraint = match &join.join_operator {
                 JoinOperator::Join(constraint)
@@ -371,6 +375,7 @@ impl<'r, 'a, 'c> Resolver<'r, 'a, 'c> {
                     let idents = columns.iter().filter_map(|name| name.0.last().and_then(|part| part.as_ident()));
                     for ident in idents {
                         self.unqualified(ident, true);
+                        self.on_both_sides(ident, begin, right);
                         if let Some(scope) = self.scopes.last_mut() {
                             scope.shared.push(fold(ident));
                         }
@@ -380,6 +385,30 @@ impl<'r, 'a, 'c> Resolver<'r, 'a, 'c> {
                 JoinConstraint::None => {}
             }
         }
+    }
+
+    /// What the innermost `from` has so far.
+    fn relations(&self) -> &[Relation] {
+        self.scopes.last().map_or(&[], |scope| &scope.relations)
+    }
+
+    /// Notes a column of `using` that one side of a join has and the other has not; `right` is where the other begins.
+    fn on_both_sides(&mut self, ident: &Ident, begin: usize, right: usize) {
+        let folded = fold(ident);
+        let (left, right) = self.relations()[begin..].split_at(right - begin);
+        let has = |side: &[Relation]| side.iter().any(|relation| relation.columns.is_none() || relation.has(&folded));
+        let (lacking, side) = match (has(left), has(right)) {
+            (true, false) => (right, "right"),
+            (false, true) => (left, "left"),
+            _ => return,
+        };
+        let known = lacking.iter().flat_map(|relation| relation.columns.iter().flatten());
+        let help = did_you_mean(&folded, known.map(|(name, _)| name.as_str()))
+            .unwrap_or_else(|| "`using` takes columns that both sides have; others are compared with `on`".to_owned());
+        let origins: Vec<Id<Table>> = lacking.iter().flat_map(|relation| &relation.origins).copied().collect();
+        let message = format!("no column named `{}` on the {side} side of this join", ident.value);
+        let places = self.cx.declarations(&origins, &folded);
+        self.cx.push(Diagnostic::error(self.span(ident), message).help(help)).places(places);
     }
 
     fn add(&mut self, relation: Relation) {
@@ -429,6 +458,15 @@ impl<'r, 'a, 'c> Resolver<'r, 'a, 'c> {
                 let types = array_exprs.iter().map(|expression| types::unnested(self.type_of(expression)?));
                 let types = types.collect::<Option<Vec<_>>>().map(|types| types.concat());
                 self.add(unnested(alias.as_ref(), types));
+            }
+            // Its columns are made in many ways, but its rows come from tables.
+            TableFactor::MatchRecognize { table, .. } => {
+                self.factor(table);
+                self.add(Relation::default());
+            }
+            TableFactor::NestedJoin { table_with_joins, alias: Some(_) } => {
+                self.from(table_with_joins);
+                self.add(Relation::default());
             }
             _ => self.add(Relation::default()),
         }
@@ -577,11 +615,27 @@ impl<'r, 'a, 'c> Resolver<'r, 'a, 'c> {
         let (Some(field), Some(names)) = (parts.get(at), types::fields(ty)) else { return };
         match types::field(ty, &fold(field)) {
             Some(ty) => self.fields(ty, parts, at + 1),
-            None => {
-                let help = did_you_mean(&fold(field), names.iter().copied())
-                    .unwrap_or_else(|| format!("it has {}", crate::diagnostic::listed(&names)));
-                let message = format!("no field named `{}` in `{}`", field.value, parts[at - 1].value);
-                self.cx.push(Diagnostic::error(self.span(field), message).help(help));
+            None => self.unknown_field(field, &format!("`{}`", parts[at - 1].value), &names),
+        }
+    }
+
+    fn unknown_field(&mut self, field: &Ident, of: &str, names: &[&'static str]) {
+        let help = did_you_mean(&fold(field), names.iter().copied())
+            .unwrap_or_else(|| format!("it has {}", crate::diagnostic::listed(names)));
+        let message = format!("no field named `{}` in {of}", field.value);
+        self.cx.push(Diagnostic::error(self.span(field), message).help(help));
+    }
+
+    /// Notes the first field of `t.items[1].sku` that is not there, behind what `compound` has looked at.
+    fn accesses(&mut self, root: &Expr, chain: &[AccessExpr]) {
+        let (_, rest) = types::beginning(root, chain);
+        for at in chain.len() - rest.len()..chain.len() {
+            let AccessExpr::Dot(Expr::Identifier(field)) = &chain[at] else { continue };
+            let before = Expr::CompoundFieldAccess { root: Box::new(root.clone()), access_chain: chain[..at].to_vec() };
+            let names = self.type_of(&before).and_then(types::fields);
+            if let Some(names) = names.filter(|names| !names.contains(&fold(field).as_str())) {
+                self.unknown_field(field, &format!("`{before}`"), &names);
+                return;
             }
         }
     }
@@ -701,6 +755,9 @@ impl Visitor for Walker<'_, '_, '_, '_> {
                 {
                     self.resolver.compound(&parts);
                     self.fields.push(first.span.start);
+                }
+                if self.lambda.is_empty() {
+                    self.resolver.accesses(root, access_chain);
                 }
                 self.fields.extend(access_chain.iter().filter_map(|access| match access {
                     AccessExpr::Dot(Expr::Identifier(field)) => Some(field.span.start),
