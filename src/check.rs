@@ -4,7 +4,7 @@ mod columns;
 mod pipelines;
 mod room;
 
-use std::collections::{BTreeSet, BinaryHeap, HashMap};
+use std::collections::{BTreeSet, BinaryHeap, HashMap, HashSet};
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
@@ -14,6 +14,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Noted, Severity, did_you_mean, 
 use crate::files::{FileKind, Files};
 use crate::kind::api::ApiSpec;
 use crate::kind::lake_formation::LakeFormationSpec;
+use crate::kind::raw::Referent;
 use crate::kind::table::TableSpec;
 use crate::kind::{learning, overrides, renamed, resource, tags};
 use crate::lake::{
@@ -189,6 +190,8 @@ pub(crate) struct Check<'a> {
     pub(crate) writers: HashMap<Id<Table>, (StepId, Span)>,
     /// Where a crawler names a table.
     pub(crate) crawled: HashMap<Id<Table>, Span>,
+    /// What resources and overrides speak of.
+    pub(crate) mentioned: HashSet<Referent>,
     /// What was found at the paths that were looked at: thousands of jobs may share a script.
     found: HashMap<PathBuf, Option<FileKind>>,
     decoder: Decoder,
@@ -220,6 +223,7 @@ impl<'a> Check<'a> {
             tables: Vec::new(),
             writers: HashMap::new(),
             crawled: HashMap::new(),
+            mentioned: HashSet::new(),
             found: HashMap::new(),
             decoder: Decoder::new(text, noted),
             names: Names { sections },
@@ -672,7 +676,7 @@ impl<'a> Check<'a> {
             }
         }
         for (at, (name, _)) in b.tables.0.iter().enumerate() {
-            if !used.contains(&at) {
+            if !used.contains(&at) && !self.mentioned.contains(&Referent::Table(Id::new(at))) {
                 let message = format!("nothing reads or writes the table `{}`", name.value);
                 self.push(
                     Diagnostic::warning(name.span, message).help("let a crawler or a step read it, or remove it"),
@@ -701,7 +705,7 @@ impl<'a> Check<'a> {
             }
         }
         for (at, (name, _)) in b.functions.0.iter().enumerate() {
-            if !called.contains(&at) {
+            if !called.contains(&at) && !self.mentioned.contains(&Referent::Function(Id::new(at))) {
                 let message = format!("nothing calls the function `{}`", name.value);
                 self.push(Diagnostic::warning(name.span, message).help("give it a route in `api`, or remove it"));
             }
@@ -905,6 +909,21 @@ impl<'a> Check<'a> {
             StepId::Recipe(id) => &b.recipes.0[id.index()].0,
             StepId::Job(id) => &b.jobs.0[id.index()].0,
             StepId::Model(id) => &b.models.0[id.index()].0,
+        }
+    }
+
+    /// Notes a description that a service, which takes so many characters, does not take.
+    pub(crate) fn description(&mut self, written: &Spanned<String>, service: &str, most: usize) {
+        let length = written.chars().count();
+        if length > most {
+            self.error(
+                written.span,
+                format!("{service} takes descriptions of {most} characters, and this one has {length}"),
+            );
+        }
+        if written.is_empty() || written.contains(|c: char| c.is_control() && !matches!(c, '\t' | '\n' | '\r')) {
+            self.error(written.span, format!("{service} takes no such description"))
+                .help("write text without control characters, or leave it out");
         }
     }
 

@@ -191,6 +191,18 @@ fn a_query_reads_the_tables_behind_whatever_stands_in_from() {
 }
 
 #[test]
+fn what_resources_speak_of_is_used() {
+    let text = "name: shop\nenvironments: { dev: { region: eu-west-1 } }\nzones: { raw: }\n\
+        tables: { seen: { zone: raw, format: csv, columns: { id: int } }, not: { zone: raw, format: csv, columns: { id: int } } }\n\
+        functions: { called: { source: directory }, idle: { source: directory } }\n\
+        resources:\n  Hourly: { Type: 'AWS::Events::Rule', Properties: { ScheduleExpression: rate(1 hour), \
+        Targets: [{ Id: called, Arn: '${functions.called.arn}', Input: '\"${tables.seen.name} ${functions.idle.role.arn}\"' }] } }\n";
+    let (_, diagnostics) = checked("x.yaml", text);
+    let messages: Vec<&str> = diagnostics.list.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
+    assert_eq!(messages, ["nothing reads or writes the table `not`", "nothing calls the function `idle`"]);
+}
+
+#[test]
 fn values_are_taken_as_they_are_written() {
     let text = r#"
 name: shop

@@ -21,6 +21,9 @@ alternatives! {
     }
 }
 
+/// The folder of a zone in which captured requests and answers lie.
+pub(crate) const CAPTURES: &str = "endpoint-capture";
+
 section! {
     /// An endpoint that runs while it is asked. It shifts no traffic and captures no data: SageMaker offers neither here.
     "a serverless endpoint"

@@ -3,6 +3,7 @@
 use crate::check::Check;
 use crate::decode::{Attempt, alternatives, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
+use crate::kind::endpoint::CAPTURES;
 use crate::kind::format::{Csv, Format, OrcCompression, OrcSpec, ParquetSpec, separator};
 use crate::lake::{ColumnType, Compression, Id, Zone};
 use crate::source::{Span, Spanned};
@@ -169,6 +170,11 @@ fn folder(written: &Spanned<String>, cx: &mut Check<'_>) -> Option<String> {
     if !path.split('/').all(plain) || path.len() > 500 {
         cx.error(written.span, format!("`{}` is no folder of an export", written.value))
             .help("write letters, digits, `-`, `_` and `.`, and `/` between folders; none begins with `.` or `_`");
+        return None;
+    }
+    if path.split('/').next() == Some(CAPTURES) {
+        cx.error(written.span, format!("`{CAPTURES}` is the folder in which endpoints keep requests and answers"))
+            .help("each run empties the folder of an export: choose another");
         return None;
     }
     Some(path.to_owned())

@@ -1,5 +1,6 @@
 //! A model: SageMaker training in script mode, a gate, and an endpoint.
 
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::check::Check;
@@ -130,6 +131,15 @@ pub struct Gate {
     pub below: Vec<String>,
 }
 
+/// How many channels a training can have.
+const MAX_CHANNELS: usize = 20;
+
+/// How many hyperparameters a training can have: a hundred, of which two say where the script is.
+const MAX_HYPERPARAMETERS: usize = 98;
+
+/// How many metrics SageMaker looks for in what a script says.
+const MAX_METRICS: usize = 40;
+
 impl ModelSpec {
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Model> {
         let source = cx.directory(&self.source);
@@ -141,6 +151,11 @@ impl ModelSpec {
         if self.reads.0.is_empty() {
             cx.error(name.span, format!("the model `{}` learns from nothing", name.value))
                 .help("name its channels: `reads: { train: training_table }`");
+        }
+        // Source: `InputDataConfig` of `CreateTrainingJob`.
+        if let Some((channel, _)) = self.reads.0.get(MAX_CHANNELS) {
+            cx.error(channel.span, format!("SageMaker takes {MAX_CHANNELS} channels, and this is one more"))
+                .help("put what is learned from into fewer tables");
         }
         let reads: Vec<Option<(String, Id<Table>)>> = self
             .reads
@@ -182,6 +197,11 @@ impl ModelSpec {
     }
 
     fn hyperparameters(&self, cx: &mut Check<'_>) -> Vec<(String, String)> {
+        // Source: `HyperParameters` of `CreateTrainingJob`.
+        if let Some((key, _)) = self.hyperparameters.0.get(MAX_HYPERPARAMETERS) {
+            cx.error(key.span, format!("there are more than {MAX_HYPERPARAMETERS} hyperparameters, from here on"))
+                .help("SageMaker takes 100, and two of them say where the script is: put the others into a file beside it");
+        }
         let mut out = Vec::new();
         for (key, value) in &self.hyperparameters.0 {
             if key.starts_with("sagemaker_") {
@@ -204,6 +224,7 @@ impl ModelSpec {
 
     fn gates(&self, cx: &mut Check<'_>) -> Vec<Gate> {
         let mut gates = Vec::new();
+        let mut metrics = BTreeSet::new();
         for (metric, gate) in &self.accept.0 {
             metric_name(metric, cx);
             let Some(gate) = gate else { continue };
@@ -212,6 +233,18 @@ impl ModelSpec {
                 if other.value == metric.value {
                     cx.error(other.span, format!("`{}` is compared with itself", other.value));
                 }
+            }
+            // Source: `MetricDefinitions` of `CreateTrainingJob`.
+            let before = metrics.len();
+            metrics.extend([metric].into_iter().chain(&gate.above).chain(&gate.below).map(|name| name.as_str()));
+            if before <= MAX_METRICS && metrics.len() > MAX_METRICS {
+                cx.error(metric.span, format!("SageMaker keeps {MAX_METRICS} metrics, and here they become more"))
+                    .help("ask for fewer");
+            }
+            if let (Some(least), Some(most)) = (gate.at_least, gate.at_most)
+                && least > most
+            {
+                cx.error(metric.span, format!("no number is at least {least} and at most {most}"));
             }
             if gate.at_least.is_none() && gate.at_most.is_none() && gate.above.is_empty() && gate.below.is_empty() {
                 cx.error(metric.span, format!("nothing is asked of `{}`", metric.value))

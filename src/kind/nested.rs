@@ -108,6 +108,9 @@ impl fmt::Display for Nested {
     }
 }
 
+/// What to do about a type of which only the beginning was read.
+pub(super) const CUT: &str = "quote the whole of it: between `{` and `}` a comma ends a text of YAML";
+
 /// The type that is written, when it is to be one that is made of others.
 ///
 /// # Errors
@@ -116,8 +119,7 @@ pub(super) fn parse(text: &str) -> Option<Result<ColumnType, Option<String>>> {
     let (word, inside) = text.split_once('<')?;
     let Some(inside) = inside.strip_suffix('>') else {
         let begins = matches!(word, "array" | "map" | "struct");
-        return begins
-            .then(|| Err(Some("quote the whole of it: between `{` and `}` a comma ends a text of YAML".into())));
+        return begins.then(|| Err(Some(CUT.into())));
     };
     Some(if deepest(text) > DEEPEST {
         Err(Some(format!("at most {DEEPEST} types may be in each other")))
@@ -244,7 +246,7 @@ mod tests {
                 "struct<Zip:int>",
                 "a field's name has small letters, digits and `_`, and begins with a letter; `Zip` does not",
             ),
-            ("map<string", "quote the whole of it: between `{` and `}` a comma ends a text of YAML"),
+            ("map<string", CUT),
             ("struct<a:zzz>", "`zzz` in it is no type that lakegen knows"),
         ];
         for (text, help) in table {

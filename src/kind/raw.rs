@@ -82,7 +82,7 @@ pub struct Reference {
 }
 
 /// A thing with a name or an ARN.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Referent {
     /// The key that encrypts the lake; it has no name.
     Key,
@@ -329,6 +329,9 @@ fn reference(written: &Spanned<String>, cx: &mut Check<'_>) -> Option<Reference>
         "functions" => Referent::Function(cx.function(&named)?),
         _ => Referent::Step(cx.step_of(section, &named)?),
     };
+    if !role {
+        cx.mentioned.insert(plain);
+    }
     let to = match (plain, role) {
         (Referent::Step(step), true) => Referent::StepRole(step),
         (Referent::Function(function), true) => Referent::FunctionRole(function),

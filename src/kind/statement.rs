@@ -23,7 +23,7 @@ section! {
         /// One sentence.
         /// Default: none.
         /// Example: `Trips that began at a station`.
-        description: Option<String>,
+        description: Option<Spanned<String>>,
     }
 }
 
@@ -51,6 +51,9 @@ impl StatementSpec {
         if name.len() == 1 {
             cx.error(name.span, format!("`{}` is too short for Athena, which wants 2 characters or more", name.value));
         }
+        if let Some(text) = &self.description {
+            cx.description(text, "Athena", 1_024);
+        }
         let sql::Checked { reads, sql, columns: _, parameters } = sql::check(&self.sql, None, cx)?;
         if parameters != self.parameters.len() {
             let many = crate::text::counted(parameters, "parameter");
@@ -61,7 +64,7 @@ impl StatementSpec {
             name: name.value.clone(),
             sql,
             parameters: self.parameters.iter().map(|name| name.value.clone()).collect(),
-            description: self.description.clone(),
+            description: self.description.as_ref().map(|text| text.value.clone()),
             reads,
             workgroup: workgroup?,
         })

@@ -53,7 +53,7 @@ section! {
         /// One sentence, for whoever looks into the catalog.
         /// Default: none.
         /// Example: `Every order of the shop`.
-        description: Option<String>,
+        description: Option<Spanned<String>>,
         /// Further properties of the table in the catalog.
         /// Example: `{ owner: sales }`.
         properties: Named<Spanned<Scalar>>,
@@ -362,6 +362,14 @@ impl fmt::Display for ColumnType {
     }
 }
 
+impl ColumnType {
+    /// As it is written between braces, where a comma ends a value that stands in no quotes.
+    pub(crate) fn in_braces(self) -> String {
+        let written = self.to_string();
+        if written.contains(',') { format!("\"{written}\"") } else { written }
+    }
+}
+
 impl FromStr for ColumnType {
     type Err = Option<String>;
 
@@ -379,6 +387,8 @@ impl FromStr for ColumnType {
             });
             return match parsed {
                 Some((precision @ 1..=38, scale)) if scale <= precision => Ok(Self::Decimal(precision, scale)),
+                // YAML has taken the comma for the end of the value.
+                _ if text.contains('(') && !text.contains(')') => Err(Some(nested::CUT.into())),
                 _ => Err(Some("write it like `decimal(10,2)`; the precision is at most 38".into())),
             };
         }
@@ -433,6 +443,10 @@ impl TableSpec {
         let partitions = self.partitions.0.iter().map(|(name, spec)| (name, spec.as_ref().map(|spec| &spec.column)));
         let partitions = columns(partitions, "a partition", cx);
         let projections = partition::projections(&self.partitions, cx);
+        // Source: `DescriptionString` of the Glue API reference.
+        if let Some(text) = &self.description {
+            cx.description(text, "the catalog", 2_048);
+        }
         let properties = self.properties(cx);
         for (partition, _) in &self.partitions.0 {
             if let Some((column, _)) = self.columns.0.iter().find(|(column, _)| column.value == partition.value) {
@@ -489,7 +503,7 @@ impl TableSpec {
                 Some(buckets) => Some(buckets?),
                 None => None,
             },
-            description: self.description.clone(),
+            description: self.description.as_ref().map(|text| text.value.clone()),
             properties,
             writer: None,
             crawler: None,
@@ -563,6 +577,13 @@ impl TableSpec {
             // Source: `KeyString` of the Glue API reference.
             if name.is_empty() || name.chars().count() > 255 {
                 cx.error(name.span, "the name of a property has 1 to 255 characters");
+            }
+            if name.contains(|c: char| c.is_control() && c != '\t') {
+                cx.error(name.span, "the name of a property holds no control characters");
+            }
+            // Source: `ParametersMapValue` of the Glue API reference.
+            if value.as_ref().is_some_and(|value| value.value.0.len() > 512_000) {
+                cx.error(name.span, "the value of a property has at most 512,000 bytes");
             }
             properties.extend(value.as_ref().map(|value| (name.value.clone(), value.value.0.clone())));
         }

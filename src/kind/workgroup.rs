@@ -4,7 +4,7 @@ use crate::check::Check;
 use crate::decode::{Decode, Decoder, alternatives, quantity, section};
 use crate::kind::zone::Days;
 use crate::schema::{Language, Shape};
-use crate::source::{Node, Span, Spanned};
+use crate::source::{Node, Spanned};
 
 section! {
     /// A workgroup of Athena. `lake` is the one for everything that names no other; it is always there, declared or not.
@@ -147,7 +147,7 @@ impl WorkgroupSpec {
             );
         }
         if let Some(text) = description {
-            describes(text, text.span, cx);
+            cx.description(text, "Athena", 1_024);
         }
         let own = Workgroup::lake();
         Some(Workgroup {
@@ -160,14 +160,5 @@ impl WorkgroupSpec {
             requester_pays: requester_pays.unwrap_or(own.requester_pays),
             description: description.as_ref().map(|text| text.value.clone()),
         })
-    }
-}
-
-/// Notes a description that Athena finds too long.
-fn describes(text: &str, span: Span, cx: &mut Check<'_>) {
-    const MOST: usize = 1_024;
-    let length = text.chars().count();
-    if length > MOST {
-        cx.error(span, format!("Athena takes descriptions of {MOST} characters, and this one has {length}"));
     }
 }

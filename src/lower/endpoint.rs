@@ -21,7 +21,7 @@ use crate::cfn::sagemaker::{
     ServerlessConfig, TrafficRoutingConfig,
 };
 use crate::cfn::{Arn, ArnPattern, Condition, Declaration, LogicalId, Name, Ref, S3Uri, Text, Value, sub};
-use crate::kind::endpoint::START_MINUTES;
+use crate::kind::endpoint::{CAPTURES, START_MINUTES};
 use crate::lake::{Capture, Endpoint, Host, Model, Rollback, Scale, Shift};
 
 /// The one variant of every endpoint. It keeps its name: SageMaker shifts traffic only between variants of the same name.
@@ -221,7 +221,7 @@ fn log_group(cx: &Context, model: &str) -> Value<Name<LogGroup>> {
 /// Where requests and answers are kept. The hyphen sets the folder apart from those of tables.
 fn captured(cx: &Context, model: &str, Capture { zone, percent: _ }: &Capture) -> Place {
     let zone = &cx.lake.zones[*zone];
-    Place { zone: zone.name.clone(), bucket: cx.names.zone_bucket(zone), prefix: format!("endpoint-capture/{model}/") }
+    Place { zone: zone.name.clone(), bucket: cx.names.zone_bucket(zone), prefix: format!("{CAPTURES}/{model}/") }
 }
 
 /// An address that SageMaker would take, where there is no model yet.

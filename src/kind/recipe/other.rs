@@ -27,10 +27,10 @@ impl Reader<'_> {
             if let Some((_, Some(ours))) = ours
                 && Some(*ours) != *theirs
             {
-                let theirs = theirs.map_or_else(String::new, |ty| ty.to_string());
+                let (theirs, to) = theirs.map(|ty| (ty.to_string(), ty.in_braces())).unwrap_or_default();
                 let message = format!("`{column}` is `{ours}` here, but `{theirs}` in `{}`", name.value);
                 cx.error(name.span, message)
-                    .help(format!("add `change_type: {{ column: {column}, to: {theirs} }}` before it"));
+                    .help(format!("add `change_type: {{ column: {column}, to: {to} }}` before it"));
             }
         }
         Some(Other { id, name: name.value.clone(), columns })
@@ -61,8 +61,11 @@ impl Reader<'_> {
                     "`{}` is `{own}` here, but `{}` of `{}` is `{their}`",
                     ours.value, theirs.value, other.name
                 );
-                cx.error(theirs.span, message)
-                    .help(format!("add `change_type: {{ column: {}, to: {their} }}` before it", ours.value));
+                cx.error(theirs.span, message).help(format!(
+                    "add `change_type: {{ column: {}, to: {} }}` before it",
+                    ours.value,
+                    their.in_braces()
+                ));
             }
         }
         Some(Arg::Pairs(pairs.into_iter().map(|(ours, theirs)| (ours.value, theirs.value)).collect()))
