@@ -912,6 +912,22 @@ impl<'a> Check<'a> {
         }
     }
 
+    /// Notes a table of whose partitions the catalog does not learn, where a service takes them from there.
+    ///
+    /// Sources: "Partition projection with Amazon Athena" (other services take the partitions of the catalog) and "INSERT INTO"
+    /// (Athena puts those that it writes there) of the Athena user guide.
+    pub(crate) fn refuse_unlisted(&mut self, written: &Spanned<String>, id: Id<Table>, service: &str, other: &str) {
+        let Some(Some(table)) = self.tables.get(id.index()) else { return };
+        let inserted = matches!(self.writers.get(&id), Some((StepId::Query(_), _)));
+        if table.partitions.is_empty() || self.crawled.contains_key(&id) || (inserted && table.projections.is_empty()) {
+            return;
+        }
+        let why = if table.projections.is_empty() { "nothing puts them there" } else { "only Athena reckons them" };
+        let name = &written.value;
+        self.error(written.span, format!("{service} takes the partitions of `{name}` from the catalog, and {why}"))
+            .help(format!("let a crawler read it, `crawlers: {{ {name}: {{ reads: [{name}] }} }}`{other}"));
+    }
+
     /// Notes a description that a service, which takes so many characters, does not take.
     pub(crate) fn description(&mut self, written: &Spanned<String>, service: &str, most: usize) {
         let length = written.chars().count();

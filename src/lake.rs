@@ -240,6 +240,19 @@ impl Lake {
         })
     }
 
+    /// The rules that AWS evaluates after a step: Glue takes partitions from the catalog, which learns of them by a crawler where
+    /// Athena does not put them there.
+    pub fn step_checks_in_aws(&self, step: StepId) -> impl Iterator<Item = &Ruleset> {
+        self.checks.values().filter(move |ruleset| {
+            let table = &self.tables[ruleset.table];
+            let crawler = table.crawler.map(StepId::Crawler);
+            let inserted = matches!(table.writer, Some(StepId::Query(_))) && table.projections.is_empty();
+            let unlisted = !table.partitions.is_empty() && !inserted;
+            let after = if unlisted { crawler.or(table.writer) } else { table.writer.or(crawler) };
+            after == Some(step)
+        })
+    }
+
     /// What Lake Formation grants others than steps, by its id.
     #[must_use]
     pub fn grant(&self, id: Id<Grant>) -> Option<&Grant> {

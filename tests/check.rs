@@ -6,7 +6,7 @@ use lakegen::check::check;
 use lakegen::diagnostic::Diagnostics;
 use lakegen::files::{FileKind, Files};
 use lakegen::lake::ActionParameter;
-use lakegen::lake::Lake;
+use lakegen::lake::{Lake, Ruleset};
 use lakegen::placement::{Lock, Placement};
 use lakegen::source::Source;
 
@@ -200,6 +200,34 @@ fn what_resources_speak_of_is_used() {
     let (_, diagnostics) = checked("x.yaml", text);
     let messages: Vec<&str> = diagnostics.list.iter().map(|diagnostic| diagnostic.message.as_str()).collect();
     assert_eq!(messages, ["nothing reads or writes the table `not`", "nothing calls the function `idle`"]);
+}
+
+#[test]
+fn aws_checks_partitions_when_the_catalog_knows_them() {
+    let text = "name: shop\nzones: { raw: }\ntables:\n  days: { zone: raw, format: parquet, columns: { id: int }, partitions: { day: date } }\n  \
+        other: { zone: raw, format: parquet, columns: { id: int, day: date } }\n  \
+        plain: { zone: raw, format: parquet, columns: { id: int } }\ncrawlers: { raw: { reads: [other] }, c: { reads: [days, plain] } }\n\
+        jobs: { j: { script: job.py, reads: [other], writes: [days, plain] } }\n\
+        checks: { days: [RowCount > 0], plain: [RowCount > 0] }\n";
+    let (lake, diagnostics) = checked("x.yaml", text);
+    let lake = lake.unwrap_or_else(|| panic!("{}", diagnostics.render(false)));
+    let said = |there: bool| -> Vec<String> {
+        let steps = lake.steps.iter().map(|step| {
+            let name = |ruleset: &Ruleset| lake.tables[ruleset.table].name.as_str();
+            let tables: Vec<&str> = match there {
+                true => lake.step_checks_in_aws(step.id).map(name).collect(),
+                false => lake.step_checks(step.id).map(name).collect(),
+            };
+            format!("{}: {}", lake.step_name(step.id), tables.join(" "))
+        });
+        steps.collect()
+    };
+    assert_eq!(
+        said(false),
+        ["raw: ", "j: days plain", "c: "],
+        "here a job's files are looked at before they are in their place"
+    );
+    assert_eq!(said(true), ["raw: ", "j: plain", "c: days"]);
 }
 
 #[test]

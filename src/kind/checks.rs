@@ -77,6 +77,9 @@ impl ChecksSpec {
         let table = cx.table(name);
         if let Some(id) = table {
             cx.refuse_without_files(name, id, "a check");
+            if cx.writers.contains_key(&id) {
+                cx.refuse_unlisted(name, id, "Glue Data Quality", "");
+            }
             if !cx.writers.contains_key(&id) && !cx.crawled.contains_key(&id) {
                 cx.error(name.span, format!("nothing looks at `{}`, so nothing would check it", name.value))
                     .help(format!("let a crawler read it: `crawlers: {{ raw: {{ reads: [{}] }} }}`", name.value));

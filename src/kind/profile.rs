@@ -3,7 +3,7 @@
 use crate::check::Check;
 use crate::decode::{Attempt, Decode, Decoder, section};
 use crate::diagnostic::{did_you_mean, listed};
-use crate::kind::recipe::{DatasetSpec, check_schedule, condition};
+use crate::kind::recipe::{DatasetSpec, check_schedule, condition, refuse_dataset};
 use crate::lake::{ColumnType, Condition, Id, Table};
 use crate::schema::{Form, Key, Language, Shape};
 use crate::source::{Node, Span, Spanned, Value};
@@ -316,6 +316,7 @@ impl ProfileSpec {
             cx.refuse_avro(&self.reads, id, "a profile");
             cx.refuse_separators(&self.reads, id);
         }
+        refuse_dataset(self.dataset.as_ref(), &self.reads, reads, cx);
         if let Some(rows) = self.rows.as_ref().filter(|rows| rows.value == 0) {
             cx.error(rows.span, "a profile looks at 1 row or more");
         }

@@ -176,6 +176,18 @@ pub(crate) fn check_schedule(schedule: &Spanned<String>, cx: &mut Check<'_>) {
     }
 }
 
+/// Notes a dataset of the catalog that would be without its rows.
+pub(crate) fn refuse_dataset(
+    dataset: Option<&Spanned<DatasetSpec>>,
+    written: &Spanned<String>,
+    table: Option<Id<Table>>,
+    cx: &mut Check<'_>,
+) {
+    if let (Some(DatasetSpec::Catalog), Some(table)) = (dataset.map(|dataset| &dataset.value), table) {
+        cx.refuse_unlisted(written, table, "DataBrew", ", or leave `dataset` out");
+    }
+}
+
 impl Check<'_> {
     /// Notes an error when the fields of a table are separated or quoted in a way that DataBrew does not know.
     ///
@@ -232,6 +244,7 @@ impl RecipeSpec {
                 cx.refuse_separators(written, id);
             }
         }
+        refuse_dataset(self.dataset.as_ref(), &self.reads, reads, cx);
         if let Some(id) = writes {
             cx.refuse_compression(&self.writes, id);
         }
@@ -319,12 +332,12 @@ impl RecipeSpec {
                     cx.push(Diagnostic::error(self.writes.span, message).maybe_help(help)).places(place).places(given);
                 }
                 Some((_, Some(made))) if Some(*made) != *ty => {
-                    let wanted = ty.map_or_else(String::new, |ty| ty.to_string());
+                    let (wanted, to) = ty.map(|ty| (ty.to_string(), ty.in_braces())).unwrap_or_default();
                     cx.error(
                         self.writes.span,
                         format!("`{name}` is `{made}` here, but `{target}` declares `{wanted}`"),
                     )
-                    .help(format!("add `change_type: {{ column: {name}, to: {wanted} }}`, or declare `{made}`"))
+                    .help(format!("add `change_type: {{ column: {name}, to: {to} }}`, or declare `{made}`"))
                     .places(place);
                 }
                 Some(_) => {}

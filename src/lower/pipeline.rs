@@ -299,7 +299,7 @@ fn plan(cx: &Context, key: &Value<Arn<Key>>, trained: &[Trained]) -> Json {
                 json!({"prefix": training.name_prefix, "request": request})
             }),
         };
-        let checks: Vec<Json> = cx.lake.step_checks(step.id).map(|ruleset| check(cx, ruleset)).collect();
+        let checks: Vec<Json> = cx.lake.step_checks_in_aws(step.id).map(|ruleset| check(cx, ruleset)).collect();
         if !checks.is_empty() {
             entry["checks"] = checks.into();
         }
