@@ -135,6 +135,12 @@ pub struct Synth {
     /// The form of the templates
     #[arg(long, default_value = "yaml")]
     pub format: TemplateFormat,
+    /// Ask AWS's own validator of templates, which needs no network and no account
+    #[arg(long)]
+    pub validate: bool,
+    /// Rules in the language of CloudFormation Guard, for the validator; may be repeated
+    #[arg(long, value_name = "FILE", requires = "validate")]
+    pub guard: Vec<PathBuf>,
 }
 
 /// The form of templates.

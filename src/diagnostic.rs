@@ -215,6 +215,13 @@ impl Diagnostics {
     }
 }
 
+impl Serialize for Diagnostics {
+    /// As its [`records`](Diagnostics::records).
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.records().serialize(serializer)
+    }
+}
+
 /// Line and column of a byte offset, both from 1, the column in characters.
 #[must_use]
 pub fn line_column(text: &str, offset: usize) -> (usize, usize) {

@@ -42,5 +42,6 @@ pub mod source;
 mod sql;
 pub mod starter;
 pub mod text;
+pub mod validate;
 pub mod visual;
 pub mod workflow;

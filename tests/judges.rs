@@ -13,7 +13,7 @@ use lakegen::lower::{access, lower};
 use lakegen::placement::{Lock, Placement};
 use lakegen::project::Project;
 use lakegen::starter;
-use support::{judges, must_succeed, python, root};
+use support::{judges, must_succeed, python, root, shop, small};
 
 #[test]
 fn cfn_lint_finds_nothing_in_any_environment_or_format() {
@@ -57,14 +57,6 @@ fn cfn_lint_finds_nothing_in_china_and_govcloud() {
     cfn_lint_finds_nothing_in(folder.path());
 }
 
-/// A blueprint that has one script, as a project.
-fn small(project: &Path, name: &str) {
-    std::fs::create_dir_all(project.join("blueprints")).unwrap();
-    std::fs::write(project.join("job.py"), "print()\n").unwrap();
-    let file = format!("{name}.yaml");
-    std::fs::copy(root().join("src/lower/tests").join(&file), project.join("blueprints").join(file)).unwrap();
-}
-
 fn cfn_lint_finds_nothing_in(project: &Path) {
     let python = python();
     let folder = tempfile::tempdir().unwrap();
@@ -87,17 +79,6 @@ fn cfn_lint_finds_nothing_in(project: &Path) {
             must_succeed(python.tool("cfn-lint").args(["-c", "I", "-r"]).args(regions).arg("--").args(&files));
         }
     }
-}
-
-/// The lake with at least one thing of every kind, as a project.
-fn shop(project: &Path) {
-    let files = ["functions/recommend/handler.py", "jobs/features.py", "jobs/helper.py", "jobs/lib/shared.py"];
-    for file in files.into_iter().chain(["models/taste/inference.py", "models/taste/train.py"]) {
-        std::fs::create_dir_all(project.join(file).parent().unwrap()).unwrap();
-        std::fs::write(project.join(file), "print()\n").unwrap();
-    }
-    std::fs::create_dir_all(project.join("blueprints")).unwrap();
-    std::fs::copy(root().join("src/lower/tests/shop.yaml"), project.join("blueprints/shop.yaml")).unwrap();
 }
 
 #[test]

@@ -178,6 +178,7 @@ impl Context<'_> {
         let rest = [
             runs("Check the blueprint and these workflows", include_str!("scripts/check.sh"), Vec::new()),
             runs("Write the templates", include_str!("scripts/synth.sh"), Vec::new()),
+            runs("Ask AWS's validator of templates", include_str!("scripts/validate.sh"), Vec::new()),
             uses("Install Python", &SETUP_PYTHON, python),
             runs("Lint the templates", include_str!("scripts/lint.sh"), lint),
             on_pull_request(runs("Compare the templates", include_str!("scripts/differences.sh"), folder)),

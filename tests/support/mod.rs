@@ -111,6 +111,25 @@ pub fn assemble(project: &Path, blueprint: &str, files: &[&str], out: &Path) {
     assembly::write(&lower(&lake, &lake.environments[0], &assets, &placement, Format::Yaml), out).unwrap();
 }
 
+/// A blueprint that has one script, as a project.
+pub fn small(project: &Path, name: &str) {
+    std::fs::create_dir_all(project.join("blueprints")).unwrap();
+    std::fs::write(project.join("job.py"), "print()\n").unwrap();
+    let file = format!("{name}.yaml");
+    std::fs::copy(root().join("src/lower/tests").join(&file), project.join("blueprints").join(file)).unwrap();
+}
+
+/// The lake with at least one thing of every kind, as a project.
+pub fn shop(project: &Path) {
+    let files = ["functions/recommend/handler.py", "jobs/features.py", "jobs/helper.py", "jobs/lib/shared.py"];
+    for file in files.into_iter().chain(["models/taste/inference.py", "models/taste/train.py"]) {
+        std::fs::create_dir_all(project.join(file).parent().unwrap()).unwrap();
+        std::fs::write(project.join(file), "print()\n").unwrap();
+    }
+    std::fs::create_dir_all(project.join("blueprints")).unwrap();
+    std::fs::copy(root().join("src/lower/tests/shop.yaml"), project.join("blueprints/shop.yaml")).unwrap();
+}
+
 /// Runs a command; what it printed is the message of the failure.
 pub fn must_succeed(command: &mut Command) {
     let output = command.output().unwrap();

@@ -1,1 +1,1 @@
-cargo build --release --locked --bin lakegen
+cargo build --release --locked --features validate --ignore-rust-version --bin lakegen

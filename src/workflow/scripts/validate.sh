@@ -1,0 +1,1 @@
+lakegen synth --validate --out "$RUNNER_TEMP/validated"
