@@ -395,8 +395,11 @@ impl Place {
 struct Shared {
     key: Value<crate::cfn::Arn<crate::cfn::kms::Key>>,
     work_bucket: Value<Name<Bucket>>,
+    /// How crawlers encrypt their logs.
     security: Value<Name<SecurityConfiguration>>,
     security_name: String,
+    /// How jobs encrypt their bookmarks and files.
+    job_security: Value<Name<SecurityConfiguration>>,
     /// The prefix of the log groups that all jobs share.
     job_logs: String,
 }
@@ -406,18 +409,23 @@ impl Shared {
     fn new(cx: &Context, stack: &mut StackTemplate, kept: &Kept, first: bool) -> Self {
         use crate::cfn::glue::EncryptionConfiguration;
         let key = stack.import(&kept.key, KEY);
-        let security_name = cx.names.plain(&[], 255);
-        let name = Value::literal(security_name.clone());
-        let security = if first {
-            // Source: "Amazon Glue" of "Getting Started with Amazon Web Services in China".
-            let logs = cx.environment.region != "cn-northwest-1";
+        let mut add = |kind: Kind, name: &str, logs: bool| {
+            let name = Value::literal(name.to_owned());
+            if !first || (kind == Kind::JobSecurity && cx.lake.jobs.is_empty()) {
+                return name;
+            }
             let encryption = EncryptionConfiguration::all(&key, logs);
-            stack.template.add(Kind::SecurityConfiguration.fixed(), SecurityConfiguration { name, encryption }).name()
-        } else {
-            name
+            stack.template.add(kind.fixed(), SecurityConfiguration { name, encryption }).name()
         };
+        let security_name = cx.names.plain(&[], 255);
+        // Source: "Amazon Glue" of "Getting Started with Amazon Web Services in China".
+        let logs = cx.environment.region != "cn-northwest-1";
+        let security = add(Kind::SecurityConfiguration, &security_name, logs);
+        // Where Glue encrypts the logs of jobs itself, it makes two groups for each role, which nothing ever empties. The groups that
+        // it writes into otherwise are the lake's: encrypted, and kept for so long.
+        let job_security = add(Kind::JobSecurity, &cx.names.plain(&["jobs"], 255), false);
         let job_logs = format!("/aws-glue/jobs/{security_name}");
-        Self { key, work_bucket: cx.names.work_bucket(), security, security_name, job_logs }
+        Self { key, work_bucket: cx.names.work_bucket(), security, security_name, job_security, job_logs }
     }
 }
 

@@ -46,7 +46,7 @@ section! {
         /// Default: what Glue finds.
         /// Example: `2`.
         table_level: Option<Spanned<u32>>,
-        /// It finds so many tables at most.
+        /// A crawl that finds more tables than these fails, and changes nothing in the catalog.
         /// Default: however many.
         /// Example: `50`.
         max_tables: Option<Spanned<u32>>,

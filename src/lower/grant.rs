@@ -276,15 +276,9 @@ pub(super) fn use_key_for_logs(key: &Value<Arn<Key>>) -> Statement {
     Statement::allow("UseKeyForLogs", actions, [key.pattern()]).only_if("StringEquals", "kms:ViaService", service)
 }
 
-/// Writing to log groups under a prefix, which are made and encrypted when they are not there: Glue may put the name of the
-/// security configuration behind the names that we know.
+/// Writing to log groups under a prefix. They are there already, but Glue may ask for them all the same.
 pub(super) fn make_and_write_logs(prefix: &str) -> Statement {
-    let actions = [
-        Action::LOGS_ASSOCIATE_KMS_KEY,
-        Action::LOGS_CREATE_LOG_GROUP,
-        Action::LOGS_CREATE_LOG_STREAM,
-        Action::LOGS_PUT_LOG_EVENTS,
-    ];
+    let actions = [Action::LOGS_CREATE_LOG_GROUP, Action::LOGS_CREATE_LOG_STREAM, Action::LOGS_PUT_LOG_EVENTS];
     Statement::allow("WriteLogs", actions, [sub![group_arn(&Value::literal(format!("{prefix}/*")))]])
 }
 

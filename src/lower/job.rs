@@ -9,7 +9,7 @@ use super::table::Catalog;
 use super::{Context, Shared, asset_bucket, crawler, logs, visual};
 use crate::assembly::StackTemplate;
 use crate::cfn::glue::{self, ExecutionProperty, JobCommand, NotificationProperty, Parameters};
-use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
+use crate::cfn::iam::{Principal, Statement, Unscoped};
 use crate::cfn::lambda::Function;
 use crate::cfn::{Arn, IntoNode, TagMap, Text, Value, sub};
 use crate::lake::{Id, Job, Script};
@@ -19,7 +19,7 @@ pub(super) const WORK: &str = "jobs/";
 
 /// Adds the log groups of all jobs: Glue puts a job's streams into `<prefix>/error` and `<prefix>/output`.
 ///
-/// Source: "Logging for AWS Glue jobs", `--custom-logGroup-prefix`; Glue 5.0 and newer.
+/// Source: "Logging for AWS Glue jobs", `--custom-logGroup-prefix`, where no security configuration encrypts them; Glue 5.0 and newer.
 pub(super) fn lower_logs(cx: &Context, stack: &mut StackTemplate, shared: &Shared) {
     for (kind, name) in [(Kind::JobErrors, "error"), (Kind::JobOutput, "output")] {
         let group = logs::name(format!("{}/{name}", shared.job_logs));
@@ -73,8 +73,6 @@ pub(super) fn lower(
             "cloudwatch:namespace",
             "Glue".into(),
         )])
-        // Source: "Setting up encryption in AWS Glue", on jobs with encrypted bookmarks.
-        .and([Statement::allow("EncryptBookmarks", [Action::KMS_ENCRYPT], [shared.key.pattern()])])
         .and([Statement::unscoped("ReadSecurity", [Unscoped::GLUE_GET_SECURITY_CONFIGURATION])])
         .and([grant::make_and_write_logs(&shared.job_logs), grant::use_key_for_logs(&shared.key)])
         .and(match script {
@@ -143,7 +141,7 @@ pub(super) fn lower(
         // Glue queues no runs that it tries again by itself, and none that wait for spare machines. Source: "Introducing job queuing to
         // scale your AWS Glue workloads" of the AWS Big Data Blog.
         queuing: *retries == 0 && !*flexible,
-        security: shared.security.clone(),
+        security: shared.job_security.clone(),
         tags: TagMap(cx.tag_list()),
     };
     match (script, registrar) {

@@ -38,7 +38,7 @@ kinds! {
     ApiResource, ApiUsageKey, ApiUsagePlan, ApiUserClient, ApiUserPool, ApiValidator, AthenaQuery, AthenaStatement, AthenaWorkGroup,
     CatalogDatabase, CatalogGrant, CatalogTable, CrawlerLogs, CrawlerRole, DataFilter, DataLakeSettings, EndpointErrors, EndpointHost,
     EndpointLatency, EndpointLogs, EndpointModel, EndpointPolicy, EndpointRole, EndpointSettings, EndpointTarget, FunctionCode, FunctionLogs, FunctionRole, GlueClassifier, GlueCrawler, GlueJob,
-    ItemTable, JobErrors, JobOutput, JobRole, KeyAlias, LakeKey, LocationRole, ModelBucket, ModelPolicy, ModelRole,
+    ItemTable, JobErrors, JobOutput, JobRole, JobSecurity, KeyAlias, LakeKey, LocationRole, ModelBucket, ModelPolicy, ModelRole,
     ProfileDataset, ProfileJob, ProfileRole, ProfileRules, ProfileSchedule, RecipeProject, RecipeSchedule,
     PublisherFunction, PublisherLogs, PublisherRole, QualityRole, QualityRuleset, QueryRole, RecipeDataset, RecipeInput, RecipeJob, RecipePublished,
     RecipeRole, RecipeSteps, RestApi, RestStage, SecurityConfiguration, StepPolicy, StudioFunction, StudioLogs,

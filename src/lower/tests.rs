@@ -311,6 +311,26 @@ fn a_job_is_queued_unless_glue_tries_again_or_waits_for_spare_machines() {
     assert_eq!(seen.len(), 2);
 }
 
+/// Source: "Logging for AWS Glue jobs", on log groups with and without a security configuration that encrypts them.
+#[test]
+fn jobs_log_into_groups_of_the_template() {
+    let (lake, assets) = read(SHOP);
+    let (_, processing) = templates(&lake, &assets, "dev").remove(2);
+    let resources = processing["Resources"].as_object().unwrap();
+    let groups: BTreeSet<_> = resources.values().filter_map(|one| one["Properties"]["LogGroupName"].as_str()).collect();
+    for job in resources.values().filter(|one| one["Type"] == "AWS::Glue::Job") {
+        let security = job["Properties"]["SecurityConfiguration"]["Ref"].as_str().unwrap();
+        let encryption = &resources[security]["Properties"]["EncryptionConfiguration"];
+        assert_eq!(encryption["CloudWatchEncryption"]["CloudWatchEncryptionMode"], "DISABLED");
+        let prefix = job["Properties"]["DefaultArguments"]["--custom-logGroup-prefix"].as_str().unwrap();
+        for name in ["error", "output"] {
+            assert!(groups.contains(&*format!("{prefix}/{name}")), "{prefix}/{name} is not among {groups:?}");
+        }
+    }
+    let kept = |kind: &str| &resources[kind]["Properties"];
+    assert!(kept("JobErrors")["RetentionInDays"].is_number() && kept("JobErrors")["KmsKeyId"].is_object());
+}
+
 #[test]
 fn an_environment_has_what_it_sets_and_its_own_tags() {
     let tagged = SHOP.replace(
