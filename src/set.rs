@@ -12,7 +12,7 @@ const UNNAMED: [&str; 3] = ["api", "description", "lake_formation"];
 
 /// What every path is: names with dots between them, those with dots in double quotes, and none of the sections that are fixed.
 pub(crate) const PATHS: &str =
-    r#"^(?!"?(?:name|environments|sample)"?(?:\.|$))(?:"[^"]+"|[^".][^.]*)(?:\.(?:"[^"]+"|[^".][^.]*))*$"#;
+    r#"^(?!"?(?:name|environments|github|sample)"?(?:\.|$))(?:"[^"]+"|[^".][^.]*)(?:\.(?:"[^"]+"|[^".][^.]*))*$"#;
 
 /// The tree as it is with the settings; those that lead nowhere are noted and left out.
 pub(crate) fn apply(root: &Node, settings: &SettingsSpec, text: &str, noted: &mut Vec<Diagnostic>) -> Node {
@@ -103,4 +103,14 @@ fn put(root: &mut Node, path: &[Spanned<String>], value: &Node) -> Result<(), Di
     }
     *node = value.clone();
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_schema_knows_which_sections_no_environment_sets() {
+        assert!(PATHS.starts_with(&format!(r#"^(?!"?(?:{})"?(?:\.|$))"#, FIXED.join("|"))));
+    }
 }

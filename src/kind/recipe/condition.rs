@@ -72,7 +72,8 @@ pub(crate) fn shape(language: &mut Language) -> schema::Shape {
         let key = |condition: &'static Shape| {
             let (shape, example) = match condition.takes {
                 Takes::Nothing => (schema::Shape::Any, "Example: `true`."),
-                Takes::One => (schema::Shape::Scalar, "Example: `100`."),
+                Takes::One if condition.name.contains("than") => (schema::Shape::Scalar, "Example: `100`."),
+                Takes::One => (schema::Shape::Scalar, "Example: `north`."),
                 Takes::Some => (schema::Shape::Items(Box::new(schema::Shape::Scalar)), "Example: `[north, south]`."),
                 Takes::Two => (schema::Shape::Items(Box::new(schema::Shape::Scalar)), "Example: `[1, 5]`."),
             };
@@ -89,8 +90,15 @@ pub(crate) static SHAPES: [Shape; 15] = [
     condition("is", "equals the value, or one of several", &["IS"], Takes::Some, "C IN (V)", Some("C = V")),
     condition("is_not", "equals none of the values", &["IS_NOT"], Takes::Some, "C IN (V)", Some("C != V")).not(),
     condition("contains", "contains the text", &["CONTAINS"], Takes::One, "contains(T, V)", Some("contains(C, V)")),
-    condition("not_contains", "does not", &["NOT_CONTAINS"], Takes::One, "contains(T, V)", Some("!contains(C, V)"))
-        .not(),
+    condition(
+        "not_contains",
+        "does not contain the text",
+        &["NOT_CONTAINS"],
+        Takes::One,
+        "contains(T, V)",
+        Some("!contains(C, V)"),
+    )
+    .not(),
     condition(
         "starts_with",
         "starts with the text",
@@ -101,7 +109,7 @@ pub(crate) static SHAPES: [Shape; 15] = [
     ),
     condition(
         "not_starts_with",
-        "does not",
+        "does not start with the text",
         &["NOT_STARTS_WITH"],
         Takes::One,
         "starts_with(T, V)",
@@ -109,14 +117,21 @@ pub(crate) static SHAPES: [Shape; 15] = [
     )
     .not(),
     condition("ends_with", "ends with the text", &["ENDS_WITH"], Takes::One, "ends_with(T, V)", Some("endsWith(C, V)")),
-    condition("not_ends_with", "does not", &["NOT_ENDS_WITH"], Takes::One, "ends_with(T, V)", Some("!endsWith(C, V)"))
-        .not(),
-    condition("less_than", "is less", &["LESS_THAN"], Takes::One, "C < V", Some("C < V")),
-    condition("less_than_equal", "is less or equal", &["LESS_THAN_EQUAL"], Takes::One, "C <= V", Some("C <= V")),
-    condition("greater_than", "is greater", &["GREATER_THAN"], Takes::One, "C > V", Some("C > V")),
+    condition(
+        "not_ends_with",
+        "does not end with the text",
+        &["NOT_ENDS_WITH"],
+        Takes::One,
+        "ends_with(T, V)",
+        Some("!endsWith(C, V)"),
+    )
+    .not(),
+    condition("less_than", "is less than the value", &["LESS_THAN"], Takes::One, "C < V", Some("C < V")),
+    condition("less_than_equal", "is at most the value", &["LESS_THAN_EQUAL"], Takes::One, "C <= V", Some("C <= V")),
+    condition("greater_than", "is greater than the value", &["GREATER_THAN"], Takes::One, "C > V", Some("C > V")),
     condition(
         "greater_than_equal",
-        "is greater or equal",
+        "is at least the value",
         &["GREATER_THAN_EQUAL"],
         Takes::One,
         "C >= V",
