@@ -83,6 +83,7 @@ const ONLY_CHECK: &[&str] = &[
     "cycle_of_one.yaml",
     "duplicate_keys.yaml",
     "engines.yaml",
+    "escape_names.yaml",
     "escape_properties.yaml",
     "github.yaml",
     "github_continued.yaml",

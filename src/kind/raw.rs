@@ -84,6 +84,10 @@ pub struct Reference {
 /// A thing with a name or an ARN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Referent {
+    /// The lake itself, which has a name only.
+    Lake,
+    /// The environment, which has a name only.
+    Environment,
     /// The key that encrypts the lake; it has no name.
     Key,
     /// The catalog's database.
@@ -305,8 +309,20 @@ fn pieces(
 fn reference(written: &Spanned<String>, cx: &mut Check<'_>) -> Option<Reference> {
     let words: Vec<&str> = written.split('.').collect();
     let (section, name, role, attribute) = match words.as_slice() {
+        ["lake", "name"] => return Some(Reference { to: Referent::Lake, arn: false }),
+        ["lake", "environment"] => return Some(Reference { to: Referent::Environment, arn: false }),
         [section, name, attribute] => (*section, *name, false, *attribute),
         [section, name, "role", attribute] => (*section, *name, true, *attribute),
+        ["lake", name] => {
+            lake_has_no(name, written, cx);
+            return None;
+        }
+        [_, _] => {
+            let thing = &written.value;
+            cx.error(written.span, format!("`${{{thing}}}` does not say whether the name or the ARN is meant"))
+                .help(format!("write `${{{thing}.name}}` or `${{{thing}.arn}}`"));
+            return None;
+        }
         _ => {
             cx.error(written.span, format!("`${{{}}}` does not name a thing of the lake", written.value))
                 .help("write it like `${jobs.features.arn}` or `${jobs.features.role.name}`");
@@ -319,8 +335,7 @@ fn reference(written: &Spanned<String>, cx: &mut Check<'_>) -> Option<Reference>
             "key" => Referent::Key,
             "database" => Referent::Database,
             _ => {
-                cx.error(written.span, format!("the lake has no `{name}` of its own"))
-                    .help("there are `${lake.key.arn}` and `${lake.database.name}`");
+                lake_has_no(name, written, cx);
                 return None;
             }
         },
@@ -361,11 +376,20 @@ fn reference(written: &Spanned<String>, cx: &mut Check<'_>) -> Option<Reference>
     Some(Reference { to, arn: attribute == "arn" })
 }
 
+fn lake_has_no(name: &str, written: &Spanned<String>, cx: &mut Check<'_>) {
+    cx.error(written.span, format!("the lake has no `{name}` that could be filled in")).help(
+        "there are `${lake.name}`, `${lake.environment}`, `${lake.key.arn}`, `${lake.database.name}` and \
+         `${lake.database.arn}`",
+    );
+}
+
 /// Whether a name in `${…}` is one that is filled in somewhere: of CloudFormation's, or of a thing of the lake.
 pub(crate) fn looks_like_a_name(name: &str) -> bool {
     let words: Vec<&str> = name.split('.').collect();
     let thing = SECTIONS.contains(&words[0]) && matches!(words.last(), Some(&"arn" | &"name"));
-    PSEUDO.contains(&name) || ((3..=4).contains(&words.len()) && thing)
+    PSEUDO.contains(&name)
+        || matches!(name, "lake.name" | "lake.environment")
+        || ((3..=4).contains(&words.len()) && thing)
 }
 
 impl Scope<'_> {

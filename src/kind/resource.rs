@@ -1,6 +1,7 @@
 //! A resource of CloudFormation's that lakegen has no kind for: written as its documentation says, put into one of the lake's
 //! stacks.
 
+mod names;
 mod policy;
 mod rules;
 pub(crate) mod schema;
@@ -129,7 +130,9 @@ pub(crate) fn check(written: &Named<ResourceSpec>, cx: &mut Check<'_>) -> Option
         .map(|stack| (stack.as_str(), scope(stack)))
         .into();
     let checked = stacks.iter().map(|(id, spec, stack)| (*spec)?.check(id, *stack, scopes.get(stack.as_str())?, cx));
-    checked.collect::<Vec<_>>().into_iter().collect()
+    let checked: Vec<_> = checked.collect();
+    names::check(written, &checked, cx);
+    checked.into_iter().collect()
 }
 
 impl StackSpec {

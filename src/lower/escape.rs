@@ -126,6 +126,8 @@ impl Site<'_, '_> {
         let Reference { to, arn: wants_arn } = reference;
         let either = |name: Value<Text>, arn: Value<Text>| if wants_arn { arn } else { name };
         match to {
+            Referent::Lake => Value::literal(self.cx.lake.name.clone()),
+            Referent::Environment => Value::literal(self.cx.names.environment().to_owned()),
             Referent::Key if self.stack.name == self.cx.stack_name(crate::placement::Part::Storage, 1) => {
                 self.kept.key_here.text()
             }

@@ -119,6 +119,11 @@ impl<'a> Names<'a> {
         Self { lake, environment }
     }
 
+    /// The environment's own.
+    pub(crate) fn environment(&self) -> &str {
+        self.environment
+    }
+
     /// A name of letters, digits, `-` and `_`. Names of the blueprint hold no `-`, so the parts can be told apart.
     pub(super) fn plain(&self, parts: &[&str], limit: usize) -> String {
         let mut name = format!("{}-{}", self.lake, self.environment);

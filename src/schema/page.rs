@@ -119,7 +119,8 @@ jobs:
 
 In any text of either, `${…}` speaks of a thing of the lake, by its `name` or its `arn` in AWS: `${zones.raw.name}`,
 `${tables.orders.arn}`, `${functions.recommend.arn}`, `${models.taste.name}` (its endpoint), `${jobs.features.role.arn}`,
-`${lake.key.arn}`, `${lake.database.name}`. It works across stacks, because names are fixed. What CloudFormation knows by itself is filled
+`${lake.key.arn}`, `${lake.database.name}`; or of the lake and the environment, for names of one's own:
+`${lake.name}-${lake.environment}-audit`. It works across stacks, because names are fixed. What CloudFormation knows by itself is filled
 in too: `${AWS::AccountId}`, `${AWS::Region}`, `${AWS::Partition}`. `Ref`, `Fn::GetAtt` and `Fn::Sub` are written
 in full, not as YAML tags; they speak of other `resources` of the same `stack` and of what CloudFormation knows by itself. A policy's own `${aws:username}` stays as it is; `${!AWS::Region}` is how
 CloudFormation writes these characters when they are meant.
