@@ -14,6 +14,7 @@ use crate::diagnostic::{Diagnostic, Diagnostics, Noted, Severity, did_you_mean, 
 use crate::files::{FileKind, Files};
 use crate::kind::api::ApiSpec;
 use crate::kind::lake_formation::LakeFormationSpec;
+use crate::kind::model::ModelSpec;
 use crate::kind::raw::Referent;
 use crate::kind::table::TableSpec;
 use crate::kind::{learning, overrides, renamed, resource, tags};
@@ -337,6 +338,7 @@ impl<'a> Check<'a> {
         let profiles = b.profiles.0.iter().map(|(name, _)| name);
         let models = b.models.0.iter();
         let hosted = models.clone().filter(|(_, spec)| spec.as_ref().is_some_and(|spec| spec.endpoint.is_some()));
+        let serverless = models.clone().find(|(_, spec)| spec.as_ref().is_some_and(ModelSpec::serverless));
         let optimized = |(_, spec): &&(_, Option<TableSpec>)| spec.as_ref().is_some_and(TableSpec::optimized);
         let optimized = b.tables.0.iter().find(optimized);
         let users = b.api.as_ref().and_then(|api| api.users());
@@ -344,6 +346,7 @@ impl<'a> Check<'a> {
             (Service::DataBrew, recipes.chain(profiles).next().map(|name| name.span)),
             (Service::XgBoost, models.clone().next().map(|(name, _)| name.span)),
             (Service::Endpoints, hosted.clone().next().map(|(name, _)| name.span)),
+            (Service::Serverless, serverless.map(|(name, _)| name.span)),
             (Service::Cognito, users),
             (Service::Optimizers, optimized.map(|(name, _)| name.span)),
             (Service::LargeWorkers, b.jobs.0.iter().find_map(|(_, spec)| spec.as_ref()?.large_workers())),

@@ -5,7 +5,7 @@
 //! `sagemaker/core/image_uri_config/xgboost.json` of the PyPI package `sagemaker-core`, the same for every image since 0.90-1.
 //! The isolated partitions and the European sovereign cloud are left out: nothing of lakegen has been held against them.
 
-use Service::{Cognito, DataBrew, Endpoints, LargeWorkers, LaterGlue, Optimizers, Unsigned};
+use Service::{Cognito, DataBrew, Endpoints, LargeWorkers, LaterGlue, Optimizers, Serverless, Unsigned};
 
 /// A service that not every region has.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -14,6 +14,8 @@ pub enum Service {
     DataBrew,
     /// SageMaker's models and endpoints, as CloudFormation makes them.
     Endpoints,
+    /// SageMaker's endpoints without machines of their own.
+    Serverless,
     /// SageMaker's own XGBoost image.
     XgBoost,
     /// User pools.
@@ -35,6 +37,7 @@ impl Service {
         match self {
             DataBrew => "Glue DataBrew",
             Endpoints => "SageMaker models and endpoints in CloudFormation",
+            Serverless => "serverless endpoints, as far as AWS's pages say",
             Self::XgBoost => "XGBoost image of SageMaker",
             Cognito => "Amazon Cognito user pools",
             Optimizers => "Glue table optimizers in CloudFormation",
@@ -50,6 +53,7 @@ impl Service {
         match self {
             DataBrew => "choose another region, or write recipes as queries or jobs",
             Endpoints => "choose another region, or leave `endpoint` out and let a job ask the model",
+            Serverless => "let the environment `set` the model's `endpoint`: `{ instances: { type: ml.m5.large } }`",
             Self::XgBoost => "choose another region for lakes with models",
             Cognito => "choose another region, or `access: iam` or `access: api_key`",
             Optimizers => {
@@ -66,7 +70,7 @@ impl Service {
     /// Whether a region may have it that is not known to: because regions get it one after another, or some accounts do.
     #[must_use]
     pub fn spreads(self) -> bool {
-        matches!(self, LargeWorkers | LaterGlue | Unsigned)
+        matches!(self, LargeWorkers | LaterGlue | Serverless | Unsigned)
     }
 }
 
@@ -176,6 +180,60 @@ const LARGE_WORKERS: [&str; 16] = [
     "us-west-2",
 ];
 
+/// The regions with serverless endpoints. Source: "Deploy models with Amazon SageMaker Serverless Inference".
+const SERVERLESS: [&str; 21] = [
+    "af-south-1",
+    "ap-east-1",
+    "ap-northeast-1",
+    "ap-northeast-2",
+    "ap-northeast-3",
+    "ap-south-1",
+    "ap-southeast-1",
+    "ap-southeast-2",
+    "ca-central-1",
+    "eu-central-1",
+    "eu-north-1",
+    "eu-south-1",
+    "eu-west-1",
+    "eu-west-2",
+    "eu-west-3",
+    "me-south-1",
+    "sa-east-1",
+    "us-east-1",
+    "us-east-2",
+    "us-west-1",
+    "us-west-2",
+];
+
+/// What of Lambda templates speak of where there is it, and nobody misses elsewhere.
+///
+/// Sources: "AWS Lambda in AWS GovCloud (US)" of its user guide, "Amazon Lambda" of "Getting Started with Amazon Web Services in China".
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LambdaFeature {
+    /// Log lines as JSON.
+    JsonLogs,
+    /// Tags of event source mappings.
+    MappingTags,
+    /// Detection of functions that call themselves.
+    LoopDetection,
+    /// Traces by X-Ray.
+    Tracing,
+}
+
+impl LambdaFeature {
+    /// Whether a region has it.
+    #[must_use]
+    pub fn is_in(self, region: &str) -> bool {
+        match (self, Partition::of(region)) {
+            (_, Partition::Aws) | (Self::JsonLogs, Partition::China) => true,
+            (Self::LoopDetection | Self::Tracing, Partition::GovCloud) => true,
+            (Self::JsonLogs, Partition::GovCloud) => false,
+            (Self::MappingTags, Partition::China | Partition::GovCloud) => false,
+            (Self::LoopDetection | Self::Tracing, Partition::China) => false,
+        }
+    }
+}
+
 /// Every region that lakegen knows.
 pub fn names() -> impl Iterator<Item = &'static str> {
     REGIONS.iter().map(|(region, ..)| *region)
@@ -198,6 +256,8 @@ pub fn has(region: &str, service: Service) -> bool {
     find(region).is_some_and(|(_, xgboost, lacks)| match service {
         Service::XgBoost => xgboost.is_some(),
         LargeWorkers => LARGE_WORKERS.contains(&region),
+        // Where there are no endpoints at all, that is what is said.
+        Serverless => SERVERLESS.contains(&region) || lacks.contains(&Endpoints),
         // Source: "AWS Glue in AWS GovCloud (US)" of its user guide, whose last version is 5.0.
         LaterGlue => Partition::of(region) != Partition::GovCloud,
         // Source: "Amazon API Gateway" of "Getting Started with Amazon Web Services in China".
@@ -220,7 +280,7 @@ mod tests {
     fn the_table_is_sorted_so_that_every_region_is_found() {
         assert!(names().all(is_known));
         assert!(!is_known("eu-west-9"));
-        assert!(LARGE_WORKERS.into_iter().all(is_known));
+        assert!(LARGE_WORKERS.into_iter().chain(SERVERLESS).all(is_known));
     }
 
     #[test]

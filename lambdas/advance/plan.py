@@ -41,7 +41,6 @@ class Plan:
         return self.pipelines.get(pipeline or "", {}).get("max_concurrent")
 
 
-
 def _filled(value: Any, values: Mapping[str, str]) -> Any:
     """`value` with its `${Name}` replaced, and `${!` as the `${` that it stands for."""
     if isinstance(value, str):

@@ -35,6 +35,10 @@ LEASE_SECONDS = 360
 MARGIN_SECONDS = 20
 #: Starts at a time.
 THREADS = 8
+#: Runs that begin with one write: a transaction of DynamoDB's has at most 100 items.
+MOST_BEGUN = 90
+#: Characters of what a service says that the ledger keeps; an item has 400 KB.
+MOST_SAID = 4_000
 
 
 def work(item: Mapping[str, Any]) -> str:
@@ -235,7 +239,7 @@ class Runs:
                 say("not seen", item, message=str(error))
                 return False
             return bool(seen) and self._settle(item, *seen)
-        message = "; ".join(filter(None, (item.get("message"), message))) or None
+        message = "; ".join(filter(None, (item.get("message"), message)))[:MOST_SAID] or None
         try:
             following = self._following(item) if state == SUCCEEDED else {}
             if following:
@@ -271,15 +275,28 @@ class Runs:
             return self._let_in(lake, [self.ledger.put_run(ended, (RUNNING, CANCELLING))])
 
         begun = again(close)
+        while more := self._let_waiting_in():
+            begun += more
         self.tell_all()
         return begun
 
+    def _let_waiting_in(self) -> list[str]:
+        """Lets in those for which there was no room in the write that let in others."""
+
+        def let_in() -> list[str]:
+            lake = self.ledger.lake()
+            return self._let_in(lake, []) if lake["waiting"] else []
+
+        return again(let_in)
+
     def _let_in(self, lake: Item, writes: list[Mapping[str, Any]]) -> list[str]:
         waiting = {run: self.find(run) for run in lake["waiting"]}
-        begun = self._admitted(lake, waiting.values())
+        begun = self._admitted(lake, waiting.values())[:MOST_BEGUN]
         lake["active"] += begun
         lake["waiting"] = [run for run in lake["waiting"] if run not in begun]
         begin = {"state": RUNNING, "started": now()}
+        if not (begun or writes):
+            return []
         self.ledger.write_lake(lake, writes + [self.ledger.put_run(waiting[run] | begin, (WAITING,)) for run in begun])
         return begun
 
@@ -341,6 +358,8 @@ class Runs:
             if cancelling:
                 self._each(self._stop, [item for item in items if item["state"] == RUNNING])
             self._each(lambda item, cancelling=cancelling: self._look_after(item, LEASE_SECONDS, cancelling), items)
+            self.advance(run)
+        for run in self._let_waiting_in():
             self.advance(run)
         self.tell_all()
         return self.ledger.lake()["active"]

@@ -4,6 +4,7 @@ A start may be asked for twice, by a function that was killed and by one that cl
 how it then still starts once.
 """
 
+import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -37,6 +38,8 @@ _LATER = frozenset({
     "ThrottlingException",
     "TooManyRequestsException",
 })  # fmt: skip
+#: What SageMaker says when a quota is reached: how much there may be, and how much more was asked for.
+_QUOTA = re.compile(r"is (\d+) Instances.* request delta of (\d+) Instances")
 #: Clocks differ a little.
 _SLACK = timedelta(seconds=2)
 
@@ -83,10 +86,14 @@ def ask(call: Callable[[], Any]) -> Any:
     try:
         return call()
     except ClientError as error:
-        code = error.response["Error"]["Code"]
+        code, message = error.response["Error"]["Code"], error.response["Error"].get("Message", "")
+        quota = _QUOTA.search(message)
+        if quota and int(quota[2]) > int(quota[1]):
+            # Waiting is of no use: the request alone is larger than the quota, which new accounts have at nought.
+            raise Refused(f"{code}: {message}"[:500]) from error
         if code in _LATER or error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 400) >= 500:
             raise Later(str(error)) from error
-        raise Refused(f"{code}: {error.response['Error'].get('Message', '')}"[:500]) from error
+        raise Refused(f"{code}: {message}"[:500]) from error
     except BotoCoreError as error:
         raise Later(str(error)) from error
 

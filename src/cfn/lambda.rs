@@ -121,7 +121,7 @@ resource! {
         source: Value<Arn<super::sqs::Queue>> = "EventSourceArn",
         batch: u32 = "BatchSize",
         scale: MappingScale = "ScalingConfig",
-        tags: Tags = "Tags",
+        tags: Option<Tags> = "Tags",
     }
 }
 

@@ -141,6 +141,11 @@ const MAX_HYPERPARAMETERS: usize = 98;
 const MAX_METRICS: usize = 40;
 
 impl ModelSpec {
+    /// Whether its endpoint is a serverless one.
+    pub(crate) fn serverless(&self) -> bool {
+        self.endpoint.as_ref().is_some_and(|endpoint| matches!(endpoint.value, EndpointSpec::Serverless(_)))
+    }
+
     pub(crate) fn check(&self, name: &Spanned<String>, cx: &mut Check<'_>) -> Option<Model> {
         let source = cx.directory(&self.source);
         if source.is_some() {

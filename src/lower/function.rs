@@ -10,8 +10,10 @@ use crate::assembly::StackTemplate;
 use crate::cfn::iam::{Action, Principal, Statement, Unscoped};
 use crate::cfn::kms::Key;
 use crate::cfn::lambda::{self, Code, Environment, LoggingConfig, TracingConfig};
+use crate::cfn::logs::LogGroup;
 use crate::cfn::{Arn, Ref, Text, Value};
 use crate::lake::{Function, Id, Model};
+use crate::region::LambdaFeature;
 
 /// The newest Python that has been out for years. 3.11, which runs functions locally, is deprecated by Lambda in June 2027;
 /// what runs on it with nothing but the standard library and boto3 runs on 3.13.
@@ -78,12 +80,22 @@ pub(super) fn own(cx: &Context, stack: &mut StackTemplate, own: Own) -> Ref<lamb
         timeout_seconds,
         environment: has_variables.then_some(Environment { variables }),
         key: has_variables.then(|| key.clone()),
-        logging: LoggingConfig { format: "JSON", group: log_group.name() },
+        logging: logging(cx, &log_group),
         tracing: None,
-        recursive_loop: calls_itself.then_some("Allow"),
+        recursive_loop: (calls_itself && has(cx, LambdaFeature::LoopDetection)).then_some("Allow"),
         tags: cx.tag_list(),
     };
     stack.template.add(function.fixed(), resource)
+}
+
+fn logging(cx: &Context, group: &Ref<LogGroup>) -> LoggingConfig {
+    let format = if has(cx, LambdaFeature::JsonLogs) { "JSON" } else { "Text" };
+    LoggingConfig { format, group: group.name() }
+}
+
+/// Whether Lambda can do it in the region of the environment.
+pub(super) fn has(cx: &Context, feature: LambdaFeature) -> bool {
+    feature.is_in(&cx.environment.region)
 }
 
 pub(super) fn lower(
@@ -152,8 +164,8 @@ pub(super) fn lower(
         timeout_seconds: *timeout_seconds,
         environment: Some(Environment { variables }),
         key: Some(key),
-        logging: LoggingConfig { format: "JSON", group: log_group.name() },
-        tracing: Some(TracingConfig { mode: "Active" }),
+        logging: logging(cx, &log_group),
+        tracing: has(cx, LambdaFeature::Tracing).then_some(TracingConfig { mode: "Active" }),
         recursive_loop: None,
         tags: cx.tag_list(),
     };

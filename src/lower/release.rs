@@ -24,6 +24,7 @@ use crate::cfn::sns::Topic;
 use crate::cfn::sqs::{Queue, RedrivePolicy};
 use crate::cfn::{Arn, ArnPattern, Declaration, Name, Node, Ref, Retention, Text, Value, sub};
 use crate::lake::{Endpoint, Gate, Host, Model};
+use crate::region::LambdaFeature;
 
 const TIMEOUT_SECONDS: u32 = 60;
 /// Six times the function's timeout, as Lambda's documentation recommends for queues.
@@ -63,7 +64,7 @@ pub(super) fn lower(
         batch: 1,
         // As few as there can be.
         scale: MappingScale { concurrency: 2 },
-        tags: cx.tag_list(),
+        tags: function::has(cx, LambdaFeature::MappingTags).then(|| cx.tag_list()),
     };
     stack.template.add(Kind::ReleaseMapping.fixed(), mapping);
     stack.export(

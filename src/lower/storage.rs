@@ -109,13 +109,14 @@ fn lower_key(cx: &Context, stack: &mut StackTemplate) -> Value<Arn<Key>> {
     // encrypted topics" of the Amazon SNS developer guide.
     let alarms = cx.environment.alert.as_ref().map(|_| {
         let actions = [Action::KMS_DECRYPT, Action::KMS_GENERATE_DATA_KEY];
+        // Alarms of endpoints bear their names, which have no underscores.
+        let plain = cx.names.plain(&["*"], usize::MAX);
+        let hyphenated = plain.replace('_', "-");
+        let names = std::iter::once(&plain).chain((hyphenated != plain).then_some(&hyphenated));
+        let ours = names.map(|name| arn::<Alarm>("cloudwatch", sub!["alarm:", name]).text());
         Statement::key_for("SendAlarms", Principal::Service("cloudwatch.amazonaws.com"), actions)
             .only_if("StringEquals", "aws:SourceAccount", pseudo::account())
-            .only_if(
-                "ArnLike",
-                "aws:SourceArn",
-                arn::<Alarm>("cloudwatch", sub!["alarm:", cx.names.plain(&["*"], usize::MAX)]).text(),
-            )
+            .only_if_any("ArnLike", "aws:SourceArn", ours)
     });
     let account = Statement::key_of(Principal::Account(root));
     let log = Statement::key_for("EncryptLogs", logs, actions).only_if(

@@ -641,6 +641,53 @@ fn roles_may_use_the_key_for_what_services_do_in_their_name() {
 }
 
 #[test]
+fn every_alarm_may_use_the_key_of_the_topic_whatever_the_lake_is_called() {
+    let (lake, assets) = read(&SHOP.replace("name: shop", "name: corner_shop"));
+    let (mut ours, mut alarms) = (String::new(), Vec::new());
+    for (_, template) in templates(&lake, &assets, "prod") {
+        for resource in template["Resources"].as_object().into_iter().flat_map(|all| all.values()) {
+            alarms.extend(resource["Properties"]["AlarmName"].as_str().map(str::to_owned));
+            visit(&resource["Properties"]["KeyPolicy"], &mut |map| {
+                if map.get("Sid").is_some_and(|sid| sid == "SendAlarms") {
+                    ours = map["Condition"]["ArnLike"]["aws:SourceArn"].to_string();
+                }
+            });
+        }
+    }
+    assert!(alarms.len() > 2, "{alarms:?}");
+    for alarm in alarms {
+        let begins = ["corner_shop-prod-", "corner-shop-prod-"].into_iter().find(|start| alarm.starts_with(start));
+        assert!(begins.is_some_and(|start| ours.contains(&format!(":alarm:{start}*"))), "{alarm} is not of {ours}");
+    }
+}
+
+#[test]
+fn templates_leave_out_what_lambda_has_not_got_in_a_partition() {
+    for (region, json, others, loops) in
+        [("eu-west-1", true, true, true), ("us-gov-west-1", false, false, true), ("cn-north-1", true, false, false)]
+    {
+        let text = format!(
+            "name: shop
+environments: {{ dev: {{ region: {region} }} }}
+zones: {{ curated: }}
+tables: {{ training: {{ zone: curated, format: parquet, columns: {{ customer: int, label: int }} }} }}
+models: {{ taste: {{ source: models/taste, reads: {{ train: training }}, endpoint: {{ instances: {{ type: ml.m5.large }} }} }} }}
+functions: {{ recommend: {{ source: functions/recommend, calls: [taste] }} }}
+api: {{ access: iam, routes: {{ GET /taste: {{ function: recommend }} }} }}
+"
+        );
+        let (lake, assets) = read(&text);
+        let all = templates(&lake, &assets, "dev");
+        let text = all.iter().map(|(_, template)| template.to_string()).collect::<String>();
+        assert_eq!(text.contains(r#""LogFormat":"JSON""#), json, "{region}");
+        assert_eq!(text.contains(r#""RecursiveLoop":"Allow""#), loops, "{region}");
+        assert_eq!(text.contains(r#""TracingConfig":{"Mode":"Active"}"#), !region.starts_with("cn-"), "{region}");
+        let mapping = all.iter().find_map(|(_, template)| template["Resources"].get("ReleaseMapping")).unwrap();
+        assert_eq!(mapping["Properties"].get("Tags").is_some(), others, "{region}");
+    }
+}
+
+#[test]
 fn alarms_of_a_release_are_watched_with_the_role_of_the_container() {
     let (lake, assets) = read(SHOP);
     let mut watched = Vec::new();
