@@ -62,7 +62,20 @@ def parse(sql: str) -> exp.Query:
         raise StepError(
             "NotAQuery", f"{verb} cannot be run here; write a SELECT, whose rows go to the table it `writes`"
         )
+    _count_from_one(statement)
     return statement
+
+
+def _count_from_one(tree: exp.Query) -> None:
+    """Subscripts as they are written.
+
+    The parser makes those whose type it sees count from 0, and the generator, which sees more types, would take others
+    for such: `x[n]` would be the element behind the one that is meant.
+    """
+    for node in tree.find_all(exp.Bracket):
+        if node.args.get("offset") is None:
+            node.set("expressions", exp.apply_index_offset(node.this, node.expressions, 1, dialect="athena"))
+            node.set("offset", 1)
 
 
 def _resolve_tables(tree: exp.Query, tables: list[Table], database: str | None) -> None:
@@ -159,7 +172,7 @@ def _shown(node: exp.Expression) -> str:
 
 
 def _rewrite(tree: exp.Query) -> exp.Query:
-    for node in list(tree.find_all(*REWRITES)):
+    for node in reversed(list(tree.find_all(*REWRITES))):
         target = _outermost(node) if isinstance(node, exp.AggFunc) else node
         new = REWRITES[type(node)](node, target)
         if new is not None:
@@ -231,6 +244,10 @@ def _convert(node: exp.Expression, _: exp.Expression) -> exp.Expression | None:
             "SqlTypeError",
             f"`{node.sql('athena')}` writes numbers as 1.5E0 in Athena; cast to a decimal first to write 1.5",
         )
+    if target.is_type(exp.DType.CHAR, exp.DType.NCHAR):
+        raise StepError("SqlTypeError", "the local engine has no `char` that is filled up with blanks; cast to varchar")
+    if is_text(target) and target.expressions and is_text(value.type):  # DuckDB takes no notice of the length
+        return _call("left", value, target.expressions[0].this)
     if is_text(target) and value.type is not None and value.type.is_type(exp.DType.TIMESTAMP):
         return _call("strftime", value, exp.Literal.string("%Y-%m-%d %H:%M:%S.%g"))
     return None
@@ -253,6 +270,143 @@ def _regexp_extract(node: exp.Expression, _: exp.Expression) -> exp.Expression:
     """No match is NULL, not an empty text."""
     matches = _call("regexp_matches", node.this, node.expression)
     return exp.Case(ifs=[exp.If(this=matches, true=node.copy())])
+
+
+def _regexp_replace(node: exp.Expression, _: exp.Expression) -> exp.Expression | None:
+    """Trino names groups by a dollar, and a backslash takes meaning away; DuckDB names groups by a backslash."""
+    written = node.args.get("replacement")
+    if not isinstance(written, exp.Literal) or not re.search(r"[$\\]", written.name):
+        return None
+    pieces = []
+    for escaped, group, text in re.findall(r"\\(.)|\$(\d)|([^\\$]+|.)", written.name, re.DOTALL):
+        if text == "$":
+            raise StepError("SqlError", f"the local engine has no groups but `$1` to `$9`, unlike `{written.name}`")
+        pieces.append(rf"\{group}" if group else (escaped + text).replace("\\", r"\\"))
+    new = node.copy()
+    new.set("replacement", exp.Literal.string("".join(pieces)))
+    return new
+
+
+def _substring(node: exp.Expression, _: exp.Expression) -> exp.Expression | None:
+    """What begins at 0, or before the first letter, is empty; DuckDB begins with the first letter then."""
+    start = node.args["start"]
+    if isinstance(start, exp.Literal) and int(start.name) > 0:
+        return None
+    text = node.this
+    at = exp.Paren(this=start.copy())
+    before = exp.LT(this=at.copy(), expression=exp.Neg(this=_call("length", text)))
+    nowhere = exp.Or(this=exp.EQ(this=at.copy(), expression=exp.Literal.number(0)), expression=before)
+    missing = exp.If(this=exp.Is(this=text.copy(), expression=exp.Null()), true=exp.Null())
+    return exp.Case(ifs=[missing, exp.If(this=nowhere, true=exp.Literal.string(""))], default=node.copy())
+
+
+def _slice(node: exp.Expression, _: exp.Expression) -> exp.Expression:
+    """Trino counts the elements from the start, which may be counted from the end; DuckDB names the last one."""
+    rest = _call("list_slice", node.this, node.args["start"], _call("len", node.this))
+    return _call("list_slice", rest, exp.Literal.number(1), node.args["end"])
+
+
+def _format(node: exp.Expression, _: exp.Expression) -> exp.Expression:
+    """Of Java's forms those that C has too."""
+    form = node.this
+    parts = re.findall(r"%(?:[-0]*\d*(?:\.\d+)?[sdfx%])", form.name) if isinstance(form, exp.Literal) else []
+    wanted = [part for part in parts if not part.endswith("%")]
+    if not isinstance(form, exp.Literal) or "".join(parts).count("%") != form.name.count("%"):
+        raise StepError("SqlError", "the local engine's `format` knows forms of `%s`, `%d`, `%f` and `%x` only")
+    if len(wanted) != len(node.expressions):
+        raise StepError("SqlError", f"`{form.name}` takes {len(wanted)} values, and gets {len(node.expressions)}")
+    kinds = {"s": "varchar", "f": "double"}
+    values = [
+        _cast(value, kinds[part[-1]]) if part[-1] in kinds else value
+        for part, value in zip(wanted, node.expressions, strict=True)
+    ]
+    missing = [exp.Is(this=value.copy(), expression=exp.Null()) for value in node.expressions]
+    return _call("printf", form, *values) if not missing else _unless(exp.or_(*missing), _call("printf", form, *values))
+
+
+def _unless(missing: exp.Expression, value: exp.Expression) -> exp.Expression:
+    return exp.Case(ifs=[exp.If(this=missing, true=exp.Null())], default=value)
+
+
+def _extract(node: exp.Expression, _: exp.Expression) -> exp.Expression | None:
+    """Sunday is the seventh day of a week, and the year of a week is that of most of its days."""
+    name = ISO.get(node.name.upper())
+    return _call("date_part", exp.Literal.string(name), node.expression) if name else None
+
+
+ISO = {"DOW": "isodow", "DAY_OF_WEEK": "isodow", "DAYOFWEEK": "isodow", "YOW": "isoyear", "YEAR_OF_WEEK": "isoyear"}
+
+
+def _json_scalar(node: exp.Expression, _: exp.Expression) -> exp.Expression:
+    """Lists and objects are no scalars: NULL, not their text."""
+    found = exp.JSONExtract(this=node.this.copy(), expression=node.expression.copy())
+    kinds = [exp.Literal.string(kind) for kind in ("ARRAY", "OBJECT")]
+    return _unless(exp.In(this=_call("json_type", found), expressions=kinds), exp.Paren(this=node.copy()))
+
+
+def _with_missing(values: exp.Expression) -> exp.Expression:
+    """Whether a list holds a NULL."""
+    return exp.GT(this=_call("len", values), expression=_call("list_count", values))
+
+
+def _greatest_of(name: str) -> Rewrite:
+    """The greatest or least of a list with a NULL in it is NULL."""
+    return lambda node, _: _unless(_with_missing(node.this), _call(name, node.this))
+
+
+def _contains(node: exp.Expression, _: exp.Expression) -> exp.Expression:
+    """Nobody knows whether a NULL in the list is what is looked for."""
+    found = _call("list_contains", node.this, node.expression)
+    unknown = exp.And(this=exp.Not(this=found), expression=_with_missing(node.this))
+    return _unless(exp.Paren(this=unknown), found)
+
+
+def _distinct(node: exp.Expression, _: exp.Expression) -> exp.Expression:
+    """The first of equal elements stays, a NULL too, in their order."""
+    first = exp.EQ(this=_call("list_position", node.this, exp.column("e")), expression=exp.column("i"))
+    return _call("list_filter", node.this, exp.Lambda(this=first, expressions=[exp.to_identifier(n) for n in "ei"]))
+
+
+def _remove(node: exp.Expression, _: exp.Expression) -> exp.Expression:
+    """A NULL is not what is removed, and stays."""
+    other = exp.NullSafeNEQ(this=exp.column("e"), expression=node.expression.copy())
+    return _call("list_filter", node.this, exp.Lambda(this=other, expressions=[exp.to_identifier("e")]))
+
+
+def _position(node: exp.Expression, _: exp.Expression) -> exp.Expression:
+    """What is not in the list is at 0."""
+    missing = [exp.Is(this=value.copy(), expression=exp.Null()) for value in (node.this, node.expression)]
+    found = exp.Coalesce(this=_call("list_position", node.this, node.expression), expressions=[exp.Literal.number(0)])
+    return _unless(exp.or_(*missing), _cast(found, "bigint"))
+
+
+def _element(node: exp.Expression, _: exp.Expression) -> exp.Expression | None:
+    """An element that is not there is an error, unless `element_at` asks for it."""
+    if node.args.get("safe") or len(node.expressions) != 1 or node.this.type is None:
+        return None
+    values, key = node.this, node.expressions[0]
+    said = exp.Concat(expressions=[exp.Literal.string("no element "), _cast(key, "varchar")])
+    if node.this.type.is_type(exp.DType.MAP):
+        known = exp.Is(this=_call("map_contains", values, key), expression=exp.false())
+        first = exp.Case(ifs=[exp.If(this=known, true=_cast(said, "int"))], default=exp.Literal.number(1))
+        return _call("list_extract", _call("map_extract", values, key), first)
+    if node.this.type.is_type(exp.DType.ARRAY):
+        key = exp.Paren(this=key.copy())
+        before = exp.LT(this=key.copy(), expression=exp.Literal.number(1))
+        outside = exp.Or(this=before, expression=exp.GT(this=key.copy(), expression=_call("len", values)))
+        place = exp.Case(ifs=[exp.If(this=outside, true=_cast(said, "int"))], default=key.copy())
+        return _call("list_extract", values, place)
+    return None
+
+
+def _only_without(argument: str, name: str, instead: str) -> Rewrite:
+    """A function of which the local engine knows the shorter form only."""
+
+    def rewrite(node: exp.Expression, _: exp.Expression) -> None:
+        if node.args.get(argument) is not None:
+            raise StepError("SqlError", f"the local engine has no `{name}`; {instead}")
+
+    return rewrite
 
 
 def _split_part(node: exp.Expression, _: exp.Expression) -> exp.Expression:
@@ -326,6 +480,8 @@ def _unknown_function(node: exp.Expression, _: exp.Expression) -> exp.Expression
     if name == "map_agg":
         lists = [exp.ArrayAgg(this=argument.copy()) for argument in node.expressions]
         return exp.Anonymous(this="map", expressions=lists)
+    if name == "to_base":
+        return exp.Lower(this=node.copy())
     if name in NOT_HERE:
         raise StepError("SqlError", f"the local engine has no `{name}`; {NOT_HERE[name]}")
     return None
@@ -352,6 +508,23 @@ REWRITES: dict[type[exp.Expression], Rewrite] = {
     exp.DateAdd: _keep_date,
     exp.TimestampTrunc: _keep_date,
     exp.SplitPart: _split_part,
+    exp.Split: _only_without("limit", "split(…, …, limit)", "use `split_part`"),
+    exp.StrPosition: _only_without("occurrence", "strpos(…, …, instance)", "use `split`"),
+    exp.Repeat: _only_without("times", "repeat", "use `transform(sequence(1, n), x -> …)`"),
+    exp.Rand: _only_without("this", "random(n)", "use `floor(random() * n)`"),
+    exp.Substring: _substring,
+    exp.RegexpReplace: _regexp_replace,
+    exp.ArraySlice: _slice,
+    exp.Format: _format,
+    exp.Extract: _extract,
+    exp.JSONExtractScalar: _json_scalar,
+    exp.ArrayMax: _greatest_of("list_max"),
+    exp.ArrayMin: _greatest_of("list_min"),
+    exp.ArrayContains: _contains,
+    exp.ArrayPosition: _position,
+    exp.ArrayDistinct: _distinct,
+    exp.ArrayRemove: _remove,
+    exp.Bracket: _element,
     exp.DateDiff: _date_diff,
     exp.RegexpExtract: _regexp_extract,
     exp.ArgMax: _extreme("arg_max_null"),
