@@ -169,7 +169,11 @@ pub fn hint(kind: &str, reason: &str) -> Option<String> {
     // AWS does not say of everything what it is: `shop-dev-raw already exists`.
     let lower = format!("{kind}: {reason}").to_lowercase();
     let has = |words: &[&str]| words.iter().all(|word| lower.contains(word));
-    let table: [(&[&str], &str); 16] = [
+    let table: [(&[&str], &str); 17] = [
+        (
+            &["sibling", "variable path part"],
+            "API Gateway renames no parameter of a path: leave the routes with it out, deploy, and write them again with the new name",
+        ),
         (
             &["aws::iam::oidcprovider:", "already exists"],
             "the account has a provider for GitHub already: write `oidc_provider: adopt` for the environment, below `github`",
@@ -292,6 +296,11 @@ mod tests {
             (job, "Number of jobs exceeds the limit", "quota"),
             ("AWS::Lambda::Function", "Error occurred while GetObject. S3 Error Code: NoSuchKey.", "uploaded anew"),
             (job, "Rate exceeded", "too often"),
+            (
+                "AWS::ApiGateway::Resource",
+                "A sibling ({customer}) of this resource already has a variable path part -- only one is allowed",
+                "leave the routes with it out",
+            ),
             (
                 "AWS::IAM::OIDCProvider",
                 "Provider with url https://token.actions.githubusercontent.com already exists.",
