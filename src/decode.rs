@@ -58,6 +58,9 @@ pub trait Decode: Sized {
     /// Reads it; what is wrong is noted in `decoder`, and `None` returned when there is no value to go on with.
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self>;
 
+    /// A regular expression of the names that such things can have; `None` when there is none.
+    const NAMES: Option<&'static str> = None;
+
     /// Its value when the key is missing; `None` when the key is required.
     fn absent() -> Option<Self> {
         None
@@ -191,7 +194,7 @@ impl<T: Decode> Decode for Named<T> {
     }
 
     fn shape(language: &mut Language) -> Shape {
-        Shape::Map { names: None, values: Box::new(T::shape(language)) }.or_nothing()
+        Shape::Map { names: T::NAMES.map(Into::into), values: Box::new(T::shape(language)) }.or_nothing()
     }
 }
 
@@ -369,10 +372,13 @@ impl Decode for Scalar {
     }
 }
 
+/// The names of things: what `Check::name` takes.
+pub(crate) const NAME: &str = "^[a-z][a-z0-9_]{0,39}$";
+
 /// Defines a section of the language: a map with fixed keys. A field of type `Option`, `Vec` or [`Named`] may be left out;
-/// any other is required. The documentation of a field is the documentation of its key.
+/// any other is required. The documentation of a field is the documentation of its key. `by` says what names such things can have.
 macro_rules! section {
-    ($(#[doc = $doc:literal])* $noun:literal $vis:vis struct $name:ident {
+    ($(#[doc = $doc:literal])* $noun:literal $vis:vis struct $name:ident $(by $names:ident)? {
         $($(#[doc = $field_doc:literal])* $field:ident $(as $key:literal)? : $ty:ty),* $(,)?
     }) => {
         $(#[doc = $doc])*
@@ -380,6 +386,8 @@ macro_rules! section {
         $vis struct $name { $($(#[doc = $field_doc])* pub $field: $ty),* }
 
         impl $crate::decode::Decode for $name {
+            $(const NAMES: Option<&'static str> = Some($crate::decode::$names);)?
+
             fn decode(node: &$crate::source::Node, decoder: &mut $crate::decode::Decoder) -> Option<Self> {
                 const KEYS: &[&str] = &[$($crate::decode::section!(@key $field $($key)?)),*];
                 let fields = $crate::decode::Fields::open(node, $noun, KEYS, decoder)?;

@@ -12,7 +12,7 @@ use crate::source::Spanned;
 section! {
     /// A Glue crawler.
     "a crawler"
-    pub struct CrawlerSpec {
+    pub struct CrawlerSpec by NAME {
         /// The tables that it looks at.
         /// Example: `[orders, products]`.
         reads: Vec<Spanned<String>>,

@@ -12,7 +12,7 @@ use crate::source::{Node, Span, Spanned, Value};
 section! {
     /// Where a copy of the lake lives.
     "an environment"
-    pub struct EnvironmentSpec {
+    pub struct EnvironmentSpec by NAME {
         /// The AWS region; it says the partition, too.
         /// Example: `eu-west-1`.
         region: Spanned<String>,

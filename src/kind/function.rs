@@ -13,7 +13,7 @@ use crate::source::{Node, Span, Spanned, Value, entry};
 section! {
     /// A Lambda function.
     "a function"
-    pub struct FunctionSpec {
+    pub struct FunctionSpec by NAME {
         /// The folder with its code.
         /// Example: `lambdas/recommend`.
         source: Spanned<String>,

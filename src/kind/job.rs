@@ -15,7 +15,7 @@ use crate::visual::{self, Graph};
 section! {
     /// A Glue job.
     "a job"
-    pub struct JobSpec {
+    pub struct JobSpec by NAME {
         /// The PySpark script.
         /// Default: none; then there are `nodes`.
         /// Example: `glue-jobs/features.py`.

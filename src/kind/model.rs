@@ -18,7 +18,7 @@ use crate::source::Spanned;
 section! {
     /// A model, trained by SageMaker's XGBoost container.
     "a model"
-    pub struct ModelSpec {
+    pub struct ModelSpec by NAME {
         /// The folder with `train.py` and `inference.py`.
         /// Example: `sagemaker/rank`.
         source: Spanned<String>,

@@ -10,7 +10,7 @@ use crate::source::{Node, Spanned, Value};
 section! {
     /// What starts which steps.
     "a pipeline"
-    pub struct PipelineSpec {
+    pub struct PipelineSpec by NAME {
         /// What starts it.
         /// Example: `{ upload: orders }`.
         start: Spanned<StartSpec>,

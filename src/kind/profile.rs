@@ -11,7 +11,7 @@ use crate::source::{Node, Span, Spanned, Value};
 section! {
     /// A DataBrew profile of a table.
     "a profile"
-    pub struct ProfileSpec {
+    pub struct ProfileSpec by NAME {
         /// The table.
         /// Example: `orders`.
         reads: Spanned<String>,

@@ -12,7 +12,7 @@ use crate::sql;
 section! {
     /// An Athena query that writes a table, or files for others than the lake.
     "a query"
-    pub struct QuerySpec {
+    pub struct QuerySpec by NAME {
         /// The table that it writes. Athena writes at most 100 partitions of a table at once.
         /// Default: none; then there is `exports`.
         /// Example: `baskets`.

@@ -32,7 +32,7 @@ pub use step::{ActionParameter, RecipeAction, StepSpec};
 section! {
     /// A DataBrew recipe.
     "a recipe"
-    pub struct RecipeSpec {
+    pub struct RecipeSpec by NAME {
         /// The table that it reads.
         /// Example: `orders`.
         reads: Spanned<String>,

@@ -9,7 +9,7 @@ use crate::sql;
 section! {
     /// A prepared statement of Athena: `execute trips_of using 'north'`.
     "a statement"
-    pub struct StatementSpec {
+    pub struct StatementSpec by NAME {
         /// One `select`, with a `?` for each parameter.
         /// Example: `select * from trips where station = ?`.
         sql: Spanned<String>,

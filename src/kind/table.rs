@@ -4,7 +4,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::check::Check;
-use crate::decode::{Attempt, Decode, Decoder, Named, Scalar, section};
+use crate::decode::{Attempt, Decode, Decoder, NAME, Named, Scalar, section};
 use crate::diagnostic::{Diagnostic, did_you_mean};
 use crate::kind::buckets::{Buckets, BucketsSpec};
 use crate::kind::format::{Csv, Format, FormatSpec};
@@ -18,7 +18,7 @@ use crate::source::{Node, Span, Spanned, Value};
 section! {
     /// A table of the lake.
     "a table"
-    pub struct TableSpec {
+    pub struct TableSpec by NAME {
         /// The zone that its files lie in.
         /// Default: none; then there is `dynamodb` or `view`.
         /// Example: `raw`.
@@ -117,6 +117,8 @@ impl ColumnSpec {
 }
 
 impl Decode for ColumnSpec {
+    const NAMES: Option<&'static str> = Some(NAME);
+
     fn decode(node: &Node, decoder: &mut Decoder) -> Option<Self> {
         if let Value::String(ty) = &node.value {
             let ty = Spanned::new(ty.clone(), node.span);

@@ -10,7 +10,7 @@ use crate::source::{Node, Span, Spanned, Value};
 section! {
     /// A part of the lake with a life time of its own.
     "a zone"
-    pub struct ZoneSpec {
+    pub struct ZoneSpec by NAME {
         /// How long objects live.
         /// Default: `forever`.
         /// Example: `400 days`.
