@@ -273,6 +273,100 @@ fn the_blueprint_of_the_readme_is_right_and_its_mistake_is_shown_as_it_says() {
     assert!(include_str!("../README.md").contains(&shown), "the README does not show:\n{shown}");
 }
 
+/// What stands before an example and behind it.
+type Around = (String, &'static str);
+
+/// A zone and tables of Parquet that a crawler reads.
+fn surroundings(tables: &[(&str, &str)]) -> String {
+    let names: Vec<&str> = tables.iter().map(|(name, _)| *name).collect();
+    let table = |(name, columns): &(&str, &str)| {
+        format!("  {name}: {{ zone: lake, format: parquet, columns: {{ {columns} }} }}\n")
+    };
+    let tables: String = tables.iter().map(table).collect();
+    format!("zones: {{ lake: }}\ntables:\n{tables}crawlers: {{ c: {{ reads: [{}] }} }}\n", names.join(", "))
+}
+
+#[test]
+fn the_examples_of_the_pages_are_right() {
+    const ENVIRONMENTS: &str = "environments: { dev: { region: eu-west-1 }, prod: { region: eu-west-1 } }\n";
+    let orders = ("orders", "order_id: int, user_id: int, order_dow: int");
+    let features = "  features: { zone: lake, format: parquet, columns: { order_id: int } }\ncrawlers:";
+    let sales = "  department_sales: { zone: lake, format: parquet, \
+                 columns: { department: string, purchases: bigint, buyers: bigint } }\ncrawlers:";
+    let pages: [(&str, &str, Vec<Around>); 7] = [
+        (
+            "blueprint.md",
+            include_str!("../docs/blueprint.md"),
+            vec![(
+                surroundings(&[orders]).replace("crawlers:", features),
+                "    reads: [orders]\n    writes: [features]\n",
+            )],
+        ),
+        (
+            "data-quality.md",
+            include_str!("../docs/data-quality.md"),
+            vec![
+                (
+                    surroundings(&[
+                        ("orders_clean", orders.1),
+                        ("products_clean", "product_id: int, aisle_id: int"),
+                        ("aisles", "aisle_id: int"),
+                    ]),
+                    "",
+                ),
+                (surroundings(&[orders]), ""),
+            ],
+        ),
+        (
+            "lake-formation.md",
+            include_str!("../docs/lake-formation.md"),
+            vec![
+                (
+                    surroundings(&[
+                        orders,
+                        ("products", "product_id: int"),
+                        ("product_sales", "product_id: int, sold: int"),
+                    ]),
+                    "",
+                ),
+                (surroundings(&[("visits", "id: int, address: string")]), ""),
+            ],
+        ),
+        (
+            "operating.md",
+            include_str!("../docs/operating.md"),
+            vec![("crawlers: { c: { reads: [purchases] } }\n".into(), ""), (String::new(), "")],
+        ),
+        (
+            "release.md",
+            include_str!("../docs/release.md"),
+            vec![(surroundings(&[("t", "label: int, x: double")]), "    source: directory\n    reads: { train: t }\n")],
+        ),
+        (
+            "visual-jobs.md",
+            include_str!("../docs/visual-jobs.md"),
+            vec![(
+                surroundings(&[
+                    ("order_products_prior", "order_id: int, product_id: int, user_id: int"),
+                    ("product_catalog", "product_id: int, department: string"),
+                ])
+                .replace("crawlers:", sales),
+                "",
+            )],
+        ),
+        ("github.md", include_str!("../docs/github.md"), vec![(String::new(), "")]),
+    ];
+    for (page, text, around) in pages {
+        let examples: Vec<&str> =
+            text.split("\n```yaml\n").skip(1).filter_map(|rest| Some(rest.split_once("\n```")?.0)).collect();
+        assert_eq!(examples.len(), around.len(), "{page}");
+        for (example, (before, after)) in examples.into_iter().zip(around) {
+            let (lake, diagnostics) = checked(page, &format!("name: a\n{ENVIRONMENTS}{before}{example}\n{after}"));
+            assert!(lake.is_some() && diagnostics.list.is_empty(), "{}", diagnostics.render(false));
+        }
+    }
+}
+
 #[test]
 fn an_api_that_no_stack_holds_is_refused_at_its_last_route() {
     let api = |routes: usize| {
