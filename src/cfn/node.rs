@@ -104,6 +104,14 @@ fn is_function(entries: &[(Cow<'static, str>, Node)]) -> bool {
 pub trait IntoNode {
     /// The tree of this value.
     fn into_node(self) -> Option<Node>;
+
+    /// What CloudFormation is told, as JSON text, of which digests are made; empty for what is left out.
+    fn told(&self) -> String
+    where
+        Self: Clone,
+    {
+        self.clone().into_node().map_or_else(String::new, |node| node.json())
+    }
 }
 
 impl IntoNode for Node {

@@ -20,7 +20,7 @@ use crate::cfn::sagemaker::{
     ContainerDefinition, DataCaptureConfig, DeploymentConfig, EndpointConfig, ProductionVariant, RollbackAlarm,
     ServerlessConfig, TrafficRoutingConfig,
 };
-use crate::cfn::{Arn, ArnPattern, Condition, Declaration, LogicalId, Name, Ref, S3Uri, Text, Value, sub};
+use crate::cfn::{Arn, ArnPattern, Condition, Declaration, IntoNode, LogicalId, Name, Ref, S3Uri, Text, Value, sub};
 use crate::kind::endpoint::{CAPTURES, START_MINUTES};
 use crate::lake::{Capture, Endpoint, Host, Model, Rollback, Scale, Shift};
 
@@ -385,7 +385,7 @@ fn lower_model(
     let isolated = matches!(host, Host::Instances { .. }).then_some(true);
     let mut tags = cx.tag_list();
     tags.0.push(("lakegen:training".into(), released.training.clone()));
-    let content = format!("{container:?} {isolated:?}");
+    let content = format!("{} {isolated:?}", container.told());
     let model = sagemaker::Model { name: versioned(cx, released, name, &content), role, container, isolated, tags };
     let model = stack.template.add(Kind::EndpointModel.fixed(), Declaration::from(model).when(&released.some));
     (model, content)
@@ -422,7 +422,7 @@ fn lower_settings(
         }
     }
     // Another model's name makes other settings, too.
-    let content = format!("{of_model} {variant:?} {disks:?} {capture:?}");
+    let content = format!("{of_model} {} {} {}", variant.told(), disks.told(), capture.told());
     let settings = EndpointConfig {
         name: versioned(cx, released, name, &content),
         variants: vec![variant],

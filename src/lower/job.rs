@@ -146,7 +146,7 @@ pub(super) fn lower(
     };
     match (script, registrar) {
         (Script::Visual(graph), Some(registrar)) => {
-            let settings = job.clone().into_node().map_or_else(String::new, |node| node.json());
+            let settings = job.told();
             let job = stack.template.add(Kind::GlueJob.of(in_aws), job);
             visual::lower(cx, stack, shared, registrar, (in_aws, graph), (&job, &settings));
         }

@@ -19,7 +19,7 @@ use crate::cfn::databrew::{
 use crate::cfn::iam::{Action, Principal, Role, Statement};
 use crate::cfn::lambda::{Code, Function};
 use crate::cfn::logs::LogGroup;
-use crate::cfn::{Arn, LogicalId, Name, Piece, Ref, Text, Value, pseudo, sub};
+use crate::cfn::{Arn, IntoNode, LogicalId, Name, Piece, Ref, Text, Value, pseudo, sub};
 use crate::kind::recipe::{DatasetSpec, SampleSpec};
 use crate::lake::{ActionParameter, Column, Compression, Condition, Format, Home, Id, Recipe, RecipeAction, Table};
 
@@ -93,7 +93,7 @@ pub(super) fn lower(
         stack.template.add(Kind::RecipeInput.digested(&format!("{name} {table}")), dataset);
     }
     let steps: Vec<_> = steps.iter().map(|action| step(cx, name, action)).collect();
-    let digest = sha256(&format!("{steps:?}"));
+    let digest = sha256(&steps.told());
 
     let dataset = stack.template.add(Kind::RecipeDataset.of(name), dataset);
     let written = RecipeResource { name: Value::literal(physical.clone()), steps, tags: cx.tag_list() };
