@@ -59,7 +59,7 @@ alternatives! {
     pub enum Compression {
         /// Fast; what every reader knows.
         Snappy = "snappy",
-        /// Smaller, and nearly as fast.
+        /// Smaller, and nearly as fast; recipes do not write it.
         Zstd = "zstd",
         /// Smaller, and slow.
         Gzip = "gzip",
@@ -88,9 +88,9 @@ alternatives! {
         Zlib = "zlib",
         /// Fast; what Spark writes when it is not told.
         Snappy = "snappy",
-        /// Smaller than Snappy, and nearly as fast.
+        /// Smaller than Snappy, and nearly as fast; recipes do not write it.
         Zstd = "zstd",
-        /// The fastest to read.
+        /// The fastest to read; recipes do not write it.
         Lz4 = "lz4",
     }
 }

@@ -10,7 +10,8 @@ use crate::source::{Span, Spanned};
 use crate::sql;
 
 section! {
-    /// An Athena query that writes a table, or files for others than the lake.
+    /// An Athena query that writes a table, or files for others than the lake. It runs as `UNLOAD`, `INSERT INTO` or `MERGE INTO`, and
+    /// never as `CREATE TABLE AS`, which in an enforced workgroup puts its table among the results of queries.
     "a query"
     pub struct QuerySpec by NAME {
         /// The table that it writes. Athena writes at most 100 partitions of a table at once.
@@ -49,7 +50,8 @@ alternatives! {
     pub enum ModeSpec {
         /// The new rows stand in the place of the old ones.
         Replace = "replace",
-        /// The new rows come to the old ones: whatever the query returns again is there twice.
+        /// The new rows come to the old ones: whatever the query returns again is there twice. Tables of
+        /// JSON cannot, since Athena inserts into none that the OpenX SerDe reads.
         Append = "append",
         /// A new row takes the place of the old one with the same values in these columns (the primary key, when none are
         /// given), or comes to the others. Only Iceberg tables can.

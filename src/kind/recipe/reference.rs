@@ -87,6 +87,8 @@ A value is *missing* when it is null or empty text.
 Any other operation of DataBrew is a `raw` step: it names the operation and its parameters as the recipe reference does, says what
 becomes of the columns, and, for local runs, does the same in DuckDB's SQL over the table `rows`. Without `local`, the recipe runs only in
 the cloud.
+Two that one may miss are among them, because the reference names their parameters and leaves their columns open: `JSON_TO_STRUCTS` does
+not say what it calls the struct, and `SPLIT_COLUMN_WITH_INTERVALS` neither how many columns there are nor what is before the first.
 
 ```yaml
 - raw:
