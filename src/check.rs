@@ -1,5 +1,6 @@
 //! From what is written to what is meant: every name resolved, every mistake found, and only then a [`Lake`].
 
+mod cause;
 mod columns;
 mod pipelines;
 mod room;
@@ -24,7 +25,7 @@ use crate::lake::{
 };
 use crate::region::Service;
 use crate::set;
-use crate::source::{Node, Source, Span, Spanned, Value};
+use crate::source::{Node, Source, Span, Spanned};
 use crate::sql;
 use crate::text::printable;
 
@@ -101,62 +102,17 @@ impl Run<'_> {
         environment: Option<&Spanned<String>>,
     ) -> (Option<Lake>, Vec<Diagnostic>) {
         let read = noted.len();
-        let unread = unread(node, &noted);
+        let unread = cause::unread(node, &noted);
         let mut cx = Check::new(blueprint, self.files, std::mem::take(&mut self.sources), noted);
         let lake = cx.lake(self.root, environment.map(|name| name.as_str()));
         self.sources = cx.sources;
         let mut noted = cx.decoder.diagnostics;
         if !unread.is_empty() {
             let rest = noted.split_off(read);
-            noted.extend(rest.into_iter().filter(|noted| !follows(noted, &unread)));
+            noted.extend(rest.into_iter().filter(|noted| !cause::follows(noted, &unread)));
         }
         (lake, noted)
     }
-}
-
-/// The keys of things whose values could not be read, by the place of the thing's name.
-fn unread<'a>(root: &'a Node, noted: &[Diagnostic]) -> HashMap<Span, Vec<&'a str>> {
-    let mut places: Vec<u32> = noted.iter().map(|noted| noted.span.start).collect();
-    places.sort_unstable();
-    let within = |node: &Node| {
-        let next = places.get(places.partition_point(|place| *place < node.span.start));
-        next.is_some_and(|place| *place < end(node))
-    };
-    let mut unread: HashMap<Span, Vec<&str>> = HashMap::new();
-    for (_, section) in entries(root).filter(|(_, section)| within(section)) {
-        for (name, thing) in entries(section).filter(|(_, thing)| within(thing)) {
-            let keys = entries(thing).filter(|(_, value)| within(value)).map(|(key, _)| key.as_str());
-            unread.insert(name.span, keys.collect());
-        }
-    }
-    unread
-}
-
-/// Where the last of what a node holds ends: the place of a list or a map is that of its first byte.
-fn end(node: &Node) -> u32 {
-    let last = match &node.value {
-        Value::Map(entries) => entries.last().map(|(_, value)| value),
-        Value::List(items) => items.last(),
-        Value::Null | Value::Bool(_) | Value::Int(_) | Value::Float(_) | Value::String(_) => None,
-    };
-    last.map_or(node.span.end, |last| end(last).max(node.span.end))
-}
-
-fn entries(node: &Node) -> impl Iterator<Item = &(Spanned<String>, Node)> {
-    match &node.value {
-        Value::Map(entries) => entries.as_slice(),
-        _ => &[],
-    }
-    .iter()
-}
-
-/// Whether a thing is said to lack what is there but could not be read: that has been said.
-fn follows(noted: &Diagnostic, unread: &HashMap<Span, Vec<&str>>) -> bool {
-    let asked = |key: &&str| {
-        noted.help.as_ref().is_some_and(|help| help.contains(&format!("`{key}`")) || help.contains(&format!("`{key}:")))
-    };
-    let mut places = noted.related.iter().map(|(place, _)| place).chain([&noted.span]);
-    places.any(|place| unread.get(place).is_some_and(|keys| keys.iter().any(asked)))
 }
 
 /// The names of every section, for resolving references.
