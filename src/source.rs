@@ -290,11 +290,15 @@ fn syntax_error(text: &str, error: &serde_yaml::Error) -> SyntaxError {
     }
 }
 
+/// How many bytes are read at most to find a tab: some third of a second.
+const MAX_PROBED: usize = 8 << 20;
+
 /// What the YAML crate says in each of its sentences about tabs.
 const TABS: &str = "tab";
 
 /// The tab that the YAML crate stumbles over, which it reports where it notices, often at the end. Tabs in texts of several lines
-/// are none of its business: the one that is meant is on the first line up to which the text cannot be read because of tabs.
+/// are none of its business: the one that is meant is on the first line up to which the text cannot be read because of tabs. Where
+/// finding that line would mean to read too much, it is taken to be the first with a tab.
 fn indenting_tab(text: &str) -> Option<usize> {
     let mut lines = Vec::new();
     let mut start = 0;
@@ -308,7 +312,9 @@ fn indenting_tab(text: &str) -> Option<usize> {
     let read = |&(_, end): &(usize, usize)| {
         part(text, 0, end).err().is_none_or(|error| !error.without_snippet().render().contains(TABS))
     };
-    lines.get(lines.partition_point(read)).map(|(tab, _)| *tab)
+    let probes = lines.len().checked_ilog2().unwrap_or(0) as usize + 1;
+    let at = if text.len() * probes > MAX_PROBED { 0 } else { lines.partition_point(read) };
+    lines.get(at).map(|(tab, _)| *tab)
 }
 
 /// The YAML crate begins or ends its sentence with a position that the diagnostic shows better.
@@ -478,6 +484,19 @@ mod tests {
         let mut out = Vec::new();
         walk(&parse(text).unwrap(), text, &mut out);
         out
+    }
+
+    #[test]
+    fn a_tab_is_shown_where_it_is_and_in_a_very_large_text_the_first_one() {
+        let tab = |text: &str| {
+            let error = parse(text).unwrap_err();
+            assert_eq!(error.help.as_deref(), Some("indent with spaces"));
+            error.span.start as usize
+        };
+        let text = "a: |\n  in a text\n  \tof several lines\nb:\n\tc: 1\n";
+        assert_eq!(tab(text), text.find("\tc").unwrap());
+        let large = "a: |\n  \tin a text\n".to_owned() + &"  \tof many lines\n".repeat(60_000) + "b:\n\tc: 1\n";
+        assert_eq!(tab(&large), large.find('\t').unwrap(), "reading up to each of its lines takes too long");
     }
 
     #[test]
