@@ -209,7 +209,14 @@ impl StackTemplate {
 
     /// The stack when all is in it, with what `keep` makes of its template's file and text.
     pub fn render<T>(self, format: Format, keep: impl FnOnce(&str, String) -> T) -> RenderedStack<T> {
-        let Self { name, template, parameters, depends_on, adopted, role, origins } = self;
+        let Self { name, mut template, mut parameters, depends_on, adopted, role, origins } = self;
+        // What all stacks of a part are given, not all need: one of tables alone encrypts nothing.
+        parameters.retain(|parameter| {
+            template.mentions(&parameter.name) || {
+                template.forget(&parameter.name);
+                false
+            }
+        });
         let template = template.render(format, |text| keep(&file(&name, format), text));
         StackTemplate { name, template, parameters, depends_on, adopted, role, origins }
     }

@@ -74,6 +74,16 @@ impl Node {
         }
     }
 
+    /// Whether a text in it names `id`, as references and `Fn::Sub` do.
+    pub fn mentions(&self, id: &str) -> bool {
+        match self {
+            Node::Bool(_) | Node::Integer(_) | Node::Decimal(_) => false,
+            Node::Text(text) => text.contains(id),
+            Node::List(items) => items.iter().any(|node| node.mentions(id)),
+            Node::Map(entries) => entries.iter().any(|(_, node)| node.mentions(id)),
+        }
+    }
+
     /// Puts another tree over this one: maps are merged key by key, anything else takes the place of what was there.
     pub fn merge(&mut self, over: Node) {
         match (self, over) {

@@ -395,6 +395,17 @@ impl Template {
         self.resources.is_empty()
     }
 
+    /// Whether anything in it names the parameter `id`.
+    pub fn mentions(&self, id: &str) -> bool {
+        let sections = [&self.conditions, &self.resources, &self.outputs];
+        sections.into_iter().flatten().any(|(_, node)| node.mentions(id))
+    }
+
+    /// Takes a parameter out.
+    pub fn forget(&mut self, id: &str) {
+        self.parameters.retain(|(known, _)| known != id);
+    }
+
     /// The template as a file's content, the same bytes for the same template, of which `keep` keeps what is needed.
     pub fn render<T>(self, format: Format, keep: impl FnOnce(String) -> T) -> Rendered<T> {
         let Self { description, parameters, conditions, resources, outputs, ids: _ } = self;

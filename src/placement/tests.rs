@@ -165,6 +165,11 @@ fn a_large_lake_stays_under_the_limits_and_one_thing_more_leaves_the_others_alon
         assert!(stack.template.len() <= MAX_RESOURCES * 9 / 10, "{} has {}", stack.name, stack.template.len());
         assert!(text.len() <= MAX_BYTES * 9 / 10, "{} has {} bytes", stack.name, text.len());
         assert!(stack.template.outputs().count() <= MAX_VALUES * 9 / 10 && stack.parameters.len() <= MAX_VALUES);
+        for parameter in &stack.parameters {
+            let named = text.matches(&format!("\"{}\"", parameter.name)).count()
+                + text.matches(&format!("${{{}}}", parameter.name)).count();
+            assert!(named > 1, "{} has no use for {}", stack.name, parameter.name);
+        }
         for needed in &stack.depends_on {
             assert!(names.contains(&needed.as_str()), "{} comes before {needed}", stack.name);
         }
